@@ -1,0 +1,1 @@
+"""Draws and their ledger; who gets what, and why."""

@@ -1,0 +1,133 @@
+"""The business database: one declarative base, column idioms named once, and the unit of work."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+from pilot.settings import Settings
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant in UTC, aware in Python on every database. Column names end in ``_at``."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"instant without time zone: {value!r}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+pk = Annotated[int, mapped_column(Integer, primary_key=True)]
+code = Annotated[str, mapped_column(String(120), unique=True)]
+name = Annotated[str, mapped_column(String(300))]
+text = Annotated[str, mapped_column(Text)]
+digest = Annotated[str, mapped_column(String(64))]
+instant = Annotated[datetime, mapped_column(Instant)]
+key64 = Annotated[int, mapped_column(BigInteger)]
+document = Annotated[dict[str, Any], mapped_column(JSON)]
+
+
+class Base(DeclarativeBase):
+    """Every entity of the business database. Schemas come to be by migrations only."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Database:
+    """The engine of one installation and its two doors: ``unit_of_work()`` writes, ``reading()`` does not."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = make_engine(settings)
+
+    @contextmanager
+    def unit_of_work(self) -> Iterator[Session]:
+        """One transaction that commits at the end of the block and rolls back on any exception.
+
+        On SQLite it takes the write lock at once (``BEGIN IMMEDIATE``): a deferred transaction that reads first and
+        writes later loses against a second writer.
+        """
+        with self._session("BEGIN IMMEDIATE") as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session whose changes are never committed."""
+        with self._session("BEGIN") as session:
+            yield session
+            session.rollback()
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+    def _session(self, begin: str) -> Session:
+        bind = self.engine.execution_options(pilot_begin=begin)
+        return Session(bind, expire_on_commit=False, info={"settings": self.settings})
+
+
+def settings_of(session: Session) -> Settings:
+    """The settings of the installation that ``session`` belongs to."""
+    settings: Settings = session.info["settings"]
+    return settings
+
+
+def make_engine(settings: Settings) -> Engine:
+    """An engine for SQLite (WAL, foreign keys, secure delete) or PostgreSQL (psycopg 3, optional schema)."""
+    if settings.url.startswith("sqlite"):
+        settings.home.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(settings.url, connect_args={"timeout": 60})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    options = {"options": f"-csearch_path={settings.database_schema}"} if settings.database_schema else {}
+    return create_engine(settings.url, connect_args=options, pool_pre_ping=True)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the begin listener below opens transactions, not the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON", "synchronous=FULL", "busy_timeout=60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("pilot_begin", "BEGIN"))

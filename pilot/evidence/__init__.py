@@ -1,0 +1,1 @@
+"""Plan, ledger and lake become a report; frozen reports."""

@@ -1,0 +1,1 @@
+"""Approvals, gates and decisions."""

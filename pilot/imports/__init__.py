@@ -1,0 +1,1 @@
+"""Reading files: dialects, mappings, staging, named bad rows, quarantine. Rooms give it their rule tables."""

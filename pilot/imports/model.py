@@ -1,0 +1,93 @@
+"""What an import leaves behind: the mapping it used, the run, its findings, and the rows parked in quarantine."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pilot.database import Base, Instant, code, digest, document, instant, name, pk
+
+
+class ImportKind(StrEnum):
+    REGIONS = "regions"
+    STORES = "stores"
+    CUSTOMERS = "customers"
+    RECEIPTS = "receipts"
+
+
+class RunState(StrEnum):
+    STAGED = "staged"
+    PUBLISHED = "published"
+    REFUSED = "refused"
+    UNCHANGED = "unchanged"
+
+
+class ColumnMapping(Base):
+    """A saved mapping: our field → their column, with the file's dialect. Guessed, then corrected by a person."""
+
+    __tablename__ = "column_mapping"
+
+    id: Mapped[pk]
+    code: Mapped[code]
+    kind: Mapped[ImportKind] = mapped_column(String(20))
+    definition: Mapped[document]
+    updated_at: Mapped[instant]
+
+
+class ImportRun(Base):
+    """One file's way in. ``batch_id`` is what the lake's commit carries; counts are rows."""
+
+    __tablename__ = "import_run"
+
+    id: Mapped[pk]
+    batch_id: Mapped[code]
+    kind: Mapped[ImportKind] = mapped_column(String(20))
+    state: Mapped[RunState] = mapped_column(String(20))
+    filename: Mapped[name]
+    file_hash: Mapped[digest]
+    mapping: Mapped[document]
+    n_rows: Mapped[int] = mapped_column(BigInteger)
+    n_new: Mapped[int] = mapped_column(BigInteger)
+    n_known: Mapped[int] = mapped_column(BigInteger)
+    n_bad: Mapped[int] = mapped_column(BigInteger)
+    n_quarantined: Mapped[int] = mapped_column(BigInteger)
+    lake_version: Mapped[int | None] = mapped_column(BigInteger)
+    actor: Mapped[name]
+    staged_at: Mapped[instant]
+    published_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ImportFinding(Base):
+    """A bad row by line, column, value (at most 80 characters, expires) and reason (a stored message)."""
+
+    __tablename__ = "import_finding"
+
+    id: Mapped[pk]
+    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
+    line: Mapped[int] = mapped_column(BigInteger)
+    column: Mapped[str] = mapped_column(String(200))
+    value: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[document]
+
+
+class QuarantineState(StrEnum):
+    WAITING = "waiting"
+    RELEASED = "released"
+    DROPPED = "dropped"
+
+
+class QuarantinedRow(Base):
+    """A row that could not go in, parked whole with its reason until a person releases or drops it."""
+
+    __tablename__ = "quarantined_row"
+
+    id: Mapped[pk]
+    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
+    kind: Mapped[ImportKind] = mapped_column(String(20))
+    line: Mapped[int] = mapped_column(BigInteger)
+    row: Mapped[document]
+    reason: Mapped[document]
+    state: Mapped[QuarantineState] = mapped_column(String(20))
+    decided_by: Mapped[str | None] = mapped_column(Text)
+    decided_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -1,0 +1,1 @@
+"""Long work with progress: plain functions, the queue, the worker's heartbeat."""

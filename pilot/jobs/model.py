@@ -1,0 +1,45 @@
+"""A long piece of work as people see it: how far it is, and what came of it. And the worker's heartbeat."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from pilot.database import Base, Instant, code, document, instant, pk
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobRun(Base):
+    """``done`` of ``total`` steps; ``message`` is a stored message; ``result`` what the page needs to go on."""
+
+    __tablename__ = "job_run"
+
+    id: Mapped[pk]
+    code: Mapped[code]
+    kind: Mapped[str] = mapped_column(String(40))
+    state: Mapped[JobState] = mapped_column(String(20))
+    done: Mapped[int]
+    total: Mapped[int]
+    message: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    arguments: Mapped[document]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    created_at: Mapped[instant]
+    finished_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class WorkerHeartbeat(Base):
+    """When a worker was last alive; ``/readyz`` reads it."""
+
+    __tablename__ = "worker_heartbeat"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    beat_at: Mapped[instant]

@@ -1,0 +1,1 @@
+"""Regions, stores, customers and segments; currency, time zones, the business-day cut-off."""

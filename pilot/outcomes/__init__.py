@@ -1,0 +1,1 @@
+"""Receipts: accepted, kept exactly once in the lake, read back as histories."""

@@ -1,0 +1,1 @@
+"""The plan of a pilot: its life cycle, the metric library, sealing and amendments."""
