@@ -12,7 +12,7 @@ class NotCanonical(TypeError):
 
 
 def canonical_text(value: Any) -> str:
-    """JSON with sorted keys and no spaces; decimals, dates and instants as strings; floats refused by ``NotCanonical``."""
+    """JSON with sorted keys and no spaces; decimals, dates, instants as strings; floats raise ``NotCanonical``."""
     return json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 

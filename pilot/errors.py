@@ -1,4 +1,4 @@
-"""One named error per broken rule, all from one tree. The web maps them to a status, the command line to an exit code."""
+"""One named error per broken rule, all from one tree. The web maps them to a status, the CLI to an exit code."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Settings: from the environment (``PILOT_…``), then from ``settings.json`` in the home; the clock comes from here too."""
+"""Settings: from the environment (``PILOT_…``), then from ``settings.json`` in the home; the clock is here too."""
 
 import json
 import os

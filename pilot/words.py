@@ -1,7 +1,7 @@
 """Messages are data: a code, an English template and values; translated where they are shown.
 
-``str(message)`` is English. People see ``translate(message)``, which reads the language from a context variable that the
-web, the command line and mail set before they speak. Standard gettext: no Flask here, so a job speaks the same way.
+``str(message)`` is English. People see ``translate(message)``, which reads the language from a context variable that
+the web, the command line and mail set before they speak. Standard gettext: no Flask here, so a job speaks alike.
 """
 
 import gettext

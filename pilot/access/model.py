@@ -32,6 +32,7 @@ class User(Base):
     is_active: Mapped[bool]
     session_version: Mapped[int]
     language: Mapped[str] = mapped_column(String(10), default="en")
+    timezone: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[instant]
 
 

@@ -60,7 +60,7 @@ class Customer(Base):
 
 
 class Segment(Base):
-    """A named rule over customer attributes (``segments.py`` has its form). The first that fits, by position, is a customer's."""
+    """A named rule over customer attributes (``segments.py``). By position, the first that fits is the customer's."""
 
     __tablename__ = "segment"
 

@@ -44,7 +44,7 @@ class Variant(Base):
 
 
 class Offer(Base):
-    """A mechanic with its typed terms and enrolment conditions (``mechanics.py``) for one segment, or for all (None)."""
+    """A mechanic with typed terms and enrolment conditions (``mechanics.py``) for one segment, or for all (None)."""
 
     __tablename__ = "offer"
     __table_args__ = (UniqueConstraint("variant_id", "segment_code"),)

@@ -1,0 +1,23 @@
+"""Run migrations on the connection that ``pilot.upkeep.migrating`` hands over."""
+
+from alembic import context
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from pilot.database import Base
+from pilot.upkeep.migrating import include_object
+
+connection: Connection = context.config.attributes["connection"]
+if connection.dialect.name == "postgresql":
+    # A migration that cannot get its lock soon must fail rather than queue up behind readers.
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(7162005)"))
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    include_object=include_object,
+    compare_type=True,
+    render_as_batch=False,
+)
+with context.begin_transaction():
+    context.run_migrations()
