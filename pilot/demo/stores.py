@@ -22,8 +22,9 @@ LEAST_HOUSEHOLDS = 10
 class Before:
     """The network as the pilot finds it: which visits are identified, homes, and the stores that can take part.
 
-    ``rates`` has one row per entry of ``stores`` (sorted ids of all stores) and two columns: the share of receipts with a
-    customer before week 27 and from week 27 on. ``homes`` maps a household to its home store. The same in all worlds.
+    ``rates`` has one row per entry of ``stores`` (sorted ids of all stores) and two columns: the share of receipts
+    with a customer before week 27 and from week 27 on. ``homes`` maps a household to its home store.
+    The same in all worlds.
     """
 
     baskets: Baskets
@@ -44,13 +45,19 @@ class Before:
         return during
 
 
-def before_the_pilot(baskets: Baskets, *names: str | int) -> Before:
-    """Draw who shows a card where (streams ``names``/rates and ``names``/flags) and derive homes and stores from it."""
+def before_the_pilot(baskets: Baskets, *names: str | int, cardless_share: float = 0.0) -> Before:
+    """Draw who shows a card where (streams ``names``/rates and ``names``/flags) and derive homes and stores from it.
+
+    ``cardless_share`` of the households (stream ``names``/cardless) show no card at all.
+    """
     stores = np.unique(baskets.store)
     rates = identification_rates(len(stores), *names, "rates")
     period = (baskets.week >= FIRST_WEEK).astype(np.int64)
     rate = rates[np.searchsorted(stores, baskets.store), period]
     identified = stream(*names, "flags").random(len(baskets)) < rate
+    if cardless_share:
+        households, where = np.unique(baskets.household, return_inverse=True)
+        identified &= (stream(*names, "cardless").random(len(households)) >= cardless_share)[where]
     homes = home_stores(baskets, identified)
     return Before(baskets, stores, rates, identified, homes, eligible_stores(baskets, homes))
 
