@@ -1,4 +1,4 @@
-"""Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash."""
+"""Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash, so they lapse."""
 
 from enum import StrEnum
 
@@ -38,16 +38,34 @@ class Approval(Base):
 
 
 class Decision(Base):
-    """One executive's choice on one frozen report. It takes effect when as many agree as the rule demands."""
+    """One executive's choice on one frozen report. It takes effect when as many agree as the rule demands.
+
+    ``round`` counts how often the report came before the executives: it comes again when it was sent back and answered.
+    Within a round an executive's latest choice counts.
+    """
 
     __tablename__ = "decision"
-    __table_args__ = (UniqueConstraint("report_id", "user_id"),)
 
     id: Mapped[pk]
-    report_id: Mapped[int] = mapped_column(ForeignKey("frozen_report.id"))
+    report_id: Mapped[int] = mapped_column(ForeignKey("frozen_report.id"), index=True)
+    round: Mapped[int]
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     choice: Mapped[Choice] = mapped_column(String(20))
     reason: Mapped[str] = mapped_column(Text)
     is_override: Mapped[bool]
     takes_effect: Mapped[bool]
+    at: Mapped[instant]
+
+
+class Answer(Base):
+    """What the author answered when a report was sent back; it opens the next round of decisions."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("report_id", "round"),)
+
+    id: Mapped[pk]
+    report_id: Mapped[int] = mapped_column(ForeignKey("frozen_report.id"))
+    round: Mapped[int]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    text: Mapped[str] = mapped_column(Text)
     at: Mapped[instant]
