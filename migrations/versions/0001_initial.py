@@ -389,9 +389,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("pilot_id", "number", name=op.f("uq_stage_pilot_id_number")),
     )
     op.create_table(
+        "answer",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("report_id", sa.Integer(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("at", pilot.database.Instant(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["report_id"], ["frozen_report.id"], name=op.f("fk_answer_report_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_answer_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer")),
+        sa.UniqueConstraint("report_id", "round", name=op.f("uq_answer_report_id_round")),
+    )
+    op.create_table(
         "decision",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("report_id", sa.Integer(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("choice", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -401,8 +415,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["report_id"], ["frozen_report.id"], name=op.f("fk_decision_report_id")),
         sa.ForeignKeyConstraint(["user_id"], ["app_user.id"], name=op.f("fk_decision_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
-        sa.UniqueConstraint("report_id", "user_id", name=op.f("uq_decision_report_id_user_id")),
     )
+    op.create_index(op.f("ix_decision_report_id"), "decision", ["report_id"], unique=False)
     op.create_table(
         "home_entry",
         sa.Column("draw_id", sa.Integer(), nullable=False),
@@ -427,7 +441,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("ledger_entry")
     op.drop_table("home_entry")
+    op.drop_index(op.f("ix_decision_report_id"), table_name="decision")
     op.drop_table("decision")
+    op.drop_table("answer")
     op.drop_table("stage")
     op.drop_table("sealed_seed")
     op.drop_table("plan_version")

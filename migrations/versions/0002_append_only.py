@@ -20,7 +20,8 @@ APPEND_ONLY = {
     "home_entry": [("draw_id", "customer_key")],
     "frozen_report": [("id",), ("code",), ("pilot_id", "stage_number", "look")],
     "approval": [("id",), ("pilot_id", "plan_hash", "kind", "user_id")],
-    "decision": [("id",), ("report_id", "user_id")],
+    "decision": [("id",)],
+    "answer": [("id",), ("report_id", "round")],
 }
 
 
