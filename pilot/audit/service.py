@@ -8,10 +8,11 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pilot.audit.model import AuditEntry, AuditHead
-from pilot.audit.seal import create_key, is_sealed, read_key, seal
+from pilot.audit.seal import KEY_NAME, is_sealed, seal
 from pilot.canonical import canonical_text, sha256_hex
 from pilot.database import settings_of
 from pilot.errors import Refused
+from pilot.keys import read_key, read_or_make_key
 from pilot.words import N_, Message
 
 GENESIS = "0" * 64
@@ -74,7 +75,7 @@ def record(
     settings = settings_of(session)
     sealed = session.get(AuditHead, 1, populate_existing=True)
     count, previous = (sealed.count, sealed.hash) if sealed else (0, GENESIS)
-    key = read_key(settings) if count else create_key(settings)
+    key = read_key(settings, KEY_NAME) if count else read_or_make_key(settings, KEY_NAME)
     entry = AuditEntry(
         seq=count + 1,
         at=at.astimezone(UTC),
@@ -101,7 +102,7 @@ def head(session: Session) -> Head:
     """The sealed head now; an empty log has count 0 and no seal of its own."""
     sealed = session.get(AuditHead, 1, populate_existing=True)
     if sealed is None:
-        return Head(0, GENESIS, seal(create_key(settings_of(session)), 0, GENESIS))
+        return Head(0, GENESIS, seal(read_or_make_key(settings_of(session), KEY_NAME), 0, GENESIS))
     return Head(sealed.count, sealed.hash, sealed.seal)
 
 
@@ -112,7 +113,7 @@ def verify(session: Session, printed_head: str | None = None) -> Verification:
     earlier, then valid, head.
     """
     findings: list[Message] = []
-    key = read_key(settings_of(session))
+    key = read_key(settings_of(session), KEY_NAME)
     wanted = Head.parse(printed_head) if printed_head else None
     previous, count, at_wanted = GENESIS, 0, None
     for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.seq).execution_options(yield_per=1000)):
