@@ -1,0 +1,27 @@
+"""Builders that name only what matters to a test."""
+
+from datetime import UTC, datetime
+from itertools import count
+
+from sqlalchemy.orm import Session
+
+from pilot.access.model import Role, User
+
+_numbers = count(1)
+
+
+def a_user(session: Session, role: Role, *, email: str | None = None, at: datetime | None = None) -> User:
+    """A person with ``role`` and no password; the e-mail is made up where it does not matter."""
+    user = User(
+        email=email or f"{role}-{next(_numbers)}@example.org",
+        name=f"A {role}",
+        role=role,
+        password_hash=None,
+        is_active=True,
+        session_version=1,
+        language="en",
+        created_at=at or datetime(2026, 1, 5, 8, tzinfo=UTC),
+    )
+    session.add(user)
+    session.flush()
+    return user

