@@ -33,7 +33,13 @@ LAST_WEEK_BEFORE = 26
 FIRST_WEEK = 27
 LAST_WEEK = 52
 NOT_SURVEYED = "not_surveyed"
-SEGMENTS = ("families", "couples", "singles", NOT_SURVEYED)
+# The segments are the survey's household compositions; a fourth segment holds the two thirds that were not asked.
+COMPOSITIONS = {
+    "families": ("1 Adult Kids", "2 Adults Kids"),
+    "couples": ("2 Adults No Kids",),
+    "singles": ("1 Adult No Kids",),
+}
+SEGMENTS = (*COMPOSITIONS, NOT_SURVEYED)
 
 
 class DemoDataMissing(Misconfigured):
@@ -133,23 +139,20 @@ def moved_by_days(at: Ints, days: Ints) -> Ints:
 
 
 @lru_cache(maxsize=1)
-def load_segments() -> dict[int, str]:
-    """Household → segment, from the survey's household composition; the two thirds that were not asked are left out."""
-    survey = _data("demographics")
+def load_survey() -> dict[int, dict[str, str]]:
+    """Household → composition, age and income band of those that were surveyed (a third of them), by household."""
+    survey = _data("demographics").sort_values("household_id")
+    columns = (survey[name].astype(str) for name in ("household_id", "household_comp", "age", "income"))
     return {
-        int(household): _segment(str(composition))
-        for household, composition in zip(survey["household_id"], survey["household_comp"], strict=True)
+        int(household): {"composition": composition, "age": age, "income": income}
+        for household, composition, age, income in zip(*columns, strict=True)
     }
 
 
-def _segment(composition: str) -> str:
-    table = {
-        "1 Adult Kids": "families",
-        "2 Adults Kids": "families",
-        "2 Adults No Kids": "couples",
-        "1 Adult No Kids": "singles",
-    }
-    return table[composition]
+def load_segments() -> dict[int, str]:
+    """Household → segment of the surveyed; everybody else is ``not_surveyed``."""
+    by_composition = {composition: segment for segment, found in COMPOSITIONS.items() for composition in found}
+    return {household: by_composition[answers["composition"]] for household, answers in load_survey().items()}
 
 
 def _data(name: str) -> "pd.DataFrame":

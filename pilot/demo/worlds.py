@@ -97,8 +97,8 @@ def receipts(
 ) -> pa.Table:
     """The receipts of one world in the lake's columns: all baskets, and the copies whose home store is ``treated``.
 
-    ``customer_key`` is the household's number, null on anonymous receipts; ``also_identified`` marks further baskets
-    that show a card (one entry per basket). Without ``copies`` nobody buys more.
+    ``store_id`` and ``customer_key`` are the data set's numbers, the key null on anonymous receipts; ``also_identified``
+    marks further baskets that show a card (one entry per basket). Without ``copies`` nobody buys more.
     """
     baskets = before.baskets
     identified = before.identified if also_identified is None else before.identified | also_identified
@@ -149,15 +149,13 @@ def _basket_ids(baskets: Baskets) -> list[str]:
 def _table(
     baskets: Baskets, rows: Ints, store: Ints, at: Ints, day: Ints, identified: Bools, receipt_ids: list[str]
 ) -> pa.Table:
-    codes, where = np.unique(store, return_inverse=True)
-    store_ids = np.array([store_code(int(code)) for code in codes], dtype=object)[where]
     n = len(rows)
     zero = np.zeros(n, dtype=np.int64)
     instants = pa.array(at * 1_000_000, pa.timestamp("us", "UTC"))
     return pa.table(
         {
             "receipt_id": pa.array(receipt_ids, pa.string()),
-            "store_id": pa.array(store_ids, pa.string()),
+            "store_id": pa.array(store, pa.int64()),
             "till": pa.array(["1"] * n, pa.string()),
             "number": pa.array(receipt_ids, pa.string()),
             "kind": pa.array(["sale"] * n, pa.string()),
