@@ -1,10 +1,11 @@
-"""The demonstration's files: what a retailer would export, written from the real baskets, to be imported like any other."""
+"""The demonstration's files: what a retailer would export, written from the real baskets and imported like any other."""
 
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,9 +73,9 @@ def _lines(receipts: pa.Table) -> Iterator[tuple[str, ...]]:
         "discount_minor",
         "n_items",
     )
-    columns = {name: receipts[name].to_pylist() for name in wanted}
-    stamps = pc.strftime(receipts["at"].cast(pa.timestamp("s", "UTC")), format="%Y-%m-%dT%H:%M:%SZ").to_pylist()
-    for row, stamp in enumerate(stamps):
+    columns: dict[str, list[Any]] = {name: receipts[name].to_pylist() for name in wanted}
+    seconds: list[Any] = receipts["at"].cast(pa.timestamp("s", "UTC")).cast(pa.int64()).to_pylist()
+    for row, at in enumerate(seconds):
         customer = columns["customer_key"][row]
         yield (
             columns["receipt_id"][row],
@@ -82,7 +83,7 @@ def _lines(receipts: pa.Table) -> Iterator[tuple[str, ...]]:
             columns["till"][row],
             columns["number"][row],
             columns["kind"][row],
-            stamp,
+            datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "" if customer is None else household_code(customer),
             _money(columns["net_minor"][row]),
             _money(columns["discount_minor"][row]),

@@ -26,7 +26,7 @@ Moments = Mapping[str, UnitMoments]
 def world_moments(
     before: Before, receipts: pa.Table, metric: Metric, *, window: Window = PILOT
 ) -> dict[str, UnitMoments]:
-    """Unit code → moments of ``metric`` in one world, for all stores that can take part; weeks 2–26 are the covariate."""
+    """Unit code → moments of ``metric`` in one world, for all stores that can take part; covariate: weeks 2–26."""
     import ibis
 
     windows = windows_for(metric, window=window, before=EARLIER, data_through=window.last)

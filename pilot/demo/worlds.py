@@ -97,8 +97,9 @@ def receipts(
 ) -> pa.Table:
     """The receipts of one world in the lake's columns: all baskets, and the copies whose home store is ``treated``.
 
-    ``store_id`` and ``customer_key`` are the data set's numbers, the key null on anonymous receipts; ``also_identified``
-    marks further baskets that show a card (one entry per basket). Without ``copies`` nobody buys more.
+    ``store_id`` and ``customer_key`` are the data set's numbers, the key null on anonymous receipts;
+    ``also_identified`` marks further baskets that show a card (one entry per basket). Without ``copies`` nobody buys
+    more.
     """
     baskets = before.baskets
     identified = before.identified if also_identified is None else before.identified | also_identified
