@@ -1,4 +1,4 @@
-"""The demonstration's files: what a retailer would export, written from the real baskets and imported like any other."""
+"""The demonstration's files: what a retailer would export, written from real baskets and imported like any other."""
 
 import csv
 from collections.abc import Iterable, Iterator
