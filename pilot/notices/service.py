@@ -11,6 +11,15 @@ from pilot.notices.model import Notice
 from pilot.words import N_, Message
 
 
+class Reader(Protocol):
+    """The person who reads; ``access`` stands above this room and its users satisfy this."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def email(self) -> str: ...
+
+
 class NotYourNotice(NotPermitted):
     """A notice is read by the person it was written to."""
 
@@ -29,7 +38,7 @@ def notify(session: Session, *, user_id: int, message: Message, link: str, at: d
     return notice
 
 
-def mark_read(session: Session, notice_id: int, *, actor: User, now: datetime) -> Notice:
+def mark_read(session: Session, notice_id: int, *, actor: Reader, now: datetime) -> Notice:
     """Record that ``actor`` has read the notice; reading it again changes nothing.
 
     Raises ``NotFound`` and ``NotYourNotice``.
