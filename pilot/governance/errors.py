@@ -44,7 +44,8 @@ class ApprovalsVoid(Refused):
 
     code = "approvals_void"
     template = N_(
-        "The plan of “{pilot}” was amended after it was signed: its approvals are void. Have it co-signed and approved again."
+        "The plan of “{pilot}” was amended after it was signed: its approvals are void. "
+        "Have it co-signed and approved again."
     )
 
 
@@ -95,5 +96,6 @@ class NoLookLeft(Refused):
 
     code = "no_look_left"
     template = N_(
-        "Stage {stage} of “{pilot}” has had all its {looks} planned looks and cannot be extended. Approve, stop, or send back."
+        "Stage {stage} of “{pilot}” has had all its {looks} planned looks and cannot be extended. "
+        "Approve, stop, or send back."
     )

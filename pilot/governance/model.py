@@ -1,4 +1,4 @@
-"""Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash, so they lapse."""
+"""Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash; they lapse."""
 
 from enum import StrEnum
 

@@ -1,11 +1,11 @@
 """Put a message into a person's box, and mark it as read."""
 
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from pilot.audit.service import record
-from pilot.access.model import User
 from pilot.errors import NotFound, NotPermitted
 from pilot.notices.model import Notice
 from pilot.words import N_, Message
