@@ -1,0 +1,44 @@
+"""The API of tills and systems: keys instead of sessions, problem+json instead of pages, described by OpenAPI."""
+
+from typing import Any
+
+from apiflask import APIFlask
+from flask_wtf import CSRFProtect
+
+from web.api import assignments
+
+PROBLEM = {
+    "description": "Refused: what, which one and what would do",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "code"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "code": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+REFUSALS = ("401", "403", "404", "422")
+
+
+def register_api(app: APIFlask, csrf: CSRFProtect) -> None:
+    """Put the API on the application; requests carry a key and no cookie, so they need no CSRF token."""
+    app.register_blueprint(assignments.api)
+    csrf.exempt(assignments.api)
+    app.security_schemes = {
+        "key": {"type": "http", "scheme": "bearer", "description": "An API key made by an administrator"}
+    }
+
+    @app.spec_processor
+    def describe_refusals(spec: dict[str, Any]) -> dict[str, Any]:
+        for path in spec.get("paths", {}).values():
+            for operation in path.values():
+                for status in REFUSALS:
+                    operation["responses"][status] = PROBLEM
+        return spec

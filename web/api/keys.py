@@ -1,0 +1,18 @@
+"""The API's door: the key in the header, and whether it covers what is asked."""
+
+from datetime import UTC, datetime
+
+from flask import request
+
+from pilot.access import api_keys
+from pilot.access.model import ApiKey
+from pilot.access.permissions import Scope, require_key
+from web.work import session
+
+
+def authenticate(scope: Scope) -> ApiKey:
+    """The live key of this request, checked for ``scope`` and, where the address names a store, for that store."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    key = api_keys.authenticate_key(session(), secret if kind.lower() == "bearer" else "", now=datetime.now(UTC))
+    require_key(key, scope, request.args.get("store"))
+    return key

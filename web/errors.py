@@ -1,0 +1,99 @@
+"""The one map from errors to HTTP: problem+json for the API, a page for people."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from experiments.errors import ExperimentError
+from pilot import errors as pilot_errors
+from pilot.access.errors import NotAuthenticated, TooManyAttempts
+from pilot.errors import PilotError
+from pilot.words import N_, translate
+from web.work import roll_back
+
+
+class FieldUnreadable(pilot_errors.Refused):
+    """A field of a form or query that cannot be read as what it should be."""
+
+    code = "field_unreadable"
+    template = N_("“{field}” cannot be read: {value!r}. Correct it and send again.")
+
+
+class FieldMissing(pilot_errors.Refused):
+    """A field that must be filled in."""
+
+    code = "field_missing"
+    template = N_("“{field}” is empty. Fill it in and send again.")
+
+
+# The first row that fits, from the most particular to the root.
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (pilot_errors.NotFound, 404),
+    (NotAuthenticated, 401),
+    (TooManyAttempts, 429),
+    (pilot_errors.NotPermitted, 403),
+    (pilot_errors.Misconfigured, 503),
+    (FieldUnreadable, 422),
+    (FieldMissing, 422),
+    (pilot_errors.Refused, 409),
+    (PilotError, 409),
+    (ExperimentError, 422),
+)
+
+
+def status_of(error: type[Exception]) -> int:
+    """The HTTP status of an error of ours."""
+    return next(status for kind, status in STATUS if issubclass(error, kind))
+
+
+def register_errors(app: Flask) -> None:
+    """Install the handlers of every kind of failure."""
+    app.register_error_handler(PilotError, _ours)
+    app.register_error_handler(ExperimentError, _ours)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, _ours_to_mend)
+
+
+def _ours(error: Any) -> tuple[Response | str, int]:
+    return _answer(status_of(type(error)), error.message.code, translate(error.message))
+
+
+def _stale_form(_error: CSRFError) -> tuple[Response | str, int]:
+    text = _("This form is too old or came from elsewhere. Go back, load the page again and send it once more.")
+    return _answer(400, "stale_form", text)
+
+
+def _of_http(error: HTTPException) -> tuple[Response | str, int]:
+    texts = {
+        401: _("Sign in first."),
+        404: _("There is no such page. Perhaps the address is incomplete."),
+        405: _("This address does not take this kind of request."),
+        413: _("The file is larger than this installation accepts. Split it, or import it on the command line."),
+        429: _("Too many attempts. Wait a little and try again."),
+    }
+    status = error.code or 500
+    return _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
+
+
+def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:
+    structlog.get_logger("web").error("failure", exc_info=error, route=str(request.url_rule))
+    text = _(
+        "Something went wrong on our side. The log knows more under request id %(id)s.", id=g.get("request_id", "?")
+    )
+    return _answer(500, "failure", text)
+
+
+def _answer(status: int, code: str, text: str) -> tuple[Response | str, int]:
+    roll_back()
+    if request.path.startswith("/api/"):
+        response = jsonify({"type": f"urn:pilot:{code}", "title": text, "status": status, "code": code})
+        response.content_type = "application/problem+json"
+        return response, status
+    if "HX-Request" in request.headers:
+        return render_template("_refused.html", text=text), status
+    return render_template("error.html", status=status, text=text), status

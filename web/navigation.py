@@ -1,0 +1,71 @@
+"""The menu: what leads where, and who sees it."""
+
+from dataclasses import dataclass
+
+from flask import request, url_for
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from web.auth import PUBLIC, Rule, may, rule_of
+from web.work import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    label: str
+    items: list[Item]
+
+
+def navigation() -> list[Group]:
+    """The groups of the menu with the items that the signed-in person may open."""
+    groups = [
+        (
+            "",
+            [
+                ("home.show", _("Home"), "home"),
+                ("pilots.show_all", _("Pilots"), "pilots"),
+                ("programs.show_all", _("Programs"), "programs"),
+                ("assignments.look_up", _("Who gets what"), "lookup"),
+            ],
+        ),
+        (
+            _("Network"),
+            [
+                ("network.show", _("Stores"), "network"),
+                ("segments.show_all", _("Segments"), "segments"),
+                ("imports.show_all", _("Imports"), "imports"),
+            ],
+        ),
+        (
+            _("Administration"),
+            [
+                ("users.show_all", _("People"), "users"),
+                ("keys.show_all", _("API keys"), "keys"),
+                ("audit.show", _("Audit log"), "audit"),
+            ],
+        ),
+    ]
+    if settings().demo:
+        groups.append((_("Demonstration"), [("demo.show", _("What is real here?"), "demo")]))
+    shown = [Group(label, [_item(*row) for row in rows if _may_open(row[0])]) for label, rows in groups]
+    return [group for group in shown if group.items]
+
+
+def _item(endpoint: str, label: str, icon: str) -> Item:
+    is_current = request.blueprint == endpoint.split(".")[0]
+    return Item(label, icon, url_for(endpoint), is_current)
+
+
+def _may_open(endpoint: str) -> bool:
+    from flask import current_app
+
+    rule = rule_of(current_app.view_functions[endpoint])
+    return endpoint in PUBLIC or (isinstance(rule, Rule) and may(Permission(rule.permission)))

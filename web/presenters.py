@@ -1,0 +1,190 @@
+"""From values to words: the only place where numbers are rounded, and where dates, numbers and money get their local form.
+
+An effect never leaves without its interval, its n and its level; an interval over zero reads "no evidence of a difference".
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale, dates, numbers
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from web.language import current_language
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A short word with a tone: neutral, info, good, warn or bad. The word alone says it; colour only helps."""
+
+    text: str
+    tone: str
+
+
+def _locale() -> Locale:
+    return Locale.parse(current_language())
+
+
+def day(value: date | str | None) -> str:
+    """A business date, such as ``Jan 2, 2018``; a dash where there is none."""
+    if value is None:
+        return "–"
+    found = date.fromisoformat(value) if isinstance(value, str) else value
+    return dates.format_date(found, "medium", _locale())
+
+
+def moment(value: datetime | str | None, timezone: str = "UTC") -> str:
+    """An instant in ``timezone``, to the minute, with the zone's short name."""
+    if value is None:
+        return "–"
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    shown = dates.format_datetime(found, "medium", ZoneInfo(timezone), _locale())
+    zone = dates.get_timezone_name(found.astimezone(ZoneInfo(timezone)), "short", locale=_locale())
+    return f"{shown} {zone}"
+
+
+def whole(value: int | float) -> str:
+    """A count with its thousands marked."""
+    return numbers.format_decimal(round(value), locale=_locale())
+
+
+def decimal(value: float, digits: int = 2) -> str:
+    """A number rounded to ``digits`` places."""
+    return numbers.format_decimal(round(value, digits), f"#,##0.{'0' * digits}", _locale())
+
+
+def share(value: float, digits: int = 1) -> str:
+    """A share between 0 and 1 as a percentage."""
+    return numbers.format_percent(value, f"#,##0.{'0' * digits}%" if digits else "#,##0%", _locale())
+
+
+def money(minor: float, currency: str, *, cents: bool = True) -> str:
+    """Minor units as money of ``currency``; without cents where the size makes them noise."""
+    digits = numbers.get_currency_precision(currency)
+    amount = minor / 10**digits
+    if cents or digits == 0:
+        return numbers.format_currency(amount, currency, locale=_locale())
+    return numbers.format_currency(round(amount), currency, "¤#,##0", _locale(), currency_digits=False)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value to three places; below that, so said."""
+    if value is None:
+        return "–"
+    return f"< {decimal(0.001, 3)}" if value < 0.001 else decimal(value, 3)
+
+
+def quantity(value: float, unit: str, currency: str) -> str:
+    """A level of a metric in its unit: money (minor units), share, or a plain number."""
+    if unit == "money":
+        return money(value, currency)
+    if unit == "share":
+        return share(value)
+    return decimal(value, 3 if abs(value) < 1 else 2)
+
+
+def change(value: float, unit: str, currency: str) -> str:
+    """A difference with its sign; differences of shares are percentage points."""
+    sign = "+" if value >= 0 else MINUS
+    if unit == "share":
+        return _("%(sign)s%(points)s points", sign=sign, points=decimal(abs(value) * 100, 2))
+    return sign + quantity(abs(value), unit, currency)
+
+
+def relative(value: float | None) -> str:
+    """A relative difference with its sign."""
+    return "–" if value is None else ("+" if value >= 0 else MINUS) + share(abs(value))
+
+
+def interval(bounds: tuple[float | None, float | None], unit: str, currency: str) -> str:
+    """Both ends of an interval; an end that is not bounded says so."""
+    low, high = (
+        _("unbounded") if end is None or end in (float("inf"), float("-inf")) else change(end, unit, currency)
+        for end in bounds
+    )
+    return _("%(low)s to %(high)s", low=low, high=high)
+
+
+def level(value: float) -> str:
+    """A confidence level: 95%, 97.5%, 98.33%."""
+    percent = value * 100
+    return share(value, 0 if abs(percent - round(percent)) < 1e-9 else 2)
+
+
+def size(n_bytes: int) -> str:
+    """A file size in MB or kB."""
+    return f"{decimal(n_bytes / 1_000_000, 1)} MB" if n_bytes >= 1_000_000 else f"{whole(max(1, n_bytes // 1000))} kB"
+
+
+def days(n: int) -> str:
+    return ngettext("%(num)d day", "%(num)d days", n)
+
+
+def short_hash(value: str | None) -> str:
+    """The first twelve digits: enough to compare by eye; the page has the whole one beside."""
+    return value[:12] if value else "–"
+
+
+def role_name(role: str) -> str:
+    return {
+        "manager": _("Manager"), "analyst": _("Analyst"), "executive": _("Executive"), "admin": _("Administrator"), "auditor": _("Auditor"),
+    }.get(str(role), str(role))  # fmt: skip
+
+
+def pilot_state(state: str) -> Badge:
+    """Where a pilot stands in its life."""
+    table = {
+        "draft": (_("Draft"), "neutral"), "submitted": (_("Waiting for the analyst"), "warn"),
+        "cosigned": (_("Waiting for approval"), "warn"), "sealed": (_("Approved and sealed"), "info"),
+        "drawn": (_("Drawn"), "info"), "running": (_("Running"), "good"), "at_gate": (_("At the gate"), "warn"),
+        "rolled_out": (_("Rolled out"), "good"), "stopped": (_("Stopped"), "neutral"),
+    }  # fmt: skip
+    return Badge(*table.get(str(state), (str(state), "neutral")))
+
+
+def stage_state(state: str) -> Badge:
+    """Where a stage stands."""
+    table = {
+        "planned": (_("Planned"), "neutral"), "drawn": (_("Drawn"), "info"), "running": (_("Running"), "good"),
+        "at_gate": (_("At the gate"), "warn"), "extended": (_("Extended"), "warn"), "passed": (_("Passed"), "good"),
+        "stopped": (_("Stopped"), "neutral"),
+    }  # fmt: skip
+    return Badge(*table.get(str(state), (str(state), "neutral")))
+
+
+def run_state(state: str) -> Badge:
+    """What became of an import."""
+    table = {
+        "staged": (_("Checked, not yet in"), "warn"), "published": (_("Published"), "good"), "refused": (_("Refused"), "bad"),
+        "unchanged": (_("Already here"), "neutral"),
+    }  # fmt: skip
+    return Badge(*table.get(str(state), (str(state), "neutral")))
+
+
+def recommendation(choice: str) -> Badge:
+    """What a report recommends."""
+    table = {"advance": (_("Advance"), "good"), "extend": (_("Extend"), "warn"), "stop": (_("Stop"), "bad")}
+    return Badge(*table.get(str(choice), (str(choice), "neutral")))
+
+
+def check_status(status: str) -> Badge:
+    """A diagnostic's verdict."""
+    table = {"ok": (_("In order"), "good"), "warn": (_("Look closer"), "warn"), "alarm": (_("Alarm"), "bad")}
+    return Badge(*table.get(str(status), (str(status), "neutral")))
+
+
+def choice_name(choice: str) -> str:
+    return {
+        "approve": _("Approve"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
+    }.get(str(choice), str(choice))  # fmt: skip
+
+
+def neutralised(cell: Any) -> Any:
+    """A cell of an exported table that no spreadsheet takes for a formula: ``= + - @``, tab and return get a quote."""
+    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + cell
+    return cell

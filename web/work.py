@@ -1,0 +1,75 @@
+"""One request, one unit of work: reading for safe methods, one transaction for the others, opened when first needed."""
+
+import sys
+from contextlib import ExitStack
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.orm import Session
+
+from pilot.database import Database
+from pilot.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class _RollBack(Exception):
+    """Ends a unit of work without keeping it."""
+
+
+def settings() -> Settings:
+    """The settings that this application was created with."""
+    return cast(Settings, current_app.config["PILOT_SETTINGS"])
+
+
+def database() -> Database:
+    """The database of this process."""
+    return cast(Database, current_app.extensions["pilot_database"])
+
+
+def session() -> Session:
+    """The session of this request; a write transaction where the method may change something."""
+    if "work" not in g:
+        stack = ExitStack()
+        writes = request.method not in SAFE_METHODS and not g.get("only_reading", False)
+        g.session = stack.enter_context(database().unit_of_work() if writes else database().reading())
+        g.work = stack
+    return cast(Session, g.session)
+
+
+def roll_back() -> None:
+    """Forget what this request changed; a page drawn afterwards reads from a fresh session."""
+    g.only_reading = True
+    work: ExitStack | None = g.pop("work", None)
+    if work is None:
+        return
+    try:
+        raise _RollBack
+    except _RollBack:
+        try:
+            work.__exit__(*sys.exc_info())
+        except _RollBack:
+            pass
+
+
+def keep() -> None:
+    """Commit now, for the rare view that must speak to the queue after its change is visible."""
+    work: ExitStack | None = g.pop("work", None)
+    if work is not None:
+        work.close()
+
+
+def register_work(app: Flask) -> None:
+    """Commit after a response below 400, roll back otherwise."""
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        if response.status_code < 400:
+            keep()
+        else:
+            roll_back()
+        return response
+
+    @app.teardown_request
+    def abandon(_error: Any) -> None:
+        roll_back()
