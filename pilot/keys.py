@@ -1,4 +1,4 @@
-"""Secret keys as files of mode 0600 in the keys directory, outside the database; made once, however many ask at once."""
+"""Secret keys as files of mode 0600 in the keys directory, outside the database; made once, whoever asks first."""
 
 import os
 import secrets

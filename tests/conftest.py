@@ -10,9 +10,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
+from pilot.access import passwords
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
@@ -21,6 +23,7 @@ from pilot.upkeep import migrating
 os.environ.setdefault("LC_ALL", "C.UTF-8")
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="pilot-run-"))
 
+CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _numbers = count(1)
 
@@ -31,6 +34,12 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in list(os.environ):
         if variable.startswith("PILOT_") and variable != "PILOT_CHROMIUM":
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 at its cheapest: tests sign in hundreds of times, and what costs time is not what they ask about."""
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP_HASHER)
 
 
 @pytest.fixture
@@ -140,7 +149,7 @@ def database(request: pytest.FixtureRequest) -> Database:
 @pytest.fixture
 def session(database: Database) -> Iterator[Session]:
     """One unit of work on either database for the whole test, rolled back at its end."""
-    with database.engine.execution_options(pilot_begin="BEGIN IMMEDIATE").connect() as connection:
-        with Session(connection, expire_on_commit=False, info={"settings": database.settings}) as opened:
-            yield opened
-            opened.rollback()
+    engine = database.engine.execution_options(pilot_begin="BEGIN IMMEDIATE")
+    with Session(engine, expire_on_commit=False, info={"settings": database.settings}) as opened:
+        yield opened
+        opened.rollback()

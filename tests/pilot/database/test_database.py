@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from pilot.access.model import Role, User
 from pilot.database import Database
@@ -39,10 +40,8 @@ def test_a_database_that_is_behind_is_named_with_what_to_run(settings: Settings)
 
 
 def test_a_unit_of_work_that_fails_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.unit_of_work() as session:
-        a_user(session, Role.ANALYST)
-        session.flush()
-        raise RuntimeError
+    with pytest.raises(IntegrityError), database.unit_of_work() as session:
+        session.add_all([a_user(session, Role.ANALYST), User(email="incomplete@example.org")])
     with database.reading() as session:
         assert session.scalars(select(User)).all() == []
 
@@ -66,7 +65,9 @@ def test_a_schema_of_its_own_keeps_apart(postgres: PostgresServer, tmp_path: Pat
     database = Database(Settings(home=tmp_path, database_url=url, database_schema="pilot_demo"))
     migrating.upgrade(database)
     with database.engine.connect() as connection:
-        found = connection.execute(text("SELECT schemaname FROM pg_tables WHERE tablename = 'audit_entry'")).scalars().all()
+        found = (
+            connection.execute(text("SELECT schemaname FROM pg_tables WHERE tablename = 'audit_entry'")).scalars().all()
+        )
     assert found == ["pilot_demo"]
     assert migrating.differences(database) == []
     database.dispose()
