@@ -209,11 +209,16 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("field", sa.String(length=200), nullable=False),
         sa.Column("row", sa.JSON(), nullable=False),
         sa.Column("reason", sa.JSON(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("released_run_id", sa.Integer(), nullable=True),
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", pilot.database.Instant(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["released_run_id"], ["import_run.id"], name=op.f("fk_quarantined_row_released_run_id")
+        ),
         sa.ForeignKeyConstraint(["run_id"], ["import_run.id"], name=op.f("fk_quarantined_row_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantined_row")),
     )

@@ -17,10 +17,13 @@ class ImportKind(StrEnum):
 
 
 class RunState(StrEnum):
+    """``unchanged``: published, and every row was there already."""
+
     STAGED = "staged"
     PUBLISHED = "published"
     REFUSED = "refused"
     UNCHANGED = "unchanged"
+    DISCARDED = "discarded"
 
 
 class ColumnMapping(Base):
@@ -36,7 +39,10 @@ class ColumnMapping(Base):
 
 
 class ImportRun(Base):
-    """One file's way in. ``batch_id`` is what the lake's commit carries; counts are rows."""
+    """One file's way in. ``batch_id`` is what the lake's commit carries; counts are rows.
+
+    Staged: ``n_new`` will go in, ``n_known`` are there already. Published: what really happened.
+    """
 
     __tablename__ = "import_run"
 
@@ -56,6 +62,10 @@ class ImportRun(Base):
     actor: Mapped[name]
     staged_at: Mapped[instant]
     published_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @property
+    def is_published(self) -> bool:
+        return self.state in (RunState.PUBLISHED, RunState.UNCHANGED)
 
 
 class ImportFinding(Base):
@@ -78,7 +88,11 @@ class QuarantineState(StrEnum):
 
 
 class QuarantinedRow(Base):
-    """A row that could not go in, parked whole with its reason until a person releases or drops it."""
+    """A row that could not go in, parked with its reason until a person releases or drops it.
+
+    ``row`` holds its texts by our field names (personal ones left out), ``field`` the one to correct;
+    ``released_run_id`` the import that took the corrected row.
+    """
 
     __tablename__ = "quarantined_row"
 
@@ -86,8 +100,10 @@ class QuarantinedRow(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
     kind: Mapped[ImportKind] = mapped_column(String(20))
     line: Mapped[int] = mapped_column(BigInteger)
+    field: Mapped[str] = mapped_column(String(200))
     row: Mapped[document]
     reason: Mapped[document]
     state: Mapped[QuarantineState] = mapped_column(String(20))
+    released_run_id: Mapped[int | None] = mapped_column(ForeignKey("import_run.id"))
     decided_by: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -1,0 +1,20 @@
+"""Arrow as the data rooms use it: a column, and the compute functions with one loose type."""
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+if TYPE_CHECKING:
+    Column = pa.Array[Any]
+else:
+    Column = pa.Array  # not generic at run time
+
+# The published stubs of pyarrow.compute are narrower than what its functions take (dictionaries, scalars, options).
+pc: Any = pyarrow.compute
+
+
+def column(table: pa.Table, name: str) -> Column:
+    """Column ``name`` of ``table`` as one array."""
+    combined: Column = table.column(name).combine_chunks()
+    return combined

@@ -1,0 +1,95 @@
+"""What a room gives to an import: its rule table, and the verbs that know where the rows belong."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from pilot.imports.model import ImportKind, ImportRun
+from pilot.imports.rules import Field, RowRule
+from pilot.words import Message
+
+Progress = Callable[[int], None]
+CLASHES_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the database knew when the check began. ``facts`` is the importer's own.
+
+    ``known``: for each reference field the codes that exist, with their ids.
+    """
+
+    now: datetime
+    known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    currency_exponent: int = 2
+    facts: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A staged row (by line) that has the key of a stored row or of an earlier line, but other content."""
+
+    line: int
+    field: str
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Staged rows against what is stored: how many are new or changed, how many the same; and which clash.
+
+    ``clashes`` holds at most the first ``CLASHES_LIMIT`` of ``n_clashes``.
+    """
+
+    n_new: int
+    n_same: int
+    n_clashes: int = 0
+    clashes: tuple[Clash, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What came of publishing: rows taken, rows that were already there, and the lake's version for receipts."""
+
+    n_new: int
+    n_known: int
+    lake_version: int | None = None
+
+
+class Importer(Protocol):
+    """One kind of file. ``keys``: within a file, rows equal in one of these must be equal in all of ``content``."""
+
+    @property
+    def kind(self) -> ImportKind: ...
+    @property
+    def fields(self) -> Sequence[Field]: ...
+    @property
+    def takes_attributes(self) -> bool:
+        """Whether columns without a field of ours may come along as attributes."""
+
+    @property
+    def keys(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def content(self) -> Sequence[str]:
+        """The staged columns in which two rows with the same key must agree."""
+
+    def context(self, session: Session, now: datetime) -> Context:
+        """Read from the database what the check needs; raises a named error where the network is not set up."""
+
+    def rules(self, context: Context) -> Sequence[RowRule]: ...
+    def finish(self, good: pa.Table, time_zone: str, context: Context) -> pa.Table:
+        """From parsed fields to staged columns; ``line`` stays."""
+
+    def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
+        """The staged rows against what is stored."""
+
+    def on_staged(self, session: Session, staged: Path, now: datetime) -> None:
+        """What has to be in the database before publishing (customer keys)."""
+
+    def publish(self, session: Session, run: ImportRun, staged: Path, now: datetime) -> Published:
+        """Take the staged rows in, all or nothing. Called again after a crash, it finishes what is missing."""

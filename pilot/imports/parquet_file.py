@@ -1,0 +1,99 @@
+"""A Parquet file as batches of text columns with row numbers: every type becomes the text that a CSV file would hold."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pilot.imports.arrow import Column, pc
+from pilot.imports.csv_file import BATCH_ROWS, LINE_COLUMN
+from pilot.imports.errors import DamagedParquet, DoubledHeader, RowGroupTooLarge, UnreadableColumn, ValueTooLong
+
+MAX_CHUNK_BYTES = 128 << 20
+MAX_VALUE = 131_072
+_BUFFER_BYTES = 1 << 20
+
+
+class ParquetFile:
+    """``columns`` are the file's; ``batches`` yields tables of strings with the row number (1-based) as ``line``."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the footer; raises ``DamagedParquet``, ``DoubledHeader`` and ``RowGroupTooLarge``."""
+        self._path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                schema, metadata = file.schema_arrow, file.metadata
+        except (pa.ArrowException, OSError):
+            raise DamagedParquet from None
+        self.columns = tuple(schema.names)
+        self._schema = schema
+        for name in self.columns:
+            if self.columns.count(name) > 1:
+                raise DoubledHeader(column=name[:80])
+        _refuse_bombs(metadata)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Tables of ``columns`` (text; missing values are null) and ``line`` (int64), at most 20,000 rows each."""
+        for name in columns:
+            _refuse_nested(name, self._schema.field(name).type)
+        texts = [name for name in columns if _is_text(self._schema.field(name).type)]
+        first = 1
+        try:
+            # Dictionaries keep a long value that repeats from being copied into every row before its length is seen.
+            with pq.ParquetFile(self._path, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
+                for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns), use_threads=False):
+                    lines = pa.array(range(first, first + batch.num_rows), pa.int64())
+                    arrays = [_as_text(batch.column(name), first) for name in columns]
+                    yield pa.table([lines, *arrays], names=[LINE_COLUMN, *columns])
+                    first += batch.num_rows
+        except (pa.ArrowException, OSError):
+            raise DamagedParquet from None
+
+
+def _refuse_bombs(metadata: pq.FileMetaData) -> None:
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            size = metadata.row_group(group).column(place).total_uncompressed_size
+            if size > MAX_CHUNK_BYTES:
+                raise RowGroupTooLarge(group=group + 1, size=size, limit=MAX_CHUNK_BYTES)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _refuse_nested(name: str, kind: pa.DataType) -> None:
+    plain = (pa.types.is_dictionary(kind) and kind.value_type) or kind
+    if pa.types.is_nested(plain) or pa.types.is_binary(plain) or pa.types.is_large_binary(plain):
+        raise UnreadableColumn(column=name[:80], type=str(kind)[:80])
+
+
+def _as_text(array: Column, first: int) -> Column:
+    """``array`` as strings: times in ISO form with their offset, floats in their shortest exact form."""
+    if pa.types.is_dictionary(array.type):
+        coded: Any = array
+        _refuse_long(coded.dictionary, first)
+        return coded.cast(array.type.value_type).cast(pa.string())
+    if pa.types.is_timestamp(array.type):
+        return _instants_as_text(array)
+    text = array.cast(pa.string())
+    _refuse_long(text, first)
+    return text
+
+
+def _instants_as_text(array: Column) -> Column:
+    """Zoned times are written in UTC with a ``Z``, local ones without; microseconds, as the receipt holds them."""
+    zoned = array.type.tz is not None
+    # safe=False: nanoseconds are cut, not refused.
+    naive: Any = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64()).cast(pa.timestamp("us"))
+    text = pc.strftime(naive, format="%Y-%m-%dT%H:%M:%S")
+    result: Column = pc.binary_join_element_wise(text, "Z", "") if zoned else text
+    return result
+
+
+def _refuse_long(texts: Column, first: int) -> None:
+    longest = pc.max(pc.utf8_length(texts)).as_py() if len(texts) else 0
+    if (longest or 0) > MAX_VALUE:
+        raise ValueTooLong(line=first, limit=MAX_VALUE)

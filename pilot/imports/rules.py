@@ -1,0 +1,115 @@
+"""The rule table of an import: its fields, what holds within a row, and a finding for everything that does not hold."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pilot.imports.arrow import Column, column, pc
+from pilot.imports.reader import LINE_COLUMN
+from pilot.imports.values import Reading, ValueType, trimmed
+from pilot.words import N_, Message
+
+SHOWN_CHARACTERS = 80
+HIDDEN = "•••"
+_MISSING = Message("missing", N_("A value is required here."))
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One of our fields: what it may hold, whether it must be mapped, and how other people call it.
+
+    ``is_required``: every row needs a value. ``is_personal``: its text is shown and kept nowhere.
+    """
+
+    name: str
+    holds: ValueType
+    label: str
+    is_required: bool = False
+    is_personal: bool = False
+    synonyms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null counts as holding."""
+
+    field: str
+    message: Message
+    holds: Callable[[pa.Table], Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A bad row: physical line (or row number), their column, at most 80 characters of the value, and the reason."""
+
+    line: int
+    field: str
+    column: str
+    value: str
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One batch after the rules: ``good`` has ``line`` and the parsed fields, ``findings`` name every bad cell."""
+
+    good: pa.Table
+    n_bad: int
+    findings: list[Finding]
+
+
+def check_batch(
+    texts: pa.Table,
+    fields: Sequence[Field],
+    rules: Iterable[RowRule],
+    columns: Mapping[str, str],
+    reading: Reading,
+    *,
+    explain: bool = True,
+) -> Checked:
+    """Parse a batch of texts (``line`` and one column per *mapped* field, by field name) and apply the rules.
+
+    ``columns`` maps a field to their column, for the findings. Fields that are not mapped become null columns. Without
+    ``explain`` bad rows are counted but not named.
+    """
+    bare = {f.name: trimmed(column(texts, f.name)) for f in fields if f.name in columns}
+    n = texts.num_rows
+    parsed: dict[str, Column] = {}
+    findings: list[Finding] = []
+    lines = column(texts, LINE_COLUMN)
+    bad = np.zeros(n, dtype=bool)
+
+    def report(rows: np.typing.NDArray[np.bool_], field: Field, reason: Message | None) -> None:
+        bad[rows] = True
+        if not explain:
+            return
+        for row in np.flatnonzero(rows).tolist():
+            text = bare[field.name][row].as_py() if field.name in bare else None
+            why = reason or field.holds.explain(text or "", field.name, reading)
+            shown = HIDDEN if field.is_personal else (text or "")[:SHOWN_CHARACTERS]
+            findings.append(Finding(lines[row].as_py(), field.name, columns.get(field.name, field.name), shown, why))
+
+    by_name = {f.name: f for f in fields}
+    for field in fields:
+        if field.name not in bare:
+            parsed[field.name] = field.holds.parse(pa.nulls(n, pa.string()), field.name, reading)
+            continue
+        given = pc.is_valid(bare[field.name])
+        values = field.holds.parse(bare[field.name], field.name, reading)
+        parsed[field.name] = values
+        report(_mask(pc.and_(given, pc.is_null(values))), field, None)
+        if field.is_required:
+            report(_mask(pc.invert(given)), field, _MISSING)
+    table = pa.table({LINE_COLUMN: lines, **parsed})
+    for rule in rules:
+        broken = _mask(pc.invert(pc.fill_null(rule.holds(table), True))) & ~bad
+        report(broken, by_name[rule.field], rule.message)
+    findings.sort(key=lambda finding: finding.line)
+    return Checked(table.filter(pa.array(~bad)), int(bad.sum()), findings)
+
+
+def _mask(values: Column) -> np.typing.NDArray[np.bool_]:
+    mask: np.typing.NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+    return mask.astype(bool)

@@ -1,0 +1,325 @@
+"""The verbs of an import: stage a file, publish it at once, or discard it; and keep the findings of a refused one."""
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.audit.service import record
+from pilot.canonical import canonical_text, sha256_hex
+from pilot.database import settings_of
+from pilot.imports.check import BAD_ROWS_LIMIT, CheckedFile, check_table
+from pilot.imports.errors import BadRows, ImportRefused, NotStaged, StagingGone, TooManyBadRows
+from pilot.imports.importer import Importer, Progress
+from pilot.imports.mapping import FileMapping
+from pilot.imports.model import (
+    ColumnMapping,
+    ImportFinding,
+    ImportKind,
+    ImportRun,
+    QuarantinedRow,
+    QuarantineState,
+    RunState,
+)
+from pilot.imports.reader import TextTable, file_hash, open_table
+from pilot.imports.rules import Finding
+
+STORED_FINDINGS = 1_000
+_STAGED_FILE = "rows.parquet"
+
+
+def stage_import(
+    session: Session,
+    importer: Importer,
+    path: Path,
+    mapping: FileMapping,
+    *,
+    actor: User,
+    now: datetime,
+    quarantine: bool = False,
+    filename: str | None = None,
+    progress: Progress | None = None,
+) -> ImportRun:
+    """Check every row of ``path`` and keep the good ones ready for ``publish``, which belongs in the next unit of work.
+
+    A file that is published already comes back as its published run. Raises ``FileRefused`` and ``MappingRefused`` for
+    the file as a whole and ``ImportRefused`` (with ``findings``) for bad rows; nothing is kept then. With
+    ``quarantine`` bad rows are parked instead, up to 10,000. ``progress`` hears the number of rows read.
+    """
+    digest = file_hash(path)
+    document = mapping.to_dict()
+    batch_id, known = _batch_of(session, importer.kind, digest, document)
+    if known is not None and known.is_published:
+        return known
+    source = open_table(path, mapping.dialect)
+    return stage_table(
+        session,
+        importer,
+        source,
+        mapping,
+        batch_id=batch_id,
+        digest=digest,
+        filename=(filename or path.name)[:300],
+        actor=actor,
+        now=now,
+        quarantine=quarantine,
+        progress=progress,
+    )
+
+
+def stage_table(
+    session: Session,
+    importer: Importer,
+    source: TextTable,
+    mapping: FileMapping,
+    *,
+    batch_id: str,
+    digest: str,
+    filename: str,
+    actor: User,
+    now: datetime,
+    quarantine: bool,
+    progress: Progress | None = None,
+) -> ImportRun:
+    """Stage an opened table under ``batch_id``; the door for files and for rows released from quarantine."""
+    folder = settings_of(session).staging_dir / batch_id
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        context = importer.context(session, now)
+        checked = check_table(session, importer, source, mapping, context, folder / _STAGED_FILE, progress)
+        shutil.rmtree(folder / "spill", ignore_errors=True)
+        _refuse_bad_rows(checked, filename, quarantine)
+        importer.on_staged(session, checked.staged, now)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    run = _run(session, batch_id)
+    run.kind, run.filename, run.file_hash, run.mapping = importer.kind, filename, digest, mapping.to_dict()
+    run.state, run.actor, run.staged_at, run.published_at, run.lake_version = (
+        RunState.STAGED,
+        actor.email,
+        now,
+        None,
+        None,
+    )
+    run.n_rows, run.n_new, run.n_known = checked.n_rows, checked.n_new, checked.n_known
+    run.n_bad = run.n_quarantined = checked.n_bad
+    session.add(run)
+    session.flush()
+    _keep_findings(session, run, checked.findings)
+    _park(session, run, checked)
+    record(
+        session,
+        actor=actor.email,
+        verb="import.staged",
+        subject_kind="import",
+        subject=batch_id,
+        details=_counts(run),
+        at=now,
+    )
+    return run
+
+
+def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User, now: datetime) -> ImportRun:
+    """Take all staged rows in at once. A published run stays as it is; other states raise ``NotStaged``.
+
+    For receipts the lake is written first, under the run's batch id; after a crash between lake and database the next
+    call finds the batch in the lake and finishes the database.
+    """
+    if run.is_published:
+        return run
+    if run.state is not RunState.STAGED:
+        raise NotStaged(run=run.batch_id[:12], state=str(run.state))
+    staged = staged_file(session, run)
+    if not staged.is_file():
+        raise StagingGone(run=run.batch_id[:12])
+    published = importer.publish(session, run, staged, now)
+    run.n_new, run.n_known = published.n_new, run.n_known + run.n_new - published.n_new
+    run.lake_version, run.published_at = published.lake_version, now
+    run.state = RunState.PUBLISHED if published.n_new else RunState.UNCHANGED
+    session.flush()
+    record(
+        session,
+        actor=actor.email,
+        verb="import.published",
+        subject_kind="import",
+        subject=run.batch_id,
+        details=_counts(run),
+        at=now,
+    )
+    return run
+
+
+def discard(session: Session, run: ImportRun, *, actor: User, now: datetime) -> None:
+    """Give a staged run up: its rows are deleted, parked rows that it had released wait again, those it parked go."""
+    if run.state is not RunState.STAGED:
+        raise NotStaged(run=run.batch_id[:12], state=str(run.state))
+    run.state = RunState.DISCARDED
+    for row in session.scalars(select(QuarantinedRow).where(QuarantinedRow.released_run_id == run.id)):
+        row.state, row.released_run_id, row.decided_by, row.decided_at = QuarantineState.WAITING, None, None, None
+    session.execute(delete(QuarantinedRow).where(QuarantinedRow.run_id == run.id))
+    session.flush()
+    remove_staging(session, run)
+    record(
+        session,
+        actor=actor.email,
+        verb="import.discarded",
+        subject_kind="import",
+        subject=run.batch_id,
+        details={},
+        at=now,
+    )
+
+
+def record_refusal(
+    session: Session,
+    refusal: BadRows,
+    importer: Importer,
+    path: Path,
+    mapping: FileMapping,
+    *,
+    actor: User,
+    now: datetime,
+    filename: str | None = None,
+) -> ImportRun:
+    """Keep the findings of a refused file for the page that shows them (a job calls this in a new unit of work)."""
+    digest = file_hash(path)
+    document = mapping.to_dict()
+    batch_id, _ = _batch_of(session, importer.kind, digest, document)
+    run = _run(session, batch_id)
+    run.kind, run.filename, run.file_hash, run.mapping = importer.kind, (filename or path.name)[:300], digest, document
+    run.state, run.actor, run.staged_at = RunState.REFUSED, actor.email, now
+    run.n_rows, run.n_bad, run.n_new, run.n_known, run.n_quarantined = refusal.n_rows, refusal.n_bad, 0, 0, 0
+    session.add(run)
+    session.flush()
+    _keep_findings(session, run, list(refusal.findings))
+    record(
+        session,
+        actor=actor.email,
+        verb="import.refused",
+        subject_kind="import",
+        subject=batch_id,
+        details=_counts(run),
+        at=now,
+    )
+    return run
+
+
+def save_mapping(
+    session: Session, code: str, kind: ImportKind, mapping: FileMapping, *, actor: User, now: datetime
+) -> ColumnMapping:
+    """Keep ``mapping`` under ``code`` for the next file of the same kind; an older one of that name is replaced."""
+    saved = session.scalar(select(ColumnMapping).where(ColumnMapping.code == code)) or ColumnMapping(code=code)
+    saved.kind, saved.definition, saved.updated_at = kind, mapping.to_dict(), now
+    session.add(saved)
+    session.flush()
+    details = {"kind": str(kind), "mapping": mapping.to_dict()}
+    record(
+        session, actor=actor.email, verb="mapping.saved", subject_kind="mapping", subject=code, details=details, at=now
+    )
+    return saved
+
+
+def staged_file(session: Session, run: ImportRun) -> Path:
+    """Where the staged rows of ``run`` lie."""
+    return settings_of(session).staging_dir / run.batch_id / _STAGED_FILE
+
+
+def remove_staging(session: Session, run: ImportRun) -> None:
+    """Delete the staged rows of ``run``; call it again after a commit, it does not mind."""
+    shutil.rmtree(staged_file(session, run).parent, ignore_errors=True)
+
+
+def sweep(session: Session, *, now: datetime) -> int:
+    """Housekeeping: expired findings go, and staged rows of runs that are not staged any more. Returns findings deleted."""
+    settings = settings_of(session)
+    expired = select(ImportRun.id).where(ImportRun.staged_at < now - timedelta(days=settings.findings_keep_days))
+    gone = session.execute(delete(ImportFinding).where(ImportFinding.run_id.in_(expired)))
+    waiting = set(session.scalars(select(ImportRun.batch_id).where(ImportRun.state == RunState.STAGED)))
+    for folder in settings.staging_dir.glob("*") if settings.staging_dir.is_dir() else ():
+        if folder.name not in waiting:
+            shutil.rmtree(folder, ignore_errors=True)
+    return int(getattr(gone, "rowcount", 0))
+
+
+def _batch_of(
+    session: Session, kind: ImportKind, digest: str, mapping: dict[str, object]
+) -> tuple[str, ImportRun | None]:
+    """The batch id of this file in this state of things, and its run where there is one.
+
+    Receipts can only be added, so a file always has the same id. Master data can be changed by a file in between: then
+    the first file is new again, and its id names the import that it follows.
+    """
+    before = ""
+    if kind is not ImportKind.RECEIPTS:
+        latest = session.scalar(
+            select(ImportRun)
+            .where(ImportRun.kind == kind, ImportRun.published_at.is_not(None))
+            .order_by(ImportRun.published_at.desc(), ImportRun.id.desc())
+            .limit(1)
+        )
+        if latest is not None:
+            if (latest.file_hash, latest.mapping) == (digest, mapping):
+                return latest.batch_id, latest
+            before = latest.batch_id
+    batch_id = sha256_hex(canonical_text([str(kind), digest, mapping, before]))
+    return batch_id, session.scalar(select(ImportRun).where(ImportRun.batch_id == batch_id))
+
+
+def _run(session: Session, batch_id: str) -> ImportRun:
+    """The run of this batch: a new one, or the one of an earlier attempt with what it left behind removed."""
+    run = session.scalar(select(ImportRun).where(ImportRun.batch_id == batch_id))
+    if run is None:
+        return ImportRun(batch_id=batch_id)
+    session.execute(delete(ImportFinding).where(ImportFinding.run_id == run.id))
+    session.execute(delete(QuarantinedRow).where(QuarantinedRow.run_id == run.id))
+    return run
+
+
+def _refuse_bad_rows(checked: CheckedFile, filename: str, quarantine: bool) -> None:
+    if not checked.n_bad or (quarantine and checked.n_bad <= BAD_ROWS_LIMIT):
+        return
+    error = TooManyBadRows if quarantine else ImportRefused
+    raise error(findings=checked.findings, n_bad=checked.n_bad, n_rows=checked.n_rows, filename=filename)
+
+
+def _keep_findings(session: Session, run: ImportRun, findings: list[Finding]) -> None:
+    session.add_all(
+        ImportFinding(run_id=run.id, line=f.line, column=f.column[:200], value=f.value, reason=f.reason.to_dict())
+        for f in findings[:STORED_FINDINGS]
+    )
+
+
+def _park(session: Session, run: ImportRun, checked: CheckedFile) -> None:
+    first: dict[int, Finding] = {}
+    for finding in checked.findings:
+        first.setdefault(finding.line, finding)
+    session.add_all(
+        QuarantinedRow(
+            run_id=run.id,
+            kind=run.kind,
+            line=line,
+            field=finding.field[:200],
+            row=checked.bad_rows[line],
+            reason=finding.reason.to_dict(),
+            state=QuarantineState.WAITING,
+        )
+        for line, finding in sorted(first.items())
+    )
+
+
+def _counts(run: ImportRun) -> dict[str, object]:
+    return {
+        "kind": str(run.kind),
+        "file_hash": run.file_hash,
+        "rows": run.n_rows,
+        "new": run.n_new,
+        "known": run.n_known,
+        "bad": run.n_bad,
+        "quarantined": run.n_quarantined,
+        "lake_version": run.lake_version,
+    }

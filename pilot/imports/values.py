@@ -1,0 +1,394 @@
+"""What a cell may hold: one small type per kind of value, parsed a whole column at a time and exactly.
+
+``parse`` gives null where a text is missing or wrong; ``explain`` says why a single text is wrong. Only ``parse`` decides.
+"""
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from pilot.imports.arrow import Column, pc
+from pilot.words import N_, Message
+
+_MISSING_MARKS = ("nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
+_NO_ID = (*_MISSING_MARKS, "null", "none", "n/a", "#n/a", "#ref!", "#value!")
+_FORMULA_SIGNS = ("=", "+", "-", "@")
+_SPACES = " \t\r\n\u00a0\u202f\ufeff"
+_GROUPS = "[ \u00a0\u202f'’]"
+
+# The order in which a date is written: (regular expression, places of year, month, day among its groups).
+DATE_ORDERS: Mapping[str, str] = {
+    "YYYY-MM-DD": "(?P<y>[0-9]{4})-(?P<m>[0-9]{1,2})-(?P<d>[0-9]{1,2})",
+    "DD.MM.YYYY": r"(?P<d>[0-9]{1,2})\.(?P<m>[0-9]{1,2})\.(?P<y>[0-9]{4})",
+    "DD/MM/YYYY": "(?P<d>[0-9]{1,2})/(?P<m>[0-9]{1,2})/(?P<y>[0-9]{4})",
+    "MM/DD/YYYY": "(?P<m>[0-9]{1,2})/(?P<d>[0-9]{1,2})/(?P<y>[0-9]{4})",
+    "YYYYMMDD": "(?P<y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})",
+}
+_CLOCK = (
+    r"(?:(?:T| +)(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?)"
+    r" ?(?P<z>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the texts of one file are to be read.
+
+    ``currency_exponent``: digits of the minor unit (2 for cents). ``known``: for each field that refers to something, the
+    codes that exist and their ids. ``today``: nothing may lie more than a day after it.
+    """
+
+    today: date
+    decimal_mark: str = "."
+    date_order: str = "YYYY-MM-DD"
+    currency_exponent: int = 2
+    known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class ValueType(Protocol):
+    """Texts arrive trimmed and not empty (null where missing)."""
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column: ...
+    def explain(self, text: str, name: str, reading: Reading) -> Message: ...
+
+
+def trimmed(texts: Column) -> Column:
+    """``texts`` without surrounding white space; empty texts become null."""
+    bare = pc.utf8_trim(texts, characters=_SPACES)
+    result: Column = pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
+    return result
+
+
+def _only(texts: Column, fits: Column) -> Column:
+    result: Column = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    return result
+
+
+def _matches(texts: Column, pattern: str) -> Column:
+    result: Column = pc.match_substring_regex(texts, f"^(?:{pattern})$")
+    return result
+
+
+def _one_of(texts: Column, values: tuple[str, ...]) -> Column:
+    result: Column = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(values, pa.string()))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """An identifier of theirs: letters, digits and ``. _ : / # -``, at most 64 characters, no spreadsheet damage."""
+
+    _form = r"[\p{L}\p{N}][\p{L}\p{N}._:/#-]{0,63}"
+    _date = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
+    _scientific = "[0-9][.,]?[0-9]*[eE][+-]?[0-9]+"
+    _decimal = "[0-9]+[.,][0-9]*"
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        damaged = pc.or_(_matches(texts, f"{self._date}|{self._scientific}|{self._decimal}"), _one_of(texts, _NO_ID))
+        return _only(texts, pc.and_(_matches(texts, self._form), pc.invert(damaged)))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if text.lower() in _NO_ID:
+            return Message("id_missing", N_("This is a mark for a missing value, not an id."))
+        if re.fullmatch(self._date, text):
+            return Message(
+                "id_is_date", N_("This is a date, not an id: are two columns swapped, or did a spreadsheet change it?")
+            )
+        if re.fullmatch(f"{self._scientific}|{self._decimal}", text):
+            return Message(
+                "id_is_number",
+                N_("A spreadsheet or another program turned this id into a decimal number. Export it as text."),
+            )
+        if text.startswith(_FORMULA_SIGNS):
+            return _FORMULA
+        if len(text) > 64:
+            return Message(
+                "id_too_long", N_("An id has at most 64 characters; this one has {length}."), {"length": len(text)}
+            )
+        return Message(
+            "id_form", N_("An id consists of letters, digits and . _ : / # - and begins with a letter or digit.")
+        )
+
+
+_FORMULA = Message("formula", N_("This begins like a spreadsheet formula (= + - @). Remove the sign in the file."))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A name or an attribute: one line, at most ``longest`` characters, no formula, not NaN or infinity."""
+
+    longest: int = 300
+    _form = r"[^\p{Cc}=+@-][^\p{Cc}]*"
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        fits = pc.and_(_matches(texts, self._form), pc.less_equal(pc.utf8_length(texts), self.longest))
+        return _only(texts, pc.and_(fits, pc.invert(_one_of(texts, _MISSING_MARKS))))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if text.lower() in _MISSING_MARKS:
+            return Message("text_missing", N_("This is a mark for a missing number, not a text. Leave the cell empty."))
+        if text.startswith(_FORMULA_SIGNS):
+            return _FORMULA
+        if len(text) > self.longest:
+            return Message(
+                "text_too_long",
+                N_("At most {longest} characters fit here; this has {length}."),
+                {"longest": self.longest, "length": len(text)},
+            )
+        return Message("text_control", N_("The text holds a line break or a control character."))
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Something personal of which only "given" is kept: any text becomes ``given``."""
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        return _only(pa.array(["given"] * len(texts), pa.string()), pc.is_valid(texts))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        raise AssertionError("every text is accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in major units, read exactly into integer minor units; at most twelve digits before the mark."""
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(_ascii_number(texts), self._form(reading))
+        whole, sign = pc.struct_field(parts, "i"), pc.struct_field(parts, "s")
+        whole = pc.replace_substring_regex(whole, _GROUPS, "")
+        digits = reading.currency_exponent
+        fraction = pc.utf8_slice_codeunits(pc.utf8_rpad(pc.struct_field(parts, "f"), max(digits, 1), "0"), 0, digits)
+        minor: Column = pc.binary_join_element_wise(sign, whole, fraction, "").cast(pa.int64())
+        return minor
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if text.lower() in _MISSING_MARKS:
+            return Message("not_finite", N_("NaN and infinity are not amounts."))
+        other = "," if reading.decimal_mark == "." else "."
+        if re.fullmatch(rf"[-−]?[0-9]+\{other}[0-9]+", text):
+            return Message(
+                "decimal_mark",
+                N_("The mapping says that “{mark}” is the decimal mark. Correct the mapping if it is “{other}”."),
+                {"mark": reading.decimal_mark, "other": other},
+            )
+        if re.fullmatch(rf"[-−]?[0-9]+\{reading.decimal_mark}[0-9]+", text):
+            return Message(
+                "too_fine",
+                N_("An amount has at most {digits} decimals and twelve digits before them."),
+                {"digits": reading.currency_exponent},
+            )
+        return Message("not_an_amount", N_("This is not an amount of money."))
+
+    @staticmethod
+    def _form(reading: Reading) -> str:
+        mark = re.escape(reading.decimal_mark)
+        fraction = f"[0-9]{{0,{reading.currency_exponent}}}"
+        whole = f"[0-9]{{1,12}}|[0-9]{{1,3}}(?:{_GROUPS}[0-9]{{3}}){{1,3}}"
+        return f"^(?P<s>-?)(?P<i>{whole})(?:{mark}(?P<f>{fraction})0*)?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number of at most nine digits; ``3.0`` counts as 3 because some programs write counts so."""
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(_ascii_number(texts), "^(?P<n>-?[0-9]{1,9})(?:[.,]0+)?$")
+        number: Column = pc.struct_field(parts, "n").cast(pa.int64())
+        return number
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if text.lower() in _MISSING_MARKS:
+            return Message("count_not_finite", N_("NaN and infinity are not counts."))
+        return Message("not_a_count", N_("This is not a whole number of at most nine digits."))
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A calendar date in the mapping's order, from ``first`` to ``days_ahead`` days after today; never the zero date."""
+
+    first: date = date(1900, 1, 1)
+    days_ahead: int = 1
+    _zero = date(1970, 1, 1)
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}(?:[ T]00:00(?::00(?:[.]0+)?)?)?$")
+        days = _days(parts)
+        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(self._last(reading)))
+        fits &= days != np.datetime64(self._zero)  # NaT compares false
+        result: Column = pa.array(days.astype("datetime64[D]"), pa.date32(), mask=~fits)
+        return result
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        return _explain_time(text, reading, self.first, self._last(reading), N_("This is not a date written {order}."))
+
+    def _last(self, reading: Reading) -> date:
+        return reading.today + timedelta(days=self.days_ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A date and time, with or without an offset: struct {local: timestamp(us), offset_minutes: int32 or null}."""
+
+    first: date = date(2000, 1, 1)
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{_CLOCK}$")
+        days = _days(parts)
+        hours, minutes, seconds = (_number(parts, group) for group in "HMS")
+        micros = _number(parts, "f", width=6)
+        local = days.astype("datetime64[us]") + (((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros).astype(
+            "timedelta64[us]"
+        )
+        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(_tomorrow(reading)))
+        fits &= (hours < 24) & (minutes < 60) & (seconds < 60)
+        zone = pc.struct_field(parts, "z")
+        offset = pc.if_else(pc.equal(zone, ""), pa.scalar(None, pa.int32()), _offset_minutes(zone))
+        struct: Column = pa.StructArray.from_arrays(
+            [pa.array(local, pa.timestamp("us")), offset], names=["local", "offset_minutes"], mask=pa.array(~fits)
+        )
+        return struct
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        template = N_("This is not a date ({order}) with a time of day, such as {order} 18:05:00.")
+        return _explain_time(text, reading, self.first, _tomorrow(reading), template)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few words; ``words`` maps every accepted spelling (lower case) to our value."""
+
+    words: Mapping[str, str]
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        return _looked_up(pc.utf8_lower(texts), list(self.words), pa.array(list(self.words.values()), pa.string()))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        return Message("not_a_choice", N_("Possible are: {words}."), {"words": ", ".join(self.words)})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reference to something that must exist (``reading.known[field]``); becomes its integer id."""
+
+    template: str
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        known = reading.known.get(name, {})
+        return _looked_up(texts, list(known), pa.array(list(known.values()), pa.int64()))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        return Message("unknown_reference", self.template, {"code": text[:80]})
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """An IANA time zone such as Europe/Helsinki."""
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        return _only(texts, pc.is_in(texts, value_set=pa.array(sorted(_zones()), pa.string())))
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        return Message("unknown_zone", N_("This is not a time zone of the IANA list, such as Europe/Helsinki."))
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A phone number or e-mail address in normal form. What is kept of it is a keyed hash, never the text."""
+
+    is_email: bool
+    _email = "[^@\\s,;<>]+@[^@\\s,;<>]+[.][^@\\s,;<>.]+"
+    _phone = "[+]?[0-9]{6,15}"
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        normal = pc.utf8_lower(texts) if self.is_email else pc.replace_substring_regex(texts, r"[ \x{a0}()./-]", "")
+        fits = pc.and_(
+            _matches(normal, self._email if self.is_email else self._phone), pc.less_equal(pc.utf8_length(normal), 254)
+        )
+        return _only(normal, fits)
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if self.is_email:
+            return Message("not_an_email", N_("This is not an e-mail address."))
+        return Message("not_a_phone", N_("This is not a phone number (6 to 15 digits)."))
+
+
+def _ascii_number(texts: Column) -> Column:
+    """The typographic minus becomes the plain one."""
+    result: Column = pc.replace_substring(texts, "−", "-")
+    return result
+
+
+def _looked_up(texts: Column, keys: list[str], values: Column) -> Column:
+    result: Column = pc.take(values, pc.index_in(texts, value_set=pa.array(keys, pa.string())))
+    return result
+
+
+def _number(parts: Column, group: str, width: int = 0) -> np.typing.NDArray[np.int64]:
+    """The digits of a group as integers, 0 where the group is missing; ``width`` pads a fraction on the right and cuts it."""
+    digits = pc.struct_field(parts, group)
+    if width:
+        digits = pc.utf8_slice_codeunits(pc.utf8_rpad(digits, width, "0"), 0, width)
+    filled = pc.fill_null(pc.if_else(pc.equal(digits, ""), "0", digits), "0")
+    numbers: np.typing.NDArray[np.int64] = filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _days(parts: Column) -> np.typing.NDArray[np.datetime64]:
+    """Calendar days from the groups y, m, d; NaT for no match and for days that do not exist (31 February)."""
+    year, month, day = (_number(parts, group) for group in "ymd")
+    first = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    days = first.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
+    exists = (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == first)
+    exists &= pc.is_valid(parts).to_numpy(zero_copy_only=False)
+    return np.where(exists, days, np.datetime64("NaT"))
+
+
+def _offset_minutes(zone: Column) -> Column:
+    """``Z``, ``+02``, ``+0200`` and ``+02:00`` as minutes east of UTC."""
+    parts = pc.extract_regex(zone, "^(?P<s>[+-])(?P<h>[0-9]{2}):?(?P<m>[0-9]{2})?$")
+    minutes = _number(parts, "h") * 60 + _number(parts, "m")
+    negative = pc.fill_null(pc.equal(pc.struct_field(parts, "s"), "-"), False).to_numpy(zero_copy_only=False)
+    result: Column = pa.array(np.where(negative, -minutes, minutes), pa.int32())
+    return result
+
+
+def _explain_time(text: str, reading: Reading, first: date, last: date, template: str) -> Message:
+    match = re.match(DATE_ORDERS[reading.date_order], text)
+    if match:
+        try:
+            day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+        except ValueError:
+            return Message(
+                "no_such_day",
+                N_("There is no such day. The mapping reads dates as {order}."),
+                {"order": reading.date_order},
+            )
+        if not first <= day <= last or day == date(1970, 1, 1):
+            return Message(
+                "implausible_date",
+                N_("The date is not between {first} and {last}."),
+                {"first": first.isoformat(), "last": last.isoformat()},
+            )
+    return Message("not_a_date", template, {"order": reading.date_order})
+
+
+def _tomorrow(reading: Reading) -> date:
+    return reading.today + timedelta(days=1)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def utc_today(now: datetime) -> date:
+    """The date of ``now`` in UTC."""
+    return now.astimezone(UTC).date()
