@@ -122,6 +122,13 @@ def receipts(
     return pa.concat_tables([real, added])
 
 
+def with_cards_shown(before: Before, receipts: pa.Table, also_identified: Bools) -> pa.Table:
+    """``receipts(before)`` with a customer on ``also_identified`` baskets too: the same purchases, more cards."""
+    identified = before.identified | also_identified
+    keys = pa.array(before.baskets.household, pa.int64(), mask=~identified)
+    return receipts.set_column(receipts.column_names.index("customer_key"), "customer_key", keys)
+
+
 def store_code(store: int) -> str:
     """The store's code in the demonstration's files: the data set's number, five digits."""
     return f"S{store:05d}"

@@ -1,0 +1,1 @@
+"""Benchmarks: long simulations that measure what the methods promise. Run as ``python -m benchmarks.<name>``."""
