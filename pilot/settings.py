@@ -65,6 +65,10 @@ class Settings(BaseSettings):
         """The instant in UTC; a demonstration's clock stands still at ``fixed_now``."""
         return self.fixed_now or datetime.now(UTC)
 
+    def wall_clock(self) -> datetime:
+        """The real instant, also in a demonstration: heartbeats, throttles, sessions and job times need it."""
+        return datetime.now(UTC)
+
 
 def load_settings(home: Path | None = None) -> Settings:
     """Read the environment, then the home's ``settings.json``; the environment wins."""
