@@ -17,6 +17,12 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+class JobKind(StrEnum):
+    STAGE_IMPORT = "import.stage"
+    PUBLISH_IMPORT = "import.publish"
+    TAKE_LOOK = "look.take"
+
+
 class JobRun(Base):
     """``done`` of ``total`` steps; ``message`` is a stored message; ``result`` what the page needs to go on."""
 
@@ -24,7 +30,7 @@ class JobRun(Base):
 
     id: Mapped[pk]
     code: Mapped[code]
-    kind: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[JobKind] = mapped_column(String(40))
     state: Mapped[JobState] = mapped_column(String(20))
     done: Mapped[int]
     total: Mapped[int]
@@ -34,6 +40,11 @@ class JobRun(Base):
     created_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[instant]
     finished_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @property
+    def owner_id(self) -> int | None:
+        """Whose job it is (permissions ask for it)."""
+        return self.created_by_id
 
 
 class WorkerHeartbeat(Base):
