@@ -1,0 +1,241 @@
+"""Plan and moments in, report out: the headline by permutation at the unit of assignment, and what stands beside it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from experiments.analysis_rows import Effect, customer_effect, unit_effect
+from experiments.design.mechanisms import MechanismKind
+from experiments.diagnostics import diagnose
+from experiments.errors import NotEstimable, UnknownMetric, WrongUnitOfAnalysis
+from experiments.estimate.estimate import Side
+from experiments.measure.metrics import MetricKind, MetricLevel, identification_rate
+from experiments.measure.unit_moments import ArmMoments, UnitMoments
+from experiments.messages import N_, Message
+from experiments.monitor.identification import Identification, identification
+from experiments.monitor.looks import LookRule, look_rule
+from experiments.monitor.multiplicity import benjamini_hochberg, holm
+from experiments.plan import AnalysisPlan, Leads, MarginScale, PlannedMetric, Role
+from experiments.report import NonInferiority, Report, ReportRow, Stamp
+
+Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
+
+
+def analyze(
+    plan: AnalysisPlan,
+    moments: Mapping[str, Moments],
+    identification_moments: Sequence[UnitMoments] | None = None,
+    *,
+    segments: Mapping[str, Mapping[str, Moments]] | None = None,
+) -> Report:
+    """The report of one look. ``moments`` are per metric code: one ``UnitMoments`` per unit, or ``ArmMoments`` for customers.
+
+    ``identification_moments`` are those of the identification rate; without them customer rows are stamped as not tested.
+    ``segments`` (segment → metric code → moments of its customers) give exploratory rows. What cannot be estimated becomes a
+    row with a ``refusal``. Raises ``UnknownMetric`` for moments of a metric that is not planned and ``WrongUnitOfAnalysis`` for
+    moments finer than the unit of assignment.
+    """
+    _check_moments(plan, moments)
+    for of_segment in (segments or {}).values():
+        _check_moments(plan, of_segment)
+    n_units = _n_units(plan, moments)
+    look = look_rule(plan.look, plan.looks_planned, n_units=n_units, alpha=plan.alpha)
+    found = _identify(plan, identification_moments)
+    rows: list[ReportRow] = []
+    for variant in plan.mechanism.treated_variants:
+        for planned in plan.metrics:
+            rows.append(_row(plan, planned, variant, None, moments, look, found.get(variant), identification_moments))
+    for segment in sorted(segments or {}):
+        for variant in plan.mechanism.treated_variants:
+            for planned in plan.metrics:
+                if segments and planned.metric.code in segments[segment]:
+                    test = found.get(variant)
+                    rows.append(
+                        _row(plan, planned, variant, segment, segments[segment], look, test, identification_moments)
+                    )
+    rows = _lead(plan, _adjust(rows), look)
+    diagnostics, warnings = diagnose(plan, moments, look, found)
+    return Report(
+        plan.unit.value,
+        plan.mechanism.kind.value,
+        plan.leads.value,
+        plan.alpha,
+        look,
+        n_units,
+        tuple(rows),
+        diagnostics,
+        warnings,
+    )
+
+
+def _check_moments(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> None:
+    planned = {metric.metric.code for metric in plan.metrics}
+    expected = ArmMoments if plan.customers_assigned else UnitMoments
+    for code, rows in moments.items():
+        if code not in planned:
+            raise UnknownMetric(metric=code)
+        if any(not isinstance(row, expected) for row in rows):
+            raise WrongUnitOfAnalysis(unit=plan.unit.value, metric=code)
+
+
+def _n_units(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> int:
+    if not plan.customers_assigned:
+        return len(plan.assignment)
+    return max((sum(row.n for row in rows) for rows in moments.values()), default=0)
+
+
+def _identify(plan: AnalysisPlan, moments: Sequence[UnitMoments] | None) -> dict[str, Identification]:
+    """The identification test of every variant for which it can be made."""
+    if moments is None or plan.customers_assigned:
+        return {}
+    found = {}
+    for variant in plan.mechanism.treated_variants:
+        try:
+            effect = unit_effect(plan, identification_rate(), moments, variant)
+        except NotEstimable:
+            continue
+        found[variant] = identification(effect.estimate, std_error=effect.regression_error, df=effect.regression_df)
+    return found
+
+
+def _row(
+    plan: AnalysisPlan,
+    planned: PlannedMetric,
+    variant: str,
+    segment: str | None,
+    moments: Mapping[str, Moments],
+    look: LookRule,
+    test: Identification | None,
+    identification_moments: Sequence[UnitMoments] | None,
+) -> ReportRow:
+    metric = planned.metric
+    stamps = _stamps(plan, metric.level, test, exploratory=segment is not None or look.exploratory)
+    row = ReportRow(
+        metric.code,
+        metric.unit.value,
+        metric.level.value,
+        planned.role.value,
+        metric.direction.value,
+        variant,
+        segment,
+        None,
+    )
+    try:
+        _require_identified(plan, planned, identification_moments)
+        effect = _effect(plan, planned, variant, moments.get(metric.code))
+    except NotEstimable as refused:
+        return replace(row, stamps=stamps, refusal=refused.message)
+    bad = Side.LESS if planned.good_is_up else Side.GREATER
+    return replace(
+        row,
+        estimate=effect.estimate,
+        interval_gate=effect.inference.interval(look.gate_confidence),
+        gate_confidence=look.gate_confidence,
+        p_harm=effect.inference.p_one_sided(bad),
+        non_inferiority=_guard(planned, effect, look),
+        alternatives=effect.alternatives,
+        stamps=stamps + effect.stamps,
+        assumption=effect.assumption,
+    )
+
+
+def _effect(plan: AnalysisPlan, planned: PlannedMetric, variant: str, moments: Moments | None) -> Effect:
+    code = planned.metric.code
+    if code in plan.refusals:
+        raise NotEstimable(plan.refusals[code])
+    if not moments:
+        raise NotEstimable(Message("no_moments", N_("there are no data for {metric}"), {"metric": code}))
+    if plan.customers_assigned:
+        return customer_effect(plan, planned.metric, [m for m in moments if isinstance(m, ArmMoments)], variant)
+    return unit_effect(plan, planned.metric, [m for m in moments if isinstance(m, UnitMoments)], variant)
+
+
+def _require_identified(plan: AnalysisPlan, planned: PlannedMetric, moments: Sequence[UnitMoments] | None) -> None:
+    """Customer metrics need customers who were known before: few identified receipts before the start refuse them."""
+    if planned.metric.level is not MetricLevel.CUSTOMER or plan.customers_assigned or not moments:
+        return
+    receipts, identified = sum(m.n_x for m in moments), sum(m.x for m in moments)
+    if receipts and identified / receipts < plan.identified_share_floor:
+        raise NotEstimable(
+            Message(
+                "few_identified",
+                N_("only {share:.1%} of receipts before the start carry a customer; customer metrics need {floor:.0%}"),
+                {"share": identified / receipts, "floor": plan.identified_share_floor},
+            )
+        )
+
+
+def _stamps(
+    plan: AnalysisPlan, level: MetricLevel, test: Identification | None, *, exploratory: bool
+) -> tuple[str, ...]:
+    stamps: list[str] = [Stamp.EXPLORATORY.value] if exploratory else []
+    if plan.customers_assigned:
+        if plan.identification_cannot_differ is None:
+            stamps.append(Stamp.MAY_BE_IDENTIFICATION.value)
+    elif level is MetricLevel.CUSTOMER:
+        if test is None:
+            stamps.append(Stamp.IDENTIFICATION_NOT_TESTED.value)
+        elif test.moved:
+            stamps.append(Stamp.MAY_BE_IDENTIFICATION.value)
+    return tuple(stamps)
+
+
+def _guard(planned: PlannedMetric, effect: Effect, look: LookRule) -> NonInferiority | None:
+    """One-sided at the level of the look: the loss is smaller than the margin."""
+    if planned.margin is None:
+        return None
+    share = abs(effect.estimate.mean_control) if planned.margin_scale is MarginScale.RELATIVE else 1.0
+    margin = planned.margin * share
+    side, limit = (Side.GREATER, -margin) if planned.good_is_up else (Side.LESS, margin)
+    p_value = effect.inference.p_one_sided(side, limit)
+    confidence = 1.0 - look.level
+    return NonInferiority(margin, p_value, effect.inference.bound(side, confidence), confidence, p_value <= look.level)
+
+
+def _adjust(rows: Sequence[ReportRow]) -> list[ReportRow]:
+    """Holm over all primary rows without segment; Benjamini–Hochberg over the segments of a metric and variant."""
+    adjusted = list(rows)
+    families: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(rows):
+        if row.estimate is None:
+            continue
+        if row.segment is not None:
+            families.setdefault((row.metric,), []).append(position)
+        elif row.role == Role.PRIMARY:
+            families.setdefault((), []).append(position)
+    for family, positions in families.items():
+        estimates = [estimate for p in positions if (estimate := rows[p].estimate)]
+        values = (benjamini_hochberg if family else holm)([estimate.p_value for estimate in estimates])
+        for position, value in zip(positions, values, strict=True):
+            adjusted[position] = replace(rows[position], p_value_adjusted=value)
+    return adjusted
+
+
+def _lead(plan: AnalysisPlan, rows: Sequence[ReportRow], look: LookRule) -> list[ReportRow]:
+    """Mark the rows that decide. Where customers lead, a stamp hands the lead of that variant to the store total."""
+    result = []
+    for row in rows:
+        is_total = row.metric == MetricKind.STORE_TOTAL.value
+        if row.segment is not None or look.exploratory:
+            leads = False
+        elif plan.leads is Leads.STORE_TOTALS:
+            leads = is_total and row.role == Role.PRIMARY
+        else:
+            stamped = not plan.customers_assigned and any(
+                other.blocked
+                for other in rows
+                if other.variant == row.variant and other.segment is None and _is_customer_primary(other)
+            )
+            leads = (
+                (is_total and row.role != Role.GUARDRAIL) if stamped else (row.role == Role.PRIMARY and not is_total)
+            )
+        result.append(replace(row, leads=leads))
+    return result
+
+
+def _is_customer_primary(row: ReportRow) -> bool:
+    return row.role == Role.PRIMARY and row.level == MetricLevel.CUSTOMER
+
+
+def by_stratum(plan: AnalysisPlan) -> bool:
+    """Whether customers were drawn inside strata."""
+    return plan.mechanism.kind is MechanismKind.STRATIFIED

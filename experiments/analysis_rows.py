@@ -1,0 +1,136 @@
+"""One effect: the headline estimate of one metric and variant, its inference, and the estimates that stand beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.design.mechanisms import MechanismKind
+from experiments.errors import NotEstimable
+from experiments.estimate.cluster_robust import unit_means_cr2
+from experiments.estimate.estimate import Estimate, Inference, Method, TInference, make_estimate
+from experiments.estimate.permutation import hc2_error, permutation_inference
+from experiments.estimate.redraws import redraws
+from experiments.estimate.unit_means import Regression, fit
+from experiments.estimate.unit_table import UnitTable, unit_table
+from experiments.estimate.welch import Welch, welch
+from experiments.measure.metrics import Metric
+from experiments.measure.unit_moments import ArmMoments, UnitMoments
+from experiments.messages import N_, Message
+from experiments.plan import AnalysisPlan
+from experiments.report import Stamp
+
+CONFIDENCE_LEVEL = 0.95
+_FEW_IN_AN_ARM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A headline ``estimate`` at 95 %, the ``inference`` it came from, and what stands beside."""
+
+    estimate: Estimate
+    inference: Inference
+    alternatives: tuple[Estimate, ...]
+    stamps: tuple[str, ...]
+    assumption: Message | None
+    regression_error: float
+    regression_df: float
+
+
+def unit_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> Effect:
+    """Stores or regions: the regression coefficient permuted over the mechanism; its t and CR2 intervals beside."""
+    table = unit_table(metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant)
+    regression = fit(table)
+    paired = plan.mechanism.kind is MechanismKind.MATCHED_PAIRS
+    few = table.smaller_arm() < _FEW_IN_AN_ARM
+    studentise = not paired and not few
+    inference = permutation_inference(
+        regression, redraws(table, seed=plan.seed, draws=plan.draws), studentise=studentise
+    )
+    headline = _of_table(
+        table,
+        inference,
+        method=Method.PERMUTATION_STUDENTISED if studentise else Method.PERMUTATION,
+        std_error=hc2_error(regression) if studentise else regression.std_error,
+        df=None,
+    )
+    alternatives = [_of_t(table, regression.inference, Method.REGRESSION_T), *_cr2(table, regression, Method.CR2)]
+    stamps = []
+    if table.lost:
+        stamps.append(Stamp.UNITS_LOST.value)
+        if table.partners:
+            alternatives += _with_partners(plan, metric, moments, variant)
+    if regression.x_unit is None:
+        stamps.append(Stamp.NO_COVARIATE.value)
+    assumption = None
+    if not paired and few:
+        stamps.append(Stamp.ASSUMES_SAME_EFFECT.value)
+        assumption = Message(
+            "assumes_same_effect",
+            N_("with {n} units in the smaller arm the test assumes the same effect in every unit"),
+            {"n": table.smaller_arm()},
+        )
+    return Effect(
+        headline, inference, tuple(alternatives), tuple(stamps), assumption, regression.std_error, float(regression.df)
+    )
+
+
+def customer_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[ArmMoments], variant: str) -> Effect:
+    """Customers: Welch with the pooled pre-period adjustment; the unadjusted test beside."""
+    stratified = plan.mechanism.kind is MechanismKind.STRATIFIED
+    adjusted = welch(metric, moments, variant=variant, by_stratum=stratified)
+    plain = welch(metric, moments, variant=variant, adjust=False, by_stratum=stratified)
+    alternatives = (_of_welch(plain),) if adjusted.method != plain.method else ()
+    stamps = (Stamp.NO_COVARIATE.value,) if adjusted.method == plain.method else ()
+    inference = adjusted.inference
+    return Effect(_of_welch(adjusted), inference, alternatives, stamps, None, inference.std_error, inference.df)
+
+
+def _with_partners(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> list[Estimate]:
+    """The sensitivity analysis that keeps the partners of lost units: all units, without the pairs."""
+    table = unit_table(
+        metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant, keep_partners=True
+    )
+    try:
+        return _cr2(table, fit(table), Method.UNPAIRED_CR2)
+    except NotEstimable:
+        return []
+
+
+def _cr2(table: UnitTable, regression: Regression, method: Method) -> list[Estimate]:
+    try:
+        return [_of_t(table, unit_means_cr2(regression), method)]
+    except NotEstimable:  # a single unit carries the effect: there is no such error, and no row for it
+        return []
+
+
+def _of_t(table: UnitTable, inference: TInference, method: Method) -> Estimate:
+    return _of_table(table, inference, method=method, std_error=inference.std_error, df=inference.df)
+
+
+def _of_table(
+    table: UnitTable, inference: Inference, *, method: Method, std_error: float, df: float | None
+) -> Estimate:
+    return make_estimate(
+        inference,
+        method=method,
+        std_error=std_error,
+        df=df,
+        confidence_level=CONFIDENCE_LEVEL,
+        n_units=table.n_units,
+        n_rows=table.n_rows,
+        mean_control=table.mean(False),
+        mean_variant=table.mean(True),
+    )
+
+
+def _of_welch(result: Welch) -> Estimate:
+    return make_estimate(
+        result.inference,
+        method=result.method,
+        std_error=result.inference.std_error,
+        df=result.inference.df,
+        confidence_level=CONFIDENCE_LEVEL,
+        n_units=result.n_units,
+        n_rows=result.n_units,
+        mean_control=result.mean_control,
+        mean_variant=result.mean_variant,
+    )

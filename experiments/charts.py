@@ -1,0 +1,132 @@
+"""Charts as Vega-Lite specifications: titles and labels are arguments, so that callers pass translated text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from experiments.measure.series import WeekPoint
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_ROW_HEIGHT = 44
+_TREATED = "#206bc4"
+_CONTROL = "#667382"
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    """One line of a forest plot: a label, an effect and the ends of its interval (None: no limit on that side)."""
+
+    label: str
+    effect: float
+    lower: float | None
+    upper: float | None
+    emphasised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BalancePoint:
+    """One line of a balance plot: a covariate's label, a variant's label and the standardised difference."""
+
+    label: str
+    variant: str
+    difference: float
+
+
+def forest(rows: Sequence[ForestRow], *, title: str, effect_title: str) -> dict[str, Any]:
+    """Effects with their intervals, one row each in the order given, and a line at zero. An open end reaches the edge."""
+    import altair as alt
+
+    ends = [end for row in rows for end in (row.effect, row.lower, row.upper, 0.0) if end is not None]
+    low, high = (min(ends), max(ends)) if ends else (-1.0, 1.0)
+    reach = (high - low) * 0.2 or 1.0
+    data = [
+        {
+            "label": row.label,
+            "effect": row.effect,
+            "lower": low - reach if row.lower is None else row.lower,
+            "upper": high + reach if row.upper is None else row.upper,
+            "emphasised": row.emphasised,
+        }
+        for row in rows
+    ]
+    x = alt.X("lower:Q", title=effect_title, scale=alt.Scale(nice=True, padding=8))
+    y = alt.Y("label:N", title=None, sort=[row.label for row in rows])
+    colour = alt.condition("datum.emphasised", alt.value(_TREATED), alt.value(_CONTROL))
+    base = alt.Chart(_inline(data))
+    intervals = base.mark_rule(strokeWidth=2).encode(x=x, x2="upper:Q", y=y, color=colour)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("effect:Q"), y=y, color=colour)
+    zero = alt.Chart(_inline([{"zero": 0.0}])).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="zero:Q")
+    return _specification(alt.layer(zero, intervals, points), title, height=_ROW_HEIGHT * max(len(rows), 1))
+
+
+def over_time(
+    points: Sequence[WeekPoint],
+    *,
+    start: date,
+    labels: Mapping[str, str],
+    title: str,
+    value_title: str,
+    week_title: str,
+    start_label: str,
+) -> dict[str, Any]:
+    """The variants' weekly means as lines, with the start marked. ``labels`` maps variants to the text of the legend."""
+    import altair as alt
+
+    data = [
+        {"week": point.week.isoformat(), "variant": labels[point.variant], "value": point.value, "n": point.n_units}
+        for point in points
+    ]
+    order = [labels[variant] for variant in labels]
+    palette = [_CONTROL if variant == "control" else _TREATED for variant in labels]
+    if len(labels) > 2:
+        palette = [_CONTROL, _TREATED, "#ae3ec9", "#2fb344", "#f76707", "#d63939"][: len(labels)]
+    lines = (
+        alt.Chart(_inline(data))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("week:T", title=week_title),
+            y=alt.Y("value:Q", title=value_title, scale=alt.Scale(nice=True, zero=False, padding=8)),
+            color=alt.Color(
+                "variant:N", title=None, scale=alt.Scale(domain=order, range=palette), legend=alt.Legend(orient="top")
+            ),
+        )
+    )
+    mark = _inline([{"start": start.isoformat(), "label": start_label}])
+    rule = alt.Chart(mark).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="start:T")
+    text = alt.Chart(mark).mark_text(align="left", dx=5, baseline="top").encode(x="start:T", y=alt.value(0), text="label:N")
+    return _specification(alt.layer(lines, rule, text), title, height=280)
+
+
+def balance_plot(points: Sequence[BalancePoint], *, title: str, difference_title: str) -> dict[str, Any]:
+    """Standardised differences before the start, one row per covariate, and a line at zero."""
+    import altair as alt
+
+    data = [{"label": p.label, "variant": p.variant, "difference": p.difference} for p in points]
+    chart = (
+        alt.Chart(_inline(data))
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            x=alt.X("difference:Q", title=difference_title, scale=alt.Scale(nice=True, padding=8)),
+            y=alt.Y("label:N", title=None, sort=list(dict.fromkeys(p.label for p in points))),
+            color=alt.Color("variant:N", title=None, legend=alt.Legend(orient="top")),
+        )
+    )
+    zero = alt.Chart(_inline([{"zero": 0.0}])).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="zero:Q")
+    rows = len({p.label for p in points})
+    return _specification(alt.layer(zero, chart), title, height=_ROW_HEIGHT * max(rows, 1))
+
+
+def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:
+    import altair as alt
+
+    return alt.InlineData(values=rows)
+
+
+def _specification(chart: alt.LayerChart, title: str, *, height: int) -> dict[str, Any]:
+    specification: dict[str, Any] = chart.properties(title=title, width="container", height=height).to_dict()
+    return specification

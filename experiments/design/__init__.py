@@ -1,0 +1,1 @@
+"""Designs: mechanisms that can be drawn and replayed, matching, balance, power."""

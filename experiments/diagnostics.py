@@ -1,0 +1,141 @@
+"""Diagnostics: whether the experiment itself is sound, beside what it found."""
+
+from collections.abc import Mapping, Sequence
+
+from experiments.design.balance import balance
+from experiments.design.mechanisms import MechanismKind
+from experiments.design.reach import smallest_p
+from experiments.measure.unit_moments import ArmMoments, UnitMoments
+from experiments.messages import N_, Message
+from experiments.monitor import sample_ratio as ratio
+from experiments.monitor.identification import Identification
+from experiments.monitor.looks import LookRule
+from experiments.plan import AnalysisPlan
+from experiments.report import Diagnostic, Status
+
+_IMBALANCE = 0.25
+
+Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
+
+
+def diagnose(
+    plan: AnalysisPlan, moments: Mapping[str, Moments], look: LookRule, found: Mapping[str, Identification]
+) -> tuple[tuple[Diagnostic, ...], tuple[Message, ...]]:
+    """The checks of one look, and the warnings that stand above the rows."""
+    checks: list[Diagnostic] = [*_sample_ratio(plan, moments), *_reach(plan, look), *_balance(plan)]
+    for variant, test in found.items():
+        checks.append(_identification(variant, test))
+    warnings = [check.message for check in checks if check.status is Status.ALARM]
+    lost = _lost(plan, moments)
+    if lost:
+        warnings.append(
+            Message("units_lost", N_("units without data: {units}"), {"units": ", ".join(lost), "n": len(lost)})
+        )
+    if look.exploratory:
+        warnings.append(
+            Message(
+                "look_beyond_plan",
+                N_("this is look {look} of {planned} planned; everything in it is exploratory"),
+                {"look": look.look, "planned": look.looks_planned},
+            )
+        )
+    if look.harm_only:
+        warnings.append(
+            Message(
+                "harm_only",
+                N_("with few units this look can only stop the pilot for harm; look {planned} can advance it"),
+                {"planned": look.looks_planned},
+            )
+        )
+    return tuple(checks), tuple(warnings)
+
+
+def _first(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> Moments:
+    """The moments of the first planned metric that has any."""
+    return next((moments[p.metric.code] for p in plan.metrics if moments.get(p.metric.code)), ())
+
+
+def _lost(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[str]:
+    rows = _first(plan, moments)
+    if plan.customers_assigned or not rows:
+        return []
+    present = {row.unit for row in rows if isinstance(row, UnitMoments) and row.n > 0}
+    return sorted(set(plan.assignment) - present)
+
+
+def _sample_ratio(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
+    counts: dict[str, int] = {}
+    for row in _first(plan, moments):
+        if isinstance(row, ArmMoments):
+            counts[row.variant] = counts.get(row.variant, 0) + row.n
+        elif row.n > 0 and row.unit in plan.assignment:
+            variant = plan.assignment[row.unit]
+            counts[variant] = counts.get(variant, 0) + 1
+    if not sum(counts.values()):
+        return []
+    result = ratio.sample_ratio(counts, plan.mechanism.shares)
+    status = (
+        Status.ALARM if result.p_value < ratio.ALARM else Status.WARN if result.p_value < ratio.WARNING else Status.OK
+    )
+    text = ", ".join(f"{variant}: {counts.get(variant, 0)}" for variant in plan.mechanism.variants)
+    message = Message(
+        "sample_ratio",
+        N_("units with data ({counts}) against the drawn shares: p = {p:.4f}"),
+        {"counts": text, "p": result.p_value},
+    )
+    return [Diagnostic("sample_ratio", status, result.p_value, message)]
+
+
+def _reach(plan: AnalysisPlan, look: LookRule) -> list[Diagnostic]:
+    if plan.mechanism.kind is MechanismKind.BERNOULLI_HASH or plan.customers_assigned:
+        return []
+    checks = []
+    for variant in plan.mechanism.treated_variants:
+        smallest = smallest_p(plan.mechanism, variant)
+        # one-sided at a harm-only look: half of a mirrored two-sided p-value is reachable
+        reachable = smallest / 2.0 if look.harm_only else smallest
+        message = Message(
+            "smallest_p",
+            N_("the smallest p-value this draw can give is {smallest:.3g}; this look tests at {level:.3g}"),
+            {"smallest": smallest, "level": look.level},
+        )
+        status = Status.OK if reachable <= look.level else Status.ALARM
+        checks.append(Diagnostic("smallest_p", status, smallest, message, variant))
+    return checks
+
+
+def _balance(plan: AnalysisPlan) -> list[Diagnostic]:
+    checks = []
+    for row in balance(plan.mechanism, plan.assignment):
+        difference = row.standardised_difference
+        message = Message(
+            "balance",
+            N_("{covariate}: control {control:.4g}, variant {treated:.4g} before the start"),
+            {"covariate": row.covariate, "control": row.mean_control, "treated": row.mean_variant},
+        )
+        status = Status.WARN if difference is not None and abs(difference) > _IMBALANCE else Status.OK
+        checks.append(Diagnostic(f"balance:{row.covariate}", status, difference, message, row.variant))
+    return checks
+
+
+def _identification(variant: str, test: Identification) -> Diagnostic:
+    values: dict[str, str | int | float] = {
+        "p": test.estimate.p_value,
+        "effect": test.estimate.effect,
+        "detectable_shift": test.detectable_shift,
+        "hidden_artefact": test.hidden_artefact if test.hidden_artefact is not None else 0.0,
+    }
+    template = (
+        N_(
+            "the share of receipts with a customer moved by {effect:+.2%} (p = {p:.3f}): "
+            "customer rows may be identification rather than buying"
+        )
+        if test.moved
+        else N_(
+            "no evidence that the share of receipts with a customer moved ({effect:+.2%}, p = {p:.3f}); a shift of "
+            "{detectable_shift:.2%} would be found, and could hide {hidden_artefact:.1%} of a customer metric"
+        )
+    )
+    code = "identification_moved" if test.moved else "identification_quiet"
+    status = Status.WARN if test.moved else Status.OK
+    return Diagnostic("identification", status, test.estimate.p_value, Message(code, template, values), variant)

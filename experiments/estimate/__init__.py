@@ -1,0 +1,1 @@
+"""Estimates: one estimator a file."""

@@ -1,0 +1,1 @@
+"""Measures: metric definitions, observation windows, and the push-down of receipts to exact moments."""

@@ -1,0 +1,1 @@
+"""Monitors: looks, sample ratio, identification, multiplicity."""
