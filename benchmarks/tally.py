@@ -14,8 +14,12 @@ class Rate:
     n: int
 
     def within(self, low: float, high: float) -> bool:
-        """Whether the rate lies in the range, two Monte-Carlo errors allowed."""
-        return low - 2 * self.error <= self.mean <= high + 2 * self.error
+        """Whether the rate lies in the range, two Monte-Carlo errors allowed (between worlds, or at the limit)."""
+        return low - 2 * self._error_at(low) <= self.mean <= high + 2 * self._error_at(high)
+
+    def _error_at(self, limit: float) -> float:
+        # A few draws may agree by chance and show no error at all; a rate that stood at the limit would have this one.
+        return max(self.error, math.sqrt(limit * (1 - limit) / self.n))
 
     def percent(self) -> str:
         return f"{100 * self.mean:.1f} ± {100 * self.error:.1f} %"
