@@ -1,34 +1,18 @@
 """A pilot with its plan, its stages, and every version of the plan that was ever submitted."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pilot.database import Base, Instant, code, digest, document, instant, name, pk, text
-
-
-class PilotState(StrEnum):
-    DRAFT = "draft"
-    SUBMITTED = "submitted"
-    COSIGNED = "cosigned"
-    SEALED = "sealed"
-    DRAWN = "drawn"
-    RUNNING = "running"
-    AT_GATE = "at_gate"
-    ROLLED_OUT = "rolled_out"
-    STOPPED = "stopped"
-
-
-class StageState(StrEnum):
-    PLANNED = "planned"
-    DRAWN = "drawn"
-    RUNNING = "running"
-    AT_GATE = "at_gate"
-    EXTENDED = "extended"
-    PASSED = "passed"
-    STOPPED = "stopped"
+from pilot.planning import lifecycle
+from pilot.planning.errors import NoLookLeft, NoSuchStage, StageOutOfTurn, StartPassed, WindowStillOpen
+from pilot.planning.lifecycle import PilotState as PilotState
+from pilot.planning.lifecycle import StageState as StageState
+from pilot.planning.plan import StagePlan
+from pilot.planning.proofs import Proof, ProofKind, require_proofs, require_two_people
 
 
 class Pilot(Base):
@@ -46,7 +30,143 @@ class Pilot(Base):
     plan_hash: Mapped[str | None] = mapped_column(String(64))
     sealed_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[instant]
-    stages: Mapped[list["Stage"]] = relationship(back_populates="pilot", order_by="Stage.number")
+    stages: Mapped[list["Stage"]] = relationship(
+        back_populates="pilot", order_by="Stage.number", cascade="all, delete-orphan"
+    )
+
+    @property
+    def is_ended(self) -> bool:
+        """Rolled out or stopped: nothing moves any more."""
+        return PilotState(self.state) in lifecycle.ENDED
+
+    @property
+    def current_stage(self) -> "Stage | None":
+        """The first stage that has not passed its gate; None before the first seal and after the last gate."""
+        return next((stage for stage in self.stages if stage.state != StageState.PASSED), None)
+
+    @property
+    def last_started(self) -> int:
+        """The number of the last stage that has started, 0 before the first."""
+        return max((stage.number for stage in self.stages if stage.is_started), default=0)
+
+    def stage(self, number: int) -> "Stage":
+        """The stage with this number; ``NoSuchStage`` where there is none (before the seal there are none)."""
+        for stage in self.stages:
+            if stage.number == number:
+                return stage
+        raise NoSuchStage(pilot=self.code, stage=number, known=", ".join(str(s.number) for s in self.stages) or "–")
+
+    def submit(self) -> None:
+        """A complete plan waits for its sign-offs. A stage that was drawn but not started waits for a new draw."""
+        self._move(PilotState.SUBMITTED)
+        for stage in self.stages:
+            if stage.state == StageState.DRAWN:
+                stage.move(StageState.PLANNED)
+
+    def cosign(self, plan_hash: str, proof: Proof) -> None:
+        """An analyst who is not the owner signed exactly this plan."""
+        require_proofs(self.code, self.owner_id, plan_hash, [proof], [ProofKind.COSIGN])
+        self._move(PilotState.COSIGNED)
+
+    def seal(self, plan_hash: str, stages: Sequence[StagePlan], proofs: Sequence[Proof], *, at: datetime) -> None:
+        """Co-signed and approved by two people who are not the owner: the plan is fixed from here on.
+
+        A started stage goes on as it was; the stages after it are those of the new plan.
+        """
+        require_proofs(self.code, self.owner_id, plan_hash, proofs, [ProofKind.COSIGN, ProofKind.APPROVE])
+        self._take_over(stages)
+        current = self.current_stage
+        self._move(lifecycle.STATE_BY_STAGE[StageState(current.state)] if current else PilotState.AT_GATE)
+        self.plan_hash, self.sealed_at = plan_hash, at
+
+    def draw(self, number: int) -> None:
+        """The current stage has its ledger."""
+        stage = self._current(number)
+        stage.move(StageState.DRAWN)
+        self._move(PilotState.DRAWN)
+
+    def start_stage(self, number: int, approvals: Sequence[Proof], *, today: date) -> None:
+        """Give the drawn stage its go-ahead, on the day it starts or before; both sign-offs must still hold."""
+        stage = self._current(number)
+        require_proofs(self.code, self.owner_id, self.plan_hash or "", approvals, [ProofKind.COSIGN, ProofKind.APPROVE])
+        if today > stage.starts_on:
+            raise StartPassed(stage=number, pilot=self.code, starts_on=str(stage.starts_on), today=str(today))
+        stage.move(StageState.RUNNING)
+        self._move(PilotState.RUNNING)
+
+    def reach_gate(self, number: int, *, today: date) -> None:
+        """The stage's window is over and a report of it is frozen: one look is taken."""
+        stage = self._current(number)
+        if today <= stage.ends_on:
+            raise WindowStillOpen(stage=number, pilot=self.code, ends_on=str(stage.ends_on), today=str(today))
+        stage.move(StageState.AT_GATE)
+        stage.looks_taken += 1
+        self._move_with_stage(PilotState.AT_GATE)
+
+    def extend_stage(self, number: int, planned: StagePlan, decisions: Sequence[Proof]) -> None:
+        """Run on for the planned extension, with the same controls, to the next look."""
+        stage = self._current(number)
+        self._require_decision(decisions)
+        if stage.looks_taken >= planned.looks:
+            raise NoLookLeft(stage=number, pilot=self.code, looks=planned.looks)
+        stage.move(StageState.EXTENDED)
+        stage.ends_on = planned.ends_on(stage.looks_taken + 1)
+        self._move_with_stage(PilotState.RUNNING)
+
+    def pass_stage(self, number: int, decisions: Sequence[Proof], *, is_next_network: bool) -> None:
+        """Through the gate: the next stage waits for its draw, or after the last one the pilot is rolled out.
+
+        Going network-wide (the next stage is the network, or there is no next stage) takes two people.
+        """
+        stage = self._current(number)
+        self._require_decision(decisions)
+        is_last = stage is self.stages[-1]
+        if is_last or is_next_network:
+            require_two_people(self.code, decisions)
+        stage.move(StageState.PASSED)
+        self._move(PilotState.ROLLED_OUT if is_last else PilotState.SEALED)
+
+    def stop(self) -> None:
+        """The end without a rollout: every stage that has not passed stops."""
+        self._move(PilotState.STOPPED)
+        for stage in self.stages:
+            if stage.state not in (StageState.PASSED, StageState.STOPPED):
+                stage.move(StageState.STOPPED)
+
+    def send_back(self) -> None:
+        """Back to its author, who may edit the plan and submit it again."""
+        self._move(PilotState.DRAFT)
+
+    def _take_over(self, planned: Sequence[StagePlan]) -> None:
+        present = {stage.number: stage for stage in self.stages}
+        for step in planned:
+            stage = present.pop(step.number, None)
+            if stage is None:
+                self.stages.append(Stage(number=step.number, state=StageState.PLANNED, looks_taken=0))
+                stage = self.stages[-1]
+            if not stage.is_started:
+                stage.name, stage.starts_on, stage.ends_on = step.name, step.starts_on, step.ends_on()
+        for dropped in present.values():
+            self.stages.remove(dropped)
+
+    def _move(self, to: PilotState) -> None:
+        lifecycle.require_move(self.code, PilotState(self.state), to)
+        self.state = to
+
+    def _move_with_stage(self, to: PilotState) -> None:
+        """The stage goes on while an amendment waits for its sign-offs; the pilot's own state then stays with that."""
+        if self.state not in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED):
+            self._move(to)
+
+    def _current(self, number: int) -> "Stage":
+        current = self.current_stage
+        if current is None or current.number != number:
+            raise StageOutOfTurn(stage=number, pilot=self.code, current=current.number if current else "–")
+        return current
+
+    def _require_decision(self, decisions: Sequence[Proof]) -> None:
+        plan_hash = next((proof.plan_hash for proof in decisions), "")
+        require_proofs(self.code, self.owner_id, plan_hash, decisions, [ProofKind.DECISION])
 
 
 class PlanVersion(Base):
@@ -80,3 +200,18 @@ class Stage(Base):
     ends_on: Mapped[date]
     looks_taken: Mapped[int]
     pilot: Mapped[Pilot] = relationship(back_populates="stages")
+
+    @property
+    def is_started(self) -> bool:
+        """It runs or has run: its draw and its part of the plan stand."""
+        return StageState(self.state) in lifecycle.STARTED
+
+    @property
+    def is_under_way(self) -> bool:
+        """It runs now: running, extended, or waiting at its gate."""
+        return StageState(self.state) in lifecycle.UNDER_WAY
+
+    def move(self, to: StageState) -> None:
+        """Change the state by the table; ``IllegalMove`` otherwise."""
+        lifecycle.require_stage_move(f"{self.pilot.code} / {self.number}", StageState(self.state), to)
+        self.state = to

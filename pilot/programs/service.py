@@ -31,7 +31,7 @@ def create_program(
     session: Session, *, code: str, name: str, description: str = "", actor: User, now: datetime
 ) -> Program:
     """A new program of ``actor``, with its variant ``control``."""
-    _check_code(code, name)
+    check_code(code, name)
     if session.scalar(select(Program.id).where(Program.code == code)) is not None:
         raise CodeTaken(name=code)
     program = Program(code=code, name=name, description=description, owner_id=actor.id, created_at=now)
@@ -44,7 +44,7 @@ def create_program(
 
 def add_variant(session: Session, program: Program, *, code: str, name: str, actor: User, now: datetime) -> Variant:
     """One more variant, after those the program has."""
-    _check_code(code, name)
+    check_code(code, name)
     if any(variant.code == code for variant in program.variants):
         raise CodeTaken(name=code)
     variant = Variant(code=code, name=name, position=len(program.variants))
@@ -102,7 +102,8 @@ def remove_offer(session: Session, offer: Offer, *, actor: User, now: datetime) 
     _record(session, "program.remove_offer", program, {"offer": offer.code}, actor, now)
 
 
-def _check_code(code: str, name: str) -> None:
+def check_code(code: str, name: str) -> None:
+    """``InvalidCode`` or ``NameMissing``, for what people name: programs, variants, pilots."""
     if not _CODE.fullmatch(code):
         raise InvalidCode(name=code)
     if not name.strip():

@@ -1,40 +1,19 @@
 """Typed terms, one class per mechanic. Money in minor units, shares 0–1 as exact decimals, durations in days."""
 
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from pilot.programs.exact import ExactDecimal, Whole
 
-def _exact(value: Any) -> Any:
-    """A decimal from a decimal, a whole number or text; floats refused, for a hash has no place for them."""
-    if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise ValueError("must be a decimal number written as text, such as “0.05”")
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError(f"“{value}” is not a number") from None
-    if not number.is_finite():
-        raise ValueError(f"“{value}” is not a number")
-    return Decimal(format(number.normalize(), "f"))
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("must be a whole number")
-    return value
-
-
-ShareTerm = Annotated[Decimal, BeforeValidator(_exact), Field(gt=0, le=1)]
-DiscountShare = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, lt=1)]
-Minor = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=10**12)]
-PositiveMinor = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=10**12)]
-Days = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=3660)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**6)]
+ShareTerm = Annotated[ExactDecimal, Field(gt=0, le=1)]
+DiscountShare = Annotated[ExactDecimal, Field(ge=0, lt=1)]
+Minor = Annotated[Whole, Field(ge=0, le=10**12)]
+PositiveMinor = Annotated[Whole, Field(gt=0, le=10**12)]
+Days = Annotated[Whole, Field(ge=1, le=3660)]
+Count = Annotated[Whole, Field(ge=1, le=10**6)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 
 

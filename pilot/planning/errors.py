@@ -1,0 +1,165 @@
+"""The rules of planning that can be broken, one error each: what, which one, and what would do."""
+
+from pilot.errors import Refused
+from pilot.words import N_
+
+
+class IllegalMove(Refused):
+    code = "illegal_move"
+    template = N_("{subject} is {state} and cannot become {to}; from here it can become: {allowed}.")
+
+
+class NotADraft(Refused):
+    code = "not_a_draft"
+    template = N_("The plan of {pilot} is {state}: it can be edited as a draft only. Send it back or amend it.")
+
+
+class NothingSubmitted(Refused):
+    code = "nothing_submitted"
+    template = N_("{pilot} has no submitted plan.")
+
+
+class NotSealed(Refused):
+    code = "not_sealed"
+    template = N_("The plan of {pilot} is not sealed: it needs an analyst's co-sign and an executive's approval.")
+
+
+class UnchangedPlan(Refused):
+    code = "unchanged_plan"
+    template = N_("The amendment changes nothing in the plan of {pilot}.")
+
+
+class ReasonMissing(Refused):
+    code = "reason_missing"
+    template = N_("Write the reason: it stays in the log and reaches the others.")
+
+
+class AmendmentTouchesStartedStage(Refused):
+    code = "amendment_touches_started_stage"
+    template = N_(
+        "Stage {stage} has started: an amendment may only change later stages, but “{path}” would change. "
+        "Stop the pilot and plan a new one if this stage must change."
+    )
+
+
+class SignOffMissing(Refused):
+    code = "sign_off_missing"
+    template = N_("{pilot} needs {kind} on exactly this plan (hash {hash}), and there is none.")
+
+
+class OwnPlan(Refused):
+    code = "own_plan"
+    template = N_("Nobody signs off their own plan: {pilot} belongs to the person who wants to sign.")
+
+
+class TwoPeopleNeeded(Refused):
+    code = "two_people_needed"
+    template = N_("{pilot} would go network-wide: that needs the decisions of two different executives.")
+
+
+class StageOutOfTurn(Refused):
+    code = "stage_out_of_turn"
+    template = N_("Stage {stage} is not the one to do: the current stage of {pilot} is {current}.")
+
+
+class NoSuchStage(Refused):
+    code = "no_such_stage"
+    template = N_("{pilot} has no stage {stage}; its stages are {known}.")
+
+
+class StartPassed(Refused):
+    code = "start_passed"
+    template = N_(
+        "Stage {stage} of {pilot} was to start on {starts_on} and today is {today}: amend its start, for it counts "
+        "from that day."
+    )
+
+
+class WindowStillOpen(Refused):
+    code = "window_still_open"
+    template = N_("Stage {stage} of {pilot} runs until {ends_on}; today is {today}. Its gate opens on the day after.")
+
+
+class NoLookLeft(Refused):
+    code = "no_look_left"
+    template = N_("Stage {stage} of {pilot} has taken all its {looks} planned looks: it cannot be extended again.")
+
+
+class CodeTaken(Refused):
+    code = "code_taken"
+    template = N_("The code “{name}” is taken; choose another.")
+
+
+class PlanUnreadable(Refused):
+    code = "plan_unreadable"
+    template = N_("The plan cannot be read: {field}: {problem}.")
+
+
+class PlanIncomplete(Refused):
+    code = "plan_incomplete"
+    template = N_("The plan is not complete: {what} is missing.")
+
+
+class VariantsDoNotFit(Refused):
+    code = "variants_do_not_fit"
+    template = N_("The variants of the plan do not fit: {problem}.")
+
+
+class VariantNotInProgram(Refused):
+    code = "variant_not_in_program"
+    template = N_("Program “{program}” has no variant {variants}: add it there or take it out of the plan.")
+
+
+class OfferMissing(Refused):
+    code = "offer_missing"
+    template = N_("Variant “{variant}” has no offer{where}: give it one in program “{program}”.")
+
+
+class MechanismDoesNotFit(Refused):
+    code = "mechanism_does_not_fit"
+    template = N_("The mechanism {mechanism} does not fit: {problem}.")
+
+
+class UnknownMetric(Refused):
+    code = "unknown_metric"
+    template = N_("There is no metric “{metric}”. The library has: {known}.")
+
+
+class MetricDoesNotFit(Refused):
+    code = "metric_does_not_fit"
+    template = N_("The metric “{metric}” does not fit: {problem}.")
+
+
+class WrongLead(Refused):
+    code = "wrong_lead"
+    template = N_("The wrong metric would lead: {problem}.")
+
+
+class StagesDoNotFit(Refused):
+    code = "stages_do_not_fit"
+    template = N_("Stage {stage} does not fit: {problem}.")
+
+
+class UnknownUnits(Refused):
+    code = "unknown_units"
+    template = N_("Stage {stage} names {what} that the network does not have: {names}.")
+
+
+class NoCandidates(Refused):
+    code = "no_candidates"
+    template = N_(
+        "Stage {stage} has {n} units that can take part; a draw needs at least {needed}. Left out: {left_out}."
+    )
+
+
+class TooLittleHistory(Refused):
+    code = "too_little_history"
+    template = N_("There are no receipts from {first} to {last} in the stores of stage {stage}: import them first.")
+
+
+class DesignRefused(Refused):
+    code = "design_refused"
+    template = N_(
+        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p}, above the level "
+        "{level} of its last look: add units{alternative}."
+    )

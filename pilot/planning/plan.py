@@ -1,0 +1,221 @@
+"""The plan: everything the analysis depends on, as one frozen value with a canonical text and its hash."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from experiments.design.mechanisms import MechanismKind
+from experiments.measure.metrics import AssignmentUnit
+from pilot.canonical import canonical_text, sha256_hex
+from pilot.planning.errors import NoSuchStage, PlanUnreadable
+from pilot.programs.errors import first_problem
+from pilot.programs.exact import ExactDecimal, Whole
+
+ALL_UNITS = "all"
+REGION_PREFIX = "region:"
+STORE_TOTAL = "store_total"
+
+Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Share = Annotated[ExactDecimal, Field(gt=0, lt=1)]
+Weeks = Annotated[Whole, Field(ge=1, le=260)]
+
+
+class Objective(StrEnum):
+    """What the pilot is for; it proposes the primary metric (``metrics.PROPOSALS``)."""
+
+    WIN = "win"
+    KEEP = "keep"
+    DEFEND = "defend"
+
+
+class AppliesBy(StrEnum):
+    """Which store decides what a customer gets: the home store of the frozen list, or the one they stand in."""
+
+    HOME = "home"
+    VISITED = "visited"
+
+
+class Leads(StrEnum):
+    """Which rows a gate rests on (architecture.md, "Who is in a customer metric")."""
+
+    STORE_TOTALS = "store_totals"
+    CUSTOMERS = "customers"
+
+
+class GateRule(StrEnum):
+    """What a gate may demand before a stage advances."""
+
+    LEADING_METRIC = "leading_metric"
+    GUARDRAILS = "guardrails"
+    NO_ALARM = "no_alarm"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedMechanism(_Part):
+    """How units are drawn. ``match_on`` names the covariates of matched pairs (``candidates.COVARIATES``)."""
+
+    kind: MechanismKind = MechanismKind.COMPLETE
+    match_on: tuple[Code, ...] = ()
+
+
+class PlannedVariant(_Part):
+    """A variant of the program and its weight in the draw; ``control`` comes first."""
+
+    code: Code
+    weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
+
+
+class PlannedOffer(_Part):
+    """An offer as it was when the plan was submitted: what the variant gives to one segment, or to all (None)."""
+
+    code: Code
+    variant: Code
+    segment: Code | None
+    name: str
+    mechanic: Code
+    terms: dict[str, Any]
+    enrolment: dict[str, Any]
+
+
+class Guardrail(_Part):
+    """A metric that must not get worse by more than ``margin_share`` of its mean before the start."""
+
+    metric: Code
+    margin_share: Share
+
+
+class Windows(_Part):
+    """Whole weeks that end the day before a stage starts: for the covariates, and for the home stores."""
+
+    pre_weeks: Weeks = 26
+    home_weeks: Weeks = 26
+
+
+class Eligibility(_Part):
+    """What a store must have shown in the pre-period to be a candidate."""
+
+    min_trading_weeks: Annotated[Whole, Field(ge=0, le=260)] = 0
+    min_listed_customers: Annotated[Whole, Field(ge=0, le=10**9)] = 0
+
+
+class StagePlan(_Part):
+    """One step: which units, from when, for how long, how many looks, and what its gate demands.
+
+    ``units`` are store (or region) codes, ``region:CODE`` for the stores of a region, or ``all``.
+    ``looks`` counts the gate and every extension; each extension adds ``extension_weeks``.
+    """
+
+    number: Annotated[Whole, Field(ge=1, le=50)]
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    units: Annotated[tuple[Code, ...], Field(min_length=1)] = (ALL_UNITS,)
+    starts_on: date
+    weeks: Weeks
+    looks: Annotated[Whole, Field(ge=1, le=10)] = 1
+    extension_weeks: Annotated[Whole, Field(ge=0, le=104)] = 0
+    gate: tuple[GateRule, ...] = tuple(GateRule)
+    is_network: bool = False
+
+    def ends_on(self, look: int = 1) -> date:
+        """The last business day that the ``look``-th look reads (the first look is the gate without extension)."""
+        weeks = self.weeks + (look - 1) * self.extension_weeks
+        return self.starts_on + timedelta(days=7 * weeks - 1)
+
+    @property
+    def last_possible_day(self) -> date:
+        """The last day of the last look: until then the stage keeps its controls."""
+        return self.ends_on(self.looks)
+
+
+class Plan(_Part):
+    """A pilot's plan, valid in form; whether it makes sense is for ``rules.problems``. Same content, same hash.
+
+    ``revision`` is the number of the submitted version: a plan that was sent back and comes again has another hash,
+    so that its old sign-offs lapse.
+    """
+
+    version: Annotated[Whole, Field(ge=1, le=1)] = 1
+    revision: Annotated[Whole, Field(ge=1)] = 1
+    pilot: Code
+    program: Code
+    objective: Objective = Objective.KEEP
+    hypothesis: Sentence = ""
+    unit: AssignmentUnit = AssignmentUnit.STORE
+    mechanism: PlannedMechanism = PlannedMechanism()
+    applies_by: AppliesBy = AppliesBy.VISITED
+    leads: Leads = Leads.STORE_TOTALS
+    identification_note: Sentence = ""
+    primary: Code = STORE_TOTAL
+    secondary: tuple[Code, ...] = ()
+    guardrails: tuple[Guardrail, ...] = ()
+    alpha: Annotated[ExactDecimal, Field(gt=0, lt=1)] = Decimal("0.05")
+    draws: Annotated[Whole, Field(ge=999, le=99_999)] = 9_999
+    variants: tuple[PlannedVariant, ...] = ()
+    offers: tuple[PlannedOffer, ...] = ()
+    segments: tuple[Code, ...] = ()
+    windows: Windows = Windows()
+    eligibility: Eligibility = Eligibility()
+    holdout: tuple[Code, ...] = ()
+    stages: tuple[StagePlan, ...] = ()
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Plan":
+        """Read a JSON document; ``PlanUnreadable`` names the first field that is wrong and what would do."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            where, problem = first_problem(error)
+            raise PlanUnreadable(field=where, problem=problem) from None
+
+    def to_document(self) -> dict[str, Any]:
+        """The JSON form, complete: defaults written out, decimals and dates as strings."""
+        return self.model_dump(mode="json")
+
+    def text(self) -> str:
+        """The canonical text: what is signed, sealed and stored."""
+        return canonical_text(self.to_document())
+
+    def hash(self) -> str:
+        """SHA-256 of the canonical text."""
+        return sha256_hex(self.text())
+
+    def stage(self, number: int) -> StagePlan:
+        """The stage with this number; ``NoSuchStage`` where there is none."""
+        for stage in self.stages:
+            if stage.number == number:
+                return stage
+        known = ", ".join(str(stage.number) for stage in self.stages) or "–"
+        raise NoSuchStage(pilot=self.pilot, stage=number, known=known)
+
+    @property
+    def treated(self) -> tuple[str, ...]:
+        """The variants but control, in order."""
+        return tuple(variant.code for variant in self.variants[1:])
+
+    @property
+    def metric_codes(self) -> tuple[str, ...]:
+        """Primary, secondary, guardrails: each once, in this order."""
+        return tuple(dict.fromkeys((self.primary, *self.secondary, *(g.metric for g in self.guardrails))))
+
+    def offers_of(self, variant: str) -> tuple[PlannedOffer, ...]:
+        """What ``variant`` gives, one offer per segment or one for all."""
+        return tuple(offer for offer in self.offers if offer.variant == variant)
+
+    def pre_window(self, before: date) -> tuple[date, date]:
+        """First and last business day of the covariates' period, for a stage that starts on ``before``."""
+        return weeks_before(before, self.windows.pre_weeks)
+
+    def home_window(self, before: date) -> tuple[date, date]:
+        """First and last business day of the period that decides home stores, for a stage that starts on ``before``."""
+        return weeks_before(before, self.windows.home_weeks)
+
+
+def weeks_before(day: date, weeks: int) -> tuple[date, date]:
+    """First and last day of the ``weeks`` weeks that end the day before ``day``."""
+    return day - timedelta(days=7 * weeks), day - timedelta(days=1)

@@ -1,0 +1,82 @@
+"""What people and other rooms read of pilots and their plans."""
+
+import json
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from pilot.errors import NotFound
+from pilot.network.model import Network
+from pilot.planning.errors import NothingSubmitted, NotSealed
+from pilot.planning.model import Pilot, PlanVersion
+from pilot.planning.plan import Plan
+
+
+def pilot(session: Session, code: str) -> Pilot:
+    """The pilot with its stages; ``NotFound`` where there is none."""
+    found = session.scalar(select(Pilot).where(Pilot.code == code).options(selectinload(Pilot.stages)))
+    if found is None:
+        raise NotFound(kind="pilot", name=code)
+    return found
+
+
+def pilots(session: Session) -> list[Pilot]:
+    """All pilots with their stages, the newest first."""
+    newest = select(Pilot).order_by(Pilot.created_at.desc(), Pilot.code).options(selectinload(Pilot.stages))
+    return list(session.scalars(newest))
+
+
+def draft_plan(pilot: Pilot) -> Plan:
+    """The plan as its author left it; ``PlanUnreadable`` names what is wrong in form."""
+    return Plan.from_document(pilot.plan)
+
+
+def versions(session: Session, pilot: Pilot) -> list[PlanVersion]:
+    """Every submitted version, the first one first."""
+    return list(
+        session.scalars(select(PlanVersion).where(PlanVersion.pilot_id == pilot.id).order_by(PlanVersion.number))
+    )
+
+
+def submitted_version(session: Session, pilot: Pilot) -> PlanVersion:
+    """The last submitted version: what sign-offs are about. ``NothingSubmitted`` before the first."""
+    last = select(PlanVersion).where(PlanVersion.pilot_id == pilot.id).order_by(PlanVersion.number.desc()).limit(1)
+    found = session.scalar(last)
+    if found is None:
+        raise NothingSubmitted(pilot=pilot.code)
+    return found
+
+
+def sealed_plan(session: Session, pilot: Pilot) -> Plan:
+    """The plan in force; ``NotSealed`` before the first seal."""
+    if pilot.plan_hash is None:
+        raise NotSealed(pilot=pilot.code)
+    return plan_of(session, pilot, pilot.plan_hash)
+
+
+def plan_of(session: Session, pilot: Pilot, plan_hash: str) -> Plan:
+    """The submitted plan with this hash: the plan under which a stage was drawn."""
+    text = session.scalar(
+        select(PlanVersion.text)
+        .where(PlanVersion.pilot_id == pilot.id, PlanVersion.hash == plan_hash)
+        .order_by(PlanVersion.number)
+        .limit(1)
+    )
+    if text is None:
+        raise NotFound(kind="plan", name=plan_hash)
+    return read_text(text)
+
+
+@lru_cache(maxsize=64)
+def read_text(text: str) -> Plan:
+    """The plan that a canonical text holds (a text never changes, so reading it once is enough)."""
+    return Plan.from_document(json.loads(text))
+
+
+def local_date(session: Session, now: datetime) -> date:
+    """The calendar day in the network's time zone (UTC where no network is set up)."""
+    zone = session.scalar(select(Network.timezone))
+    return now.astimezone(ZoneInfo(zone or "UTC")).date()

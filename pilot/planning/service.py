@@ -1,0 +1,249 @@
+"""The verbs of planning: from a draft to a sealed plan, from stage to stage, to the end. Never commits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.audit import service as audit
+from pilot.planning import rules
+from pilot.planning.amendments import difference, require_started_stages_untouched
+from pilot.planning.errors import CodeTaken, NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
+from pilot.planning.model import Pilot, PilotState, PlanVersion
+from pilot.planning.plan import Plan, PlannedOffer
+from pilot.planning.proofs import Proof
+from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
+from pilot.programs import queries as programs
+from pilot.programs.model import Program
+from pilot.programs.service import check_code
+
+if TYPE_CHECKING:
+    from pilot.outcomes.lake import Lake
+
+
+def create_pilot(
+    session: Session,
+    *,
+    code: str,
+    name: str,
+    program: Program,
+    document: dict[str, Any] | None = None,
+    actor: User,
+    now: datetime,
+) -> Pilot:
+    """A new draft of ``actor``. ``document`` holds what is known of the plan already; the rest has its defaults."""
+    check_code(code, name)
+    if session.scalar(select(Pilot.id).where(Pilot.code == code)) is not None:
+        raise CodeTaken(name=code)
+    variants = [{"code": variant.code, "weight": 1} for variant in program.variants]
+    given = {"variants": variants, **(document or {}), "pilot": code, "program": program.code}
+    pilot = Pilot(
+        code=code,
+        name=name,
+        owner_id=actor.id,
+        program_id=program.id,
+        state=PilotState.DRAFT,
+        plan=Plan.from_document(given).to_document(),
+        created_at=now,
+    )
+    session.add(pilot)
+    session.flush()
+    _record(session, pilot, "pilot.create", {"name": name, "program": program.code}, actor, now)
+    return pilot
+
+
+def edit_draft(
+    session: Session, pilot: Pilot, *, document: dict[str, Any], name: str | None = None, actor: User, now: datetime
+) -> Plan:
+    """Replace the draft by ``document`` (right in form; ``rules.problems`` says what is still missing in sense)."""
+    if pilot.state != PilotState.DRAFT:
+        raise NotADraft(pilot=pilot.code, state=pilot.state)
+    plan = _with_identity(pilot, document)
+    pilot.plan = plan.to_document()
+    pilot.name = name or pilot.name
+    session.flush()
+    _record(session, pilot, "plan.edit", {"draft_hash": plan.hash()}, actor, now)
+    return plan
+
+
+def submit(
+    session: Session, pilot: Pilot, *, lake: "Lake", reason: str = "", actor: User, now: datetime
+) -> PlanVersion:
+    """Freeze the draft with the program's offers of today as the next version, and wait for sign-offs.
+
+    Refuses a plan that breaks a rule, that the network cannot carry out, or whose draw cannot reach its level.
+    """
+    if pilot.state != PilotState.DRAFT:
+        raise NotADraft(pilot=pilot.code, state=pilot.state)
+    return _submit(session, pilot, Plan.from_document(pilot.plan), lake, "plan.submit", reason, actor, now)
+
+
+def amend(
+    session: Session, pilot: Pilot, *, document: dict[str, Any], reason: str, lake: "Lake", actor: User, now: datetime
+) -> PlanVersion:
+    """Change a sealed plan visibly: a new version with its reason, which has no sign-offs yet.
+
+    A stage that has started keeps its part of the plan (``AmendmentTouchesStartedStage``); one that was drawn but has
+    not started waits for a new draw.
+    """
+    _require_reason(reason)
+    return _submit(session, pilot, _with_identity(pilot, document), lake, "plan.amend", reason, actor, now)
+
+
+def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, now: datetime) -> None:
+    """An analyst signed the submitted version."""
+    version = submitted_version(session, pilot)
+    pilot.cosign(version.hash, proof)
+    session.flush()
+    _record(session, pilot, "plan.cosign", {"plan_hash": version.hash, "version": version.number}, actor, now)
+
+
+def seal(session: Session, pilot: Pilot, *, proofs: Sequence[Proof], actor: User, now: datetime) -> Plan:
+    """An executive approved what the analyst signed: the submitted version is the plan in force."""
+    version = submitted_version(session, pilot)
+    plan = plan_of(session, pilot, version.hash)
+    pilot.seal(version.hash, plan.stages, proofs, at=now)
+    session.flush()
+    _record(session, pilot, "plan.seal", {"plan_hash": version.hash, "version": version.number}, actor, now)
+    return plan
+
+
+def mark_drawn(
+    session: Session, pilot: Pilot, stage_number: int, *, ledger_hash: str, actor: User, now: datetime
+) -> None:
+    """The current stage has been drawn (``assignment.draw_stage`` calls this)."""
+    pilot.draw(stage_number)
+    session.flush()
+    _record(session, pilot, "stage.draw", {"stage": stage_number, "ledger_hash": ledger_hash}, actor, now)
+
+
+def start_stage(
+    session: Session, pilot: Pilot, stage_number: int, *, approvals: Sequence[Proof], actor: User, now: datetime
+) -> None:
+    """Give the drawn stage its go-ahead, at the latest on the day it starts."""
+    pilot.start_stage(stage_number, approvals, today=local_date(session, now))
+    session.flush()
+    _record(session, pilot, "stage.start", {"stage": stage_number}, actor, now)
+
+
+def reach_gate(session: Session, pilot: Pilot, stage_number: int, *, report: str, actor: User, now: datetime) -> None:
+    """The window is over and ``report`` (its code) is frozen: the executives decide."""
+    pilot.reach_gate(stage_number, today=local_date(session, now))
+    session.flush()
+    look = pilot.stage(stage_number).looks_taken
+    _record(session, pilot, "stage.reach_gate", {"stage": stage_number, "report": report, "look": look}, actor, now)
+
+
+def extend_stage(
+    session: Session, pilot: Pilot, stage_number: int, *, decisions: Sequence[Proof], actor: User, now: datetime
+) -> None:
+    """Extend by the planned weeks, to the next planned look."""
+    planned = sealed_plan(session, pilot).stage(stage_number)
+    pilot.extend_stage(stage_number, planned, decisions)
+    session.flush()
+    ends_on = pilot.stage(stage_number).ends_on
+    _record(session, pilot, "stage.extend", {"stage": stage_number, "ends_on": ends_on}, actor, now)
+
+
+def pass_stage(
+    session: Session, pilot: Pilot, stage_number: int, *, decisions: Sequence[Proof], actor: User, now: datetime
+) -> None:
+    """Through the gate: to the next stage's draw, or to the rollout after the last."""
+    following = [stage for stage in sealed_plan(session, pilot).stages if stage.number > stage_number]
+    pilot.pass_stage(stage_number, decisions, is_next_network=bool(following) and following[0].is_network)
+    session.flush()
+    _record(session, pilot, "stage.pass", {"stage": stage_number, "pilot_state": str(pilot.state)}, actor, now)
+
+
+def stop_pilot(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
+    """End the pilot without a rollout, with the reason."""
+    _require_reason(reason)
+    pilot.stop()
+    session.flush()
+    _record(session, pilot, "pilot.stop", {"reason": reason}, actor, now)
+
+
+def send_back(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
+    """Back to the author, with the reason."""
+    _require_reason(reason)
+    pilot.send_back()
+    session.flush()
+    _record(session, pilot, "plan.send_back", {"reason": reason}, actor, now)
+
+
+def _submit(
+    session: Session, pilot: Pilot, draft: Plan, lake: "Lake", verb: str, reason: str, actor: User, now: datetime
+) -> PlanVersion:
+    from pilot.planning.designer import require_design  # the engine is loaded where it is used
+
+    number = 1 + len(session.scalars(select(PlanVersion.id).where(PlanVersion.pilot_id == pilot.id)).all())
+    plan = draft.model_copy(update={"offers": _offers(session, draft), "revision": number})
+    rules.require_sense(plan)
+    in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
+    if in_force is not None:
+        require_started_stages_untouched(in_force, plan, last_started=pilot.last_started)
+        if verb == "plan.amend" and plan.model_copy(update={"revision": in_force.revision}) == in_force:
+            raise UnchangedPlan(pilot=pilot.code)
+    for stage in plan.stages:
+        if stage.number > pilot.last_started:
+            require_design(session, lake, plan, stage.number)
+    pilot.submit()
+    pilot.plan = plan.to_document()
+    version = PlanVersion(
+        pilot_id=pilot.id,
+        number=number,
+        text=plan.text(),
+        hash=plan.hash(),
+        reason=reason,
+        created_by_id=actor.id,
+        created_at=now,
+    )
+    session.add(version)
+    session.flush()
+    changed = [row.path for row in difference(in_force.text(), version.text)] if in_force else []
+    details = {"version": number, "plan_hash": version.hash, "reason": reason, "changed": changed}
+    _record(session, pilot, verb, details, actor, now)
+    return version
+
+
+def _offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
+    """The offers of the plan's variants as the program holds them now, in the order of their codes."""
+    program = programs.program(session, plan.program)
+    wanted = {variant.code for variant in plan.variants}
+    missing = wanted - {variant.code for variant in program.variants}
+    if missing:
+        raise VariantNotInProgram(program=program.code, variants=", ".join(sorted(missing)))
+    found = [
+        PlannedOffer(
+            code=offer.code,
+            variant=variant.code,
+            segment=offer.segment_code,
+            name=offer.name,
+            mechanic=offer.mechanic,
+            terms=offer.terms,
+            enrolment=offer.enrolment,
+        )
+        for variant in program.variants
+        if variant.code in wanted
+        for offer in variant.offers
+    ]
+    return tuple(sorted(found, key=lambda offer: offer.code))
+
+
+def _with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:
+    """A document may leave out whose plan it is; it cannot say that it is another's."""
+    return Plan.from_document({**document, "pilot": pilot.code, "program": pilot.plan["program"]})
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing()
+
+
+def _record(session: Session, pilot: Pilot, verb: str, details: dict[str, Any], actor: User, now: datetime) -> None:
+    audit.record(
+        session, actor=actor.email, verb=verb, subject_kind="pilot", subject=pilot.code, details=details, at=now
+    )
