@@ -1,0 +1,73 @@
+"""Bring a backup back into an empty home: the rows, and the lake at the version that the rows name."""
+
+import json
+import shutil
+import tarfile
+from pathlib import Path
+
+from alembic.util.exc import CommandError
+
+from pilot.database import Database
+from pilot.settings import Settings
+from pilot.upkeep import rows
+from pilot.upkeep.backup import DELTA_LOG, HOME_FILES, LAKE, Manifest, read_manifest
+from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, OtherDatabaseKind
+
+_LAST_CHECKPOINT = "_last_checkpoint"
+
+
+def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) -> Manifest:
+    """Fill the home and the database of ``settings`` from ``backup`` and return what it held.
+
+    Both must be empty. Without ``keys_file`` the keys stay where the installation's keys are looked for
+    (``settings.keys_dir``); until they are put there, the log can be read but not continued.
+    """
+    manifest = read_manifest(backup)
+    database = Database(settings)
+    try:
+        kind = database.engine.dialect.name
+        if kind != manifest.database:
+            raise OtherDatabaseKind(found=manifest.database, wanted=kind)
+        if settings.lake_dir.exists() or not rows.is_empty(database):
+            raise HomeNotEmpty(home=str(settings.home))
+        try:
+            rows.copy_in(database, backup, manifest.revision)
+        except CommandError:
+            raise BackupFromTheFuture(revision=manifest.revision) from None
+    finally:
+        database.dispose()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    for name in HOME_FILES:
+        if (backup / name).is_file() and not (settings.home / name).exists():
+            shutil.copy2(backup / name, settings.home / name)
+    if manifest.lake_version is not None:
+        shutil.copytree(backup / LAKE, settings.lake_dir)
+        cut_log(settings.lake_dir / DELTA_LOG, manifest.lake_version)
+    if keys_file is not None:
+        _read_keys(settings, keys_file)
+    return manifest
+
+
+def cut_log(log: Path, version: int) -> None:
+    """Leave out the log's entries after ``version``: the rows do not know them, their files are imported again.
+
+    An import that had reached the lake but not the database when the backup was taken would otherwise count twice.
+    """
+    for path in log.iterdir():
+        if path.name[:20].isdigit() and int(path.name[:20]) > version:
+            path.unlink()
+    last = log / _LAST_CHECKPOINT
+    if last.is_file() and int(json.loads(last.read_text("utf-8"))["version"]) > version:
+        last.unlink()
+
+
+def _read_keys(settings: Settings, file: Path) -> None:
+    settings.keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tarfile.open(file) as archive:
+        for member in archive:
+            source = archive.extractfile(member)
+            if source is None or not member.name.endswith(".key") or "/" in member.name:
+                continue
+            goal = settings.keys_dir / member.name
+            goal.touch(mode=0o600)
+            goal.write_bytes(source.read())
