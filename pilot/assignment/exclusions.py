@@ -1,0 +1,58 @@
+"""Who cannot be drawn: units that an earlier stage treated, stores that another pilot is using, and their customers."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from experiments.design.mechanisms import CONTROL
+from experiments.measure.metrics import AssignmentUnit
+from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
+from pilot.assignment.queries import draws_in_force, unit_of
+from pilot.network.model import Region, Store
+from pilot.planning.candidates import Exclusions, StaysOut
+from pilot.planning.lifecycle import ENDED, PilotState, StageState
+from pilot.planning.model import Pilot
+
+
+def exclusions(session: Session, pilot: Pilot, stage_number: int) -> Exclusions:
+    """What the draws in force rule out for a stage of ``pilot``.
+
+    Of its own earlier stages: treated stores, and the customers at home there (or treated themselves). Of other
+    pilots that have not ended: every store of a stage that may still run, and the treated stores of passed stages.
+    """
+    stores: dict[str, StaysOut] = {}
+    customers: set[int] = set()
+    for owner, stage, draw in draws_in_force(session):
+        if owner.id == pilot.id:
+            if stage.number < stage_number:
+                stores.update((code, StaysOut.TREATED_EARLIER) for code in _stores(session, draw, treated_only=True))
+                customers |= _treated_customers(session, draw)
+        elif PilotState(owner.state) not in ENDED:
+            passed = stage.state == StageState.PASSED
+            used = _stores(session, draw, treated_only=passed, customers_count=True)
+            stores.update((code, StaysOut.OTHER_PILOT) for code in used if code not in stores)
+    return Exclusions(stores, frozenset(customers))
+
+
+def _stores(session: Session, draw: Draw, *, treated_only: bool, customers_count: bool = False) -> set[str]:
+    """Codes of the stores that a draw uses; where customers were drawn, those they are at home in (if that counts)."""
+    unit = unit_of(draw)
+    if unit is AssignmentUnit.CUSTOMER:
+        if not customers_count:
+            return set()
+        at_home = select(HomeEntry.store_id).where(HomeEntry.draw_id == draw.id).distinct()
+        return set(session.scalars(select(Store.code).where(Store.id.in_(at_home))))
+    units = select(LedgerEntry.unit_code).where(LedgerEntry.draw_id == draw.id)
+    if treated_only:
+        units = units.where(LedgerEntry.variant != CONTROL)
+    if unit is AssignmentUnit.REGION:
+        return set(session.scalars(select(Store.code).join(Region).where(Region.code.in_(units))))
+    return set(session.scalars(units))
+
+
+def _treated_customers(session: Session, draw: Draw) -> set[int]:
+    if unit_of(draw) is AssignmentUnit.CUSTOMER:
+        treated = select(LedgerEntry.unit_code).where(LedgerEntry.draw_id == draw.id, LedgerEntry.variant != CONTROL)
+        return {int(code) for code in session.scalars(treated)}
+    ids = select(Store.id).where(Store.code.in_(_stores(session, draw, treated_only=True)))
+    at_home = select(HomeEntry.customer_key).where(HomeEntry.draw_id == draw.id, HomeEntry.store_id.in_(ids))
+    return set(session.scalars(at_home))
