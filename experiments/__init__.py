@@ -4,9 +4,84 @@ Everything public is a name of this package, imported when it is first used, so 
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_HOMES = {
+if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
+    from experiments.analysis import analyze as analyze
+    from experiments.charts import BalancePoint as BalancePoint
+    from experiments.charts import ForestRow as ForestRow
+    from experiments.charts import balance_plot as balance_plot
+    from experiments.charts import forest as forest
+    from experiments.charts import over_time as over_time
+    from experiments.design.balance import BalanceRow as BalanceRow
+    from experiments.design.balance import balance as balance
+    from experiments.design.mechanisms import Candidate as Candidate
+    from experiments.design.mechanisms import Draw as Draw
+    from experiments.design.mechanisms import LeftOut as LeftOut
+    from experiments.design.mechanisms import Mechanism as Mechanism
+    from experiments.design.mechanisms import MechanismKind as MechanismKind
+    from experiments.design.mechanisms import Share as Share
+    from experiments.design.mechanisms import assign_one as assign_one
+    from experiments.design.mechanisms import bernoulli_hash as bernoulli_hash
+    from experiments.design.mechanisms import complete as complete
+    from experiments.design.mechanisms import draw as draw
+    from experiments.design.mechanisms import from_record as from_record
+    from experiments.design.mechanisms import matched_pairs as matched_pairs
+    from experiments.design.mechanisms import stratified as stratified
+    from experiments.design.power import VisibleEffect as VisibleEffect
+    from experiments.design.power import power_of_t as power_of_t
+    from experiments.design.power import smallest_visible_customer_effect as smallest_visible_customer_effect
+    from experiments.design.power import smallest_visible_effect as smallest_visible_effect
+    from experiments.design.reach import n_possible_draws as n_possible_draws
+    from experiments.design.reach import require_reachable as require_reachable
+    from experiments.design.reach import smallest_p as smallest_p
+    from experiments.errors import DesignCannotReachLevel as DesignCannotReachLevel
+    from experiments.errors import ExperimentError as ExperimentError
+    from experiments.errors import NotEstimable as NotEstimable
+    from experiments.estimate.estimate import Estimate as Estimate
+    from experiments.estimate.estimate import Method as Method
+    from experiments.measure.metrics import AssignmentUnit as AssignmentUnit
+    from experiments.measure.metrics import Direction as Direction
+    from experiments.measure.metrics import Metric as Metric
+    from experiments.measure.metrics import MetricKind as MetricKind
+    from experiments.measure.metrics import MetricLevel as MetricLevel
+    from experiments.measure.metrics import MetricUnit as MetricUnit
+    from experiments.measure.metrics import average_basket as average_basket
+    from experiments.measure.metrics import identification_rate as identification_rate
+    from experiments.measure.metrics import metric_from_code as metric_from_code
+    from experiments.measure.metrics import purchase_frequency as purchase_frequency
+    from experiments.measure.metrics import repeat_purchase as repeat_purchase
+    from experiments.measure.metrics import retention as retention
+    from experiments.measure.metrics import spend_per_customer as spend_per_customer
+    from experiments.measure.metrics import store_total as store_total
+    from experiments.measure.moments import arm_moments as arm_moments
+    from experiments.measure.moments import unit_moments as unit_moments
+    from experiments.measure.series import WeekPoint as WeekPoint
+    from experiments.measure.series import weekly_series as weekly_series
+    from experiments.measure.series import weeks_around as weeks_around
+    from experiments.measure.unit_moments import ArmMoments as ArmMoments
+    from experiments.measure.unit_moments import UnitMoments as UnitMoments
+    from experiments.measure.windows import Window as Window
+    from experiments.measure.windows import Windows as Windows
+    from experiments.measure.windows import windows_for as windows_for
+    from experiments.messages import Message as Message
+    from experiments.monitor.looks import LookRule as LookRule
+    from experiments.monitor.looks import advancing_level as advancing_level
+    from experiments.monitor.looks import look_rule as look_rule
+    from experiments.plan import AnalysisPlan as AnalysisPlan
+    from experiments.plan import Leads as Leads
+    from experiments.plan import MarginScale as MarginScale
+    from experiments.plan import PlannedMetric as PlannedMetric
+    from experiments.plan import Role as Role
+    from experiments.report import BLOCKING_STAMPS as BLOCKING_STAMPS
+    from experiments.report import Diagnostic as Diagnostic
+    from experiments.report import NonInferiority as NonInferiority
+    from experiments.report import Report as Report
+    from experiments.report import ReportRow as ReportRow
+    from experiments.report import Stamp as Stamp
+    from experiments.report import Status as Status
+
+_HOMES: dict[str, tuple[str, ...]] = {
     "experiments.analysis": ("analyze",),
     "experiments.charts": ("BalancePoint", "ForestRow", "balance_plot", "forest", "over_time"),
     "experiments.design.balance": ("BalanceRow", "balance"),
@@ -57,19 +132,11 @@ _HOMES = {
     "experiments.messages": ("Message",),
     "experiments.monitor.looks": ("LookRule", "advancing_level", "look_rule"),
     "experiments.plan": ("AnalysisPlan", "Leads", "MarginScale", "PlannedMetric", "Role"),
-    "experiments.report": (
-        "BLOCKING_STAMPS",
-        "Diagnostic",
-        "NonInferiority",
-        "Report",
-        "ReportRow",
-        "Stamp",
-        "Status",
-    ),
+    "experiments.report": ("BLOCKING_STAMPS", "Diagnostic", "NonInferiority", "Report", "ReportRow", "Stamp", "Status"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - built from the one table above, which a test compares
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,9 @@
 """Plan and moments in, report out: the headline by permutation at the unit of assignment, and what stands beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from experiments.analysis_rows import Effect, customer_effect, unit_effect
-from experiments.design.mechanisms import MechanismKind
 from experiments.diagnostics import diagnose
 from experiments.errors import NotEstimable, UnknownMetric, WrongUnitOfAnalysis
 from experiments.estimate.estimate import Side
@@ -20,38 +19,45 @@ from experiments.report import NonInferiority, Report, ReportRow, Stamp
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
 
 
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all rows of one report share."""
+
+    plan: AnalysisPlan
+    look: LookRule
+    found: Mapping[str, Identification]
+    identified_share: float | None
+    refusals: Mapping[str, Message]
+
+
 def analyze(
     plan: AnalysisPlan,
     moments: Mapping[str, Moments],
     identification_moments: Sequence[UnitMoments] | None = None,
     *,
+    refusals: Mapping[str, Message] | None = None,
     segments: Mapping[str, Mapping[str, Moments]] | None = None,
 ) -> Report:
-    """The report of one look. ``moments`` are per metric code: one ``UnitMoments`` per unit, or ``ArmMoments`` for customers.
+    """The report of one look. ``moments`` are per metric code: one ``UnitMoments`` per unit, or ``ArmMoments`` for
+    customers.
 
-    ``identification_moments`` are those of the identification rate; without them customer rows are stamped as not tested.
-    ``segments`` (segment → metric code → moments of its customers) give exploratory rows. What cannot be estimated becomes a
-    row with a ``refusal``. Raises ``UnknownMetric`` for moments of a metric that is not planned and ``WrongUnitOfAnalysis`` for
-    moments finer than the unit of assignment.
+    ``identification_moments`` are those of the identification rate; without them customer rows are stamped as not
+    tested. ``refusals`` (metric code → message) are metrics that could not be measured. ``segments`` (segment → metric
+    code → moments of its customers) give exploratory rows. What cannot be estimated becomes a row with a ``refusal``.
+    Raises ``UnknownMetric`` for moments of a metric that is not planned
+    and ``WrongUnitOfAnalysis`` for moments finer than the unit of assignment.
     """
-    _check_moments(plan, moments)
-    for of_segment in (segments or {}).values():
-        _check_moments(plan, of_segment)
+    for group in (moments, *(segments or {}).values()):
+        _check_moments(plan, group)
     n_units = _n_units(plan, moments)
     look = look_rule(plan.look, plan.looks_planned, n_units=n_units, alpha=plan.alpha)
     found = _identify(plan, identification_moments)
-    rows: list[ReportRow] = []
-    for variant in plan.mechanism.treated_variants:
-        for planned in plan.metrics:
-            rows.append(_row(plan, planned, variant, None, moments, look, found.get(variant), identification_moments))
-    for segment in sorted(segments or {}):
-        for variant in plan.mechanism.treated_variants:
-            for planned in plan.metrics:
-                if segments and planned.metric.code in segments[segment]:
-                    test = found.get(variant)
-                    rows.append(
-                        _row(plan, planned, variant, segment, segments[segment], look, test, identification_moments)
-                    )
+    context = _Context(plan, look, found, _identified_share(identification_moments), refusals or {})
+    variants = plan.mechanism.treated_variants
+    rows = [_row(context, planned, variant, None, moments) for variant in variants for planned in plan.metrics]
+    for segment, group in sorted((segments or {}).items()):
+        measured = [planned for planned in plan.metrics if planned.metric.code in group]
+        rows += [_row(context, planned, variant, segment, group) for variant in variants for planned in measured]
     rows = _lead(plan, _adjust(rows), look)
     diagnostics, warnings = diagnose(plan, moments, look, found)
     return Report(
@@ -97,18 +103,18 @@ def _identify(plan: AnalysisPlan, moments: Sequence[UnitMoments] | None) -> dict
     return found
 
 
+def _identified_share(moments: Sequence[UnitMoments] | None) -> float | None:
+    """The share of receipts before the start that carry a customer; None where it is not known."""
+    receipts = sum(m.n_x for m in moments or ())
+    return sum(m.x for m in moments or ()) / receipts if receipts else None
+
+
 def _row(
-    plan: AnalysisPlan,
-    planned: PlannedMetric,
-    variant: str,
-    segment: str | None,
-    moments: Mapping[str, Moments],
-    look: LookRule,
-    test: Identification | None,
-    identification_moments: Sequence[UnitMoments] | None,
+    context: _Context, planned: PlannedMetric, variant: str, segment: str | None, moments: Mapping[str, Moments]
 ) -> ReportRow:
+    look, test = context.look, context.found.get(variant)
     metric = planned.metric
-    stamps = _stamps(plan, metric.level, test, exploratory=segment is not None or look.exploratory)
+    stamps = _stamps(context.plan, metric.level, test, exploratory=segment is not None or look.exploratory)
     row = ReportRow(
         metric.code,
         metric.unit.value,
@@ -120,8 +126,7 @@ def _row(
         None,
     )
     try:
-        _require_identified(plan, planned, identification_moments)
-        effect = _effect(plan, planned, variant, moments.get(metric.code))
+        effect = _effect(context, planned, variant, moments.get(metric.code))
     except NotEstimable as refused:
         return replace(row, stamps=stamps, refusal=refused.message)
     bad = Side.LESS if planned.good_is_up else Side.GREATER
@@ -138,28 +143,28 @@ def _row(
     )
 
 
-def _effect(plan: AnalysisPlan, planned: PlannedMetric, variant: str, moments: Moments | None) -> Effect:
-    code = planned.metric.code
-    if code in plan.refusals:
-        raise NotEstimable(plan.refusals[code])
+def _effect(context: _Context, planned: PlannedMetric, variant: str, moments: Moments | None) -> Effect:
+    plan, code = context.plan, planned.metric.code
+    if code in context.refusals:
+        raise NotEstimable(context.refusals[code])
     if not moments:
         raise NotEstimable(Message("no_moments", N_("there are no data for {metric}"), {"metric": code}))
     if plan.customers_assigned:
         return customer_effect(plan, planned.metric, [m for m in moments if isinstance(m, ArmMoments)], variant)
+    if planned.metric.level is MetricLevel.CUSTOMER:
+        _require_identified(context)
     return unit_effect(plan, planned.metric, [m for m in moments if isinstance(m, UnitMoments)], variant)
 
 
-def _require_identified(plan: AnalysisPlan, planned: PlannedMetric, moments: Sequence[UnitMoments] | None) -> None:
+def _require_identified(context: _Context) -> None:
     """Customer metrics need customers who were known before: few identified receipts before the start refuse them."""
-    if planned.metric.level is not MetricLevel.CUSTOMER or plan.customers_assigned or not moments:
-        return
-    receipts, identified = sum(m.n_x for m in moments), sum(m.x for m in moments)
-    if receipts and identified / receipts < plan.identified_share_floor:
+    share, floor = context.identified_share, context.plan.identified_share_floor
+    if share is not None and share < floor:
         raise NotEstimable(
             Message(
                 "few_identified",
                 N_("only {share:.1%} of receipts before the start carry a customer; customer metrics need {floor:.0%}"),
-                {"share": identified / receipts, "floor": plan.identified_share_floor},
+                {"share": share, "floor": floor},
             )
         )
 
@@ -234,8 +239,3 @@ def _lead(plan: AnalysisPlan, rows: Sequence[ReportRow], look: LookRule) -> list
 
 def _is_customer_primary(row: ReportRow) -> bool:
     return row.role == Role.PRIMARY and row.level == MetricLevel.CUSTOMER
-
-
-def by_stratum(plan: AnalysisPlan) -> bool:
-    """Whether customers were drawn inside strata."""
-    return plan.mechanism.kind is MechanismKind.STRATIFIED

@@ -1,4 +1,4 @@
-"""One effect: the headline estimate of one metric and variant, its inference, and the estimates that stand beside it."""
+"""One effect: the headline estimate of one metric and variant, and what stands beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -38,7 +38,8 @@ class BalancePoint:
 
 
 def forest(rows: Sequence[ForestRow], *, title: str, effect_title: str) -> dict[str, Any]:
-    """Effects with their intervals, one row each in the order given, and a line at zero. An open end reaches the edge."""
+    """Effects with their intervals, one row each in the order given, and a line at zero. An open end reaches the
+    edge."""
     import altair as alt
 
     ends = [end for row in rows for end in (row.effect, row.lower, row.upper, 0.0) if end is not None]
@@ -74,7 +75,8 @@ def over_time(
     week_title: str,
     start_label: str,
 ) -> dict[str, Any]:
-    """The variants' weekly means as lines, with the start marked. ``labels`` maps variants to the text of the legend."""
+    """The variants' weekly means as lines, with the start marked. ``labels`` maps variants to the text of the
+    legend."""
     import altair as alt
 
     data = [
@@ -98,7 +100,11 @@ def over_time(
     )
     mark = _inline([{"start": start.isoformat(), "label": start_label}])
     rule = alt.Chart(mark).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="start:T")
-    text = alt.Chart(mark).mark_text(align="left", dx=5, baseline="top").encode(x="start:T", y=alt.value(0), text="label:N")
+    text = (
+        alt.Chart(mark)
+        .mark_text(align="left", dx=5, baseline="top")
+        .encode(x="start:T", y=alt.value(0), text="label:N")
+    )
     return _specification(alt.layer(lines, rule, text), title, height=280)
 
 
@@ -127,6 +133,6 @@ def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
-def _specification(chart: alt.LayerChart, title: str, *, height: int) -> dict[str, Any]:
+def _specification(chart: alt.LayerChart | alt.FacetChart, title: str, *, height: int) -> dict[str, Any]:
     specification: dict[str, Any] = chart.properties(title=title, width="container", height=height).to_dict()
     return specification

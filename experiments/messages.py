@@ -12,7 +12,8 @@ def N_(template: str) -> str:  # noqa: N802 - the name that gettext's extractors
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``code`` for programs, ``template`` (``{name}`` fields) for translators, ``values`` for both; ``str()`` is English."""
+    """``code`` for programs, ``template`` (``{name}`` fields) for translators, ``values`` for both; ``str()`` is
+    English."""
 
     code: str
     template: str

@@ -1,7 +1,7 @@
 """The analysis plan: everything that is fixed before the data are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from experiments.checks import at_least, finite, probability
@@ -9,7 +9,6 @@ from experiments.design.mechanisms import Mechanism, MechanismKind
 from experiments.errors import DuplicateMetric, InvalidPlan, UnknownVariant
 from experiments.estimate.redraws import DEFAULT_DRAWS
 from experiments.measure.metrics import AssignmentUnit, Direction, Metric, MetricKind
-from experiments.messages import Message
 
 
 class Role(StrEnum):
@@ -59,10 +58,10 @@ class PlannedMetric:
 class AnalysisPlan:
     """The plan of one look at one stage.
 
-    ``assignment`` maps the drawn stores or regions to variants (empty where customers are assigned: their moments carry the
-    variant). ``seed`` and ``draws`` are of the permutation, not of the draw. ``identified_share_floor`` is the share of receipts
-    before the start below which customer metrics are refused. ``identification_cannot_differ`` is the stated reason why showing
-    the card cannot depend on the variant, where customers are assigned.
+    ``assignment`` maps the drawn stores or regions to variants (empty where customers are assigned: their moments
+    carry the variant). ``seed`` and ``draws`` are of the permutation, not of the draw. ``identified_share_floor`` is
+    the share of receipts before the start below which customer metrics are refused. ``identification_cannot_differ``
+    is the stated reason why showing the card cannot depend on the variant, where customers are assigned.
     """
 
     unit: AssignmentUnit
@@ -77,7 +76,6 @@ class AnalysisPlan:
     draws: int = DEFAULT_DRAWS
     identified_share_floor: float = 0.25
     identification_cannot_differ: str | None = None
-    refusals: Mapping[str, Message] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         probability("alpha", self.alpha)

@@ -35,7 +35,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NonInferiority:
-    """A guardrail: ``margin`` is the loss that is accepted, in the metric's unit; ``p_value`` tests that the loss is larger.
+    """A guardrail: ``margin`` is the loss that is accepted, in the metric's unit; ``p_value`` tests that the loss is
+    larger.
 
     ``bound`` is the one-sided limit of the effect on the bad side at ``confidence_level`` (None: no limit).
     """
@@ -52,8 +53,9 @@ class ReportRow:
     """One metric of one variant (in one segment). Either ``estimate`` or ``refusal`` is there.
 
     ``estimate.interval`` is the 95 % interval; ``interval_gate`` is the one the gate reads, at ``gate_confidence``.
-    ``p_value_adjusted`` covers the family of primary rows (None for other roles; Benjamini–Hochberg inside a metric for
-    segments). ``p_harm`` is the one-sided p-value of an effect in the bad direction. ``leads`` marks the rows that decide.
+    ``p_value_adjusted`` covers the family of primary rows (None for other roles; Benjamini–Hochberg inside a metric
+    for segments). ``p_harm`` is the one-sided p-value of an effect in the bad direction. ``leads`` marks the rows
+    that decide.
     """
 
     metric: str
@@ -81,14 +83,16 @@ class ReportRow:
         return any(stamp in BLOCKING_STAMPS for stamp in self.stamps)
 
     def improves(self, look: LookRule) -> bool:
-        """Whether the row shows an effect in the good direction at the level of ``look`` (two-sided, adjusted, not blocked)."""
+        """Whether the row shows an effect in the good direction at the level of ``look`` (two-sided, adjusted, not
+        blocked)."""
         if self.estimate is None or self.blocked or not look.may_advance:
             return False
         p = self.estimate.p_value if self.p_value_adjusted is None else self.p_value_adjusted
         return p <= look.level and (self.estimate.effect > 0) == (self.direction == "up")
 
     def harms(self, look: LookRule) -> bool:
-        """Whether the row shows harm at the level of ``look``: one-sided where the look can only stop, else half of it."""
+        """Whether the row shows harm at the level of ``look``: one-sided where the look can only stop, else half of
+        it."""
         if self.p_harm is None or look.exploratory:
             return False
         return self.p_harm <= (look.level if look.harm_only else look.level / 2.0)

@@ -19,11 +19,12 @@ class BalanceRow:
 
 
 def balance(mechanism: Mechanism, assignment: Mapping[str, str]) -> tuple[BalanceRow, ...]:
-    """Standardised differences (variant − control) / √((s²_variant + s²_control) / 2), in units of a standard deviation.
+    """Standardised differences (variant − control) / √((s²_variant + s²_control) / 2), in units of a standard
+    deviation.
 
-    ``assignment`` maps the drawn codes to variants. A difference above about 0.1 to 0.25 deserves a look; after a random
-    draw it is bad luck, not bias, and the pre-period covariate takes most of it out.
-    Reference: Austin (2009), Statistics in Medicine 28, 3083–3107.
+    ``assignment`` maps the drawn codes to variants. A difference above about 0.1 to 0.25 deserves a look; after a
+    random draw it is bad luck, not bias, and the pre-period covariate takes most of it out. Reference: Austin (2009),
+    Statistics in Medicine 28, 3083–3107.
     """
     drawn = [candidate for candidate in mechanism.candidates if candidate.code in assignment]
     names = sorted({name for candidate in drawn for name in candidate.covariates})

@@ -1,9 +1,10 @@
 """Optimal pairs: the pairing of a list that makes the units of a pair as alike as the whole list allows.
 
-The distance of two units is the sum over the covariates of (difference / standard deviation)², which makes the sum over
-pairs the variance that pairing leaves in the paired difference. It is computed in whole numbers, so that rounding decides
-nothing; distances that tie are decided by SHA-256 of the two codes, so that the order of the list decides nothing either.
-Reference: Greevy, Lu, Silber and Rosenbaum (2004), Optimal multivariate matching before randomization, Biostatistics 5.
+The distance of two units is the sum over the covariates of (difference / standard deviation)², which makes the sum
+over pairs the variance that pairing leaves in the paired difference. It is computed in whole numbers, so that
+rounding decides nothing; distances that tie are decided by SHA-256 of the two codes, so that the order of the list
+decides nothing either. Reference: Greevy, Lu, Silber and Rosenbaum (2004), Optimal multivariate matching before
+randomization, Biostatistics 5.
 """
 
 import hashlib

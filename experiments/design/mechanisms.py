@@ -1,9 +1,9 @@
 """Mechanisms: how units are drawn, as a record from which the same draw can be made again.
 
-A closed list of candidates is drawn at once: inside each block (the whole list, a stratum, a pair) the units are put in
-the order of SHA-256 of (seed, block, code) and the seats of each variant are dealt along that order. Nothing but SHA-256
-is used, so a record replays on any machine and in any later version. ``bernoulli_hash`` alone admits later arrivals: each
-code is hashed with a salt and falls into a share.
+A closed list of candidates is drawn at once: inside each block (the whole list, a stratum, a pair) the units are put
+in the order of SHA-256 of (seed, block, code) and the seats of each variant are dealt along that order. Nothing but
+SHA-256 is used, so a record replays on any machine and in any later version. ``bernoulli_hash`` alone admits later
+arrivals: each code is hashed with a salt and falls into a share.
 """
 
 import hashlib
@@ -76,7 +76,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
-    """How units are drawn. ``blocks`` hold the codes inside which seats are dealt; ``left_out`` are (code, reason code)."""
+    """How units are drawn. ``blocks`` hold the codes inside which seats are dealt; ``left_out`` are (code, reason
+    code)."""
 
     kind: MechanismKind
     candidates: tuple[Candidate, ...]

@@ -1,10 +1,10 @@
 """Power: the smallest effect that a design can see, from the network's own past windows, before anything is sealed.
 
-The residual variance s² of the regression that will be run (unit value on blocks and the value before) is measured in past
-windows without treatment. The error of the future coefficient is s / √E(t̂'t̂), where t̂'t̂ is what blocks and covariate leave
-of the treatment, averaged over the draw; the smallest visible effect is the one that a t-test at ``level`` finds with
-probability ``power`` (noncentral t). It counts units of assignment only: rows beneath them add nothing of their own.
-Reference: Bloom (1995), Evaluation Review 19 (minimum detectable effects).
+The residual variance s² of the regression that will be run (unit value on blocks and the value before) is measured in
+past windows without treatment. The error of the future coefficient is s / √E(t̂'t̂), where t̂'t̂ is what blocks and
+covariate leave of the treatment, averaged over the draw; the smallest visible effect is the one that a t-test at
+``level`` finds with probability ``power`` (noncentral t). It counts units of assignment only: rows beneath them add
+nothing of their own. Reference: Bloom (1995), Evaluation Review 19 (minimum detectable effects).
 """
 
 from collections.abc import Callable, Sequence
@@ -47,10 +47,12 @@ def smallest_visible_effect(
     level: float,
     power: float = DEFAULT_POWER,
 ) -> VisibleEffect:
-    """The smallest effect of ``variant`` that a closed-list design sees at two-sided ``level`` with probability ``power``.
+    """The smallest effect of ``variant`` that a closed-list design sees at two-sided ``level`` with probability
+    ``power``.
 
-    ``history`` holds past windows; each is one ``UnitMoments`` per drawn unit, with its value in a window as long as the stage
-    and its value before. Their residual variances are averaged. Raises ``NotEstimable`` without a usable past window.
+    ``history`` holds past windows; each is one ``UnitMoments`` per drawn unit, with its value in a window as long as
+    the stage and its value before. Their residual variances are averaged. Raises ``NotEstimable`` without a usable
+    past window.
     """
     if mechanism.kind is MechanismKind.BERNOULLI_HASH:
         raise OpenList(operation="unit history", kind=mechanism.kind.value, instead="smallest_visible_customer_effect")
@@ -89,7 +91,8 @@ def smallest_visible_customer_effect(
     level: float,
     power: float = DEFAULT_POWER,
 ) -> VisibleEffect:
-    """The same for customers drawn by ``shares``: ``history`` holds one past window of the customers who may be drawn."""
+    """The same for customers drawn by ``shares``: ``history`` holds one past window of the customers who may be
+    drawn."""
     from experiments.estimate.welch import pooled_spread
 
     weights = {share.variant: share.weight for share in shares}

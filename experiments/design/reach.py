@@ -1,4 +1,4 @@
-"""What a draw can reach: the number of possible draws, and the smallest p-value that a permutation test can ever give."""
+"""What a draw can reach: how many draws are possible, and the smallest p-value they can ever give."""
 
 import math
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ def n_possible_draws(mechanism: Mechanism) -> int:
 def smallest_p(mechanism: Mechanism, variant: str) -> float:
     """The smallest two-sided p-value that permuting ``variant`` against control can ever give.
 
-    Given the numbers drawn in each block there are C = ∏ C(n_control + n_variant, n_variant) draws. Where both arms have
-    the same number in every block, each draw has a mirror draw with the same absolute statistic, and the smallest p is
-    2/C; else it is 1/C. Where the seed decides the last seat of a block, the least favourable numbers count. An open list
-    (``bernoulli_hash``) has no such limit: 0.
+    Given the numbers drawn in each block there are C = ∏ C(n_control + n_variant, n_variant) draws. Where both arms
+    have the same number in every block, each draw has a mirror draw with the same absolute statistic, and the
+    smallest p is 2/C; else it is 1/C. Where the seed decides the last seat of a block, the least favourable numbers
+    count. An open list (``bernoulli_hash``) has no such limit: 0.
     """
     if variant not in mechanism.treated_variants:
         raise UnknownVariant(variant=variant, variants=", ".join(mechanism.treated_variants))

@@ -1,7 +1,7 @@
 """Cluster-robust errors: CR0, CR1S, CR2 and CR3 with Bell–McCaffrey (Satterthwaite) degrees of freedom.
 
-V = M Σ_g X_g' A_g e_g e_g' A_g' X_g M with M = (X'X)⁻¹; A_g = I (CR0), I·√(G/(G−1)·(N−1)/(N−k)) (CR1S),
-(I − H_gg)^(−1/2) (CR2), (I − H_gg)^(−1) (CR3). The degrees of freedom are 2 E(V)² / Var(V) under independent equal errors.
+V = M Σ_g X_g' A_g e_g e_g' A_g' X_g M with M = (X'X)⁻¹; A_g = I (CR0), I·√(G/(G−1)·(N−1)/(N−k)) (CR1S), (I −
+H_gg)^(−1/2) (CR2), (I − H_gg)^(−1) (CR3). The degrees of freedom are 2 E(V)² / Var(V) under independent equal errors.
 On unit means each cluster is one row and CR2 is HC2. References: Bell and McCaffrey (2002), Survey Methodology 28;
 Pustejovsky and Tipton (2018), Journal of Business & Economic Statistics 36.
 """
@@ -33,8 +33,8 @@ class Correction(StrEnum):
 def unit_means_cr2(regression: Regression) -> TInference:
     """CR2 (here HC2) error and Bell–McCaffrey degrees of freedom of the treatment in the regression on unit means.
 
-    With l = t̂ / t̂'t̂ and M the residual maker of the whole regression: variance Σ l_i² e_i² / M_ii,
-    df = (Σ D_i M_ii)² / Σ_ij D_i D_j M_ij² where D_i = l_i² / M_ii. Raises ``NotEstimable`` when one unit alone carries a
+    With l = t̂ / t̂'t̂ and M the residual maker of the whole regression: variance Σ l_i² e_i² / M_ii, df = (Σ D_i
+    M_ii)² / Σ_ij D_i D_j M_ij² where D_i = l_i² / M_ii. Raises ``NotEstimable`` when one unit alone carries a
     coefficient (M_ii = 0), as with a single treated unit.
     """
     t, block = regression.t_hat, regression.table.block
@@ -67,15 +67,16 @@ def cluster_robust(
 ) -> TInference:
     """Least squares of ``outcome`` (N) on ``design`` (N × k), rows grouped by ``clusters`` (N), for one coefficient.
 
-    Include the block indicators in ``design``: rows demeaned by hand give another, wrong CR2. Raises ``InvalidNumber`` for a
-    design without full column rank, ``NotEstimable`` when CR3 meets a cluster that determines a coefficient alone.
+    Include the block indicators in ``design``: rows demeaned by hand give another, wrong CR2. Raises
+    ``InvalidNumber`` for a design without full column rank, ``NotEstimable`` when CR3 meets a cluster that determines
+    a coefficient alone.
     """
     if not (np.isfinite(design).all() and np.isfinite(outcome).all()):
         raise InvalidNumber(name="design, outcome", value="NaN or infinity", must_be="finite numbers")
     n, k = design.shape
     if np.linalg.matrix_rank(design) < k:
         raise InvalidNumber(name="design", value=f"{n} × {k}", must_be="of full column rank")
-    bread = np.linalg.inv(design.T @ design)
+    bread = np.linalg.inv(design.T @ design).astype(np.float64)
     effects = bread @ (design.T @ outcome)
     residual = outcome - design @ effects
     names = sorted(set(clusters))

@@ -37,9 +37,10 @@ class Side(StrEnum):
 class Estimate:
     """One effect, variant − control, in the units of the metric.
 
-    ``relative_effect`` is the effect as a share of ``mean_control`` (None when that is zero). ``df`` is None where the p-value
-    comes from permutation. An end of ``interval`` is None where the data set no limit on that side. ``n_units`` are the units
-    of assignment that were compared, ``n_rows`` the rows beneath them (customers, store-days or receipts).
+    ``relative_effect`` is the effect as a share of ``mean_control`` (None when that is zero). ``df`` is None where
+    the p-value comes from permutation. An end of ``interval`` is None where the data set no limit on that side.
+    ``n_units`` are the units of assignment that were compared, ``n_rows`` the rows beneath them (customers,
+    store-days or receipts).
     """
 
     effect: float

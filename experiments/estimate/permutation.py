@@ -1,11 +1,12 @@
 """The headline: the regression's own coefficient, permuted over the draws that the recorded mechanism could have made.
 
-For the hypothesis that the effect is τ in every unit, y − τ t is what would have been without treatment, and the statistic of
-every redraw r is known: its coefficient b_r − τ a_r, where b_r is the coefficient of redraw r on y and a_r on the actual t.
-The p-value is the share of redraws whose statistic is at least as large as the actual one; the interval holds every τ that is
-not rejected. Matched pairs use the plain coefficient. Other draws divide it by its HC2 error (without covariate and blocks:
-the Welch error), which keeps the level when stores react differently and the arms are unequal.
-References: Rosenbaum (2002), Statistical Science 17; Wu and Ding (2021), JASA 116 (studentised permutation).
+For the hypothesis that the effect is τ in every unit, y − τ t is what would have been without treatment, and the
+statistic of every redraw r is known: its coefficient b_r − τ a_r, where b_r is the coefficient of redraw r on y and
+a_r on the actual t. The p-value is the share of redraws whose statistic is at least as large as the actual one; the
+interval holds every τ that is not rejected. Matched pairs use the plain coefficient. Other draws divide it by its HC2
+error (without covariate and blocks: the Welch error), which keeps the level when stores react differently and the
+arms are unequal. References: Rosenbaum (2002), Statistical Science 17; Wu and Ding (2021), JASA 116 (studentised
+permutation).
 """
 
 from collections.abc import Iterator
@@ -30,9 +31,10 @@ _HALVINGS = 80
 class PermutationInference:
     """The permutation test of one regression and everything that follows by inverting it.
 
-    ``b`` and ``a`` are the coefficients of every redraw on y and on the actual t, the actual draw included. For a studentised
-    test the squared error of redraw r under effect τ is ``v_yy − 2 τ v_yt + τ² v_tt``; for a plain test these are None.
-    ``tied`` marks redraws that tie with the actual draw whatever τ is: the draw itself and its mirror.
+    ``b`` and ``a`` are the coefficients of every redraw on y and on the actual t, the actual draw included. For a
+    studentised test the squared error of redraw r under effect τ is ``v_yy − 2 τ v_yt + τ² v_tt``; for a plain test
+    these are None. ``tied`` marks redraws that tie with the actual draw whatever τ is: the draw itself and its
+    mirror.
     """
 
     effect: float
@@ -62,7 +64,8 @@ class PermutationInference:
         return len(self.b)
 
     def p_value(self, at: float = 0.0) -> float:
-        """The share of draws whose |statistic| is at least the actual one's; sampled draws give (1 + hits) / (1 + draws)."""
+        """The share of draws whose |statistic| is at least the actual one's; sampled draws give (1 + hits) / (1 +
+        draws)."""
         statistic, actual = self._statistics(at)
         return float(np.count_nonzero(self.tied | _at_least(np.abs(statistic), abs(actual)))) / self.n_redraws
 

@@ -1,7 +1,7 @@
 """Redraws: the assignments that the recorded mechanism could have made, given how many it drew in each block.
 
-Up to 20,000 of them are listed completely; beyond that a sample is taken from raw 64-bit words of PCG64, whose stream never
-changes between versions (the higher functions of a generator may).
+Up to 20,000 of them are listed completely; beyond that a sample is taken from raw 64-bit words of PCG64, whose stream
+never changes between versions (the higher functions of a generator may).
 """
 
 import math
@@ -24,7 +24,8 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Redraws:
-    """``treated`` has one row per redraw and one column per unit. Listed redraws contain the actual draw, sampled do not."""
+    """``treated`` has one row per redraw and one column per unit. Listed redraws contain the actual draw, sampled do
+    not."""
 
     treated: Flags
     listed: bool

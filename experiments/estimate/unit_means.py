@@ -23,9 +23,10 @@ _NO_VARIATION = 1e-12
 class Regression:
     """The fitted regression. Vectors have one entry per unit of ``table``, in its order.
 
-    ``y_hat`` and ``t_hat`` are y and t with blocks and covariate taken out, ``x_unit`` the covariate with blocks taken out,
-    scaled to length 1 (None: no covariate), ``leverage`` the diagonal of the hat matrix of blocks and covariate without t.
-    ``df`` = units − blocks − covariates − 1; ``std_error`` = √(RSS / df / t̂'t̂), the error of the ordinary regression.
+    ``y_hat`` and ``t_hat`` are y and t with blocks and covariate taken out, ``x_unit`` the covariate with blocks
+    taken out, scaled to length 1 (None: no covariate), ``leverage`` the diagonal of the hat matrix of blocks and
+    covariate without t. ``df`` = units − blocks − covariates − 1; ``std_error`` = √(RSS / df / t̂'t̂), the error of
+    the ordinary regression.
     """
 
     table: UnitTable
@@ -49,7 +50,8 @@ class Regression:
 
 
 def fit(table: UnitTable) -> Regression:
-    """The regression of ``table``; the covariate is left out where it does not vary inside blocks or too few units remain.
+    """The regression of ``table``; the covariate is left out where it does not vary inside blocks or too few units
+    remain.
 
     Raises ``NotEstimable`` when fewer than three units more than blocks' parameters remain, or when no unit differs.
     """
@@ -61,7 +63,8 @@ def fit(table: UnitTable) -> Regression:
             Message(
                 "too_few_units",
                 N_(
-                    "{n} units in {n_blocks} blocks are too few: the effect needs one block with both arms and a unit to spare"
+                    "{n} units in {n_blocks} blocks are too few: "
+                    "the effect needs one block with both arms and a unit to spare"
                 ),
                 {"n": table.n_units, "n_blocks": table.n_blocks},
             )
@@ -80,7 +83,8 @@ def fit(table: UnitTable) -> Regression:
 
 
 def residual_on_blocks(table: UnitTable) -> tuple[Floats, Floats | None, int]:
-    """Without treatment: the residuals of y on blocks and covariate, the unit-length covariate, and the degrees of freedom."""
+    """Without treatment: the residuals of y on blocks and covariate, the unit-length covariate, and the degrees of
+    freedom."""
     y = within_blocks(table, table.y)
     x_unit = _unit_covariate(table, None)
     df = table.n_units - table.n_blocks - (x_unit is not None)

@@ -20,9 +20,9 @@ Floats = npt.NDArray[np.float64]
 class UnitTable:
     """Units of one variant and control, in sorted order inside the blocks. Arrays have one entry per unit.
 
-    ``y`` is the value in the window, ``x`` the value before the start (None: no covariate), ``treated`` is 1 for the variant
-    and 0 for control, ``block`` numbers the blocks from 0. ``lost`` are drawn units without data, ``partners`` the units that
-    left with them because their pair was broken.
+    ``y`` is the value in the window, ``x`` the value before the start (None: no covariate), ``treated`` is 1 for the
+    variant and 0 for control, ``block`` numbers the blocks from 0. ``lost`` are drawn units without data,
+    ``partners`` the units that left with them because their pair was broken.
     """
 
     units: tuple[str, ...]
@@ -81,10 +81,10 @@ def unit_table(
 ) -> UnitTable:
     """The table of ``variant`` against control on the units of their own draw.
 
-    A drawn unit without moments, or with nothing to divide by, is lost: of a matched pair its partner leaves too (both are
-    named), unless ``keep_partners`` asks for the sensitivity analysis without pairs. The covariate is the metric before the
-    start; it is left out where some unit has none, and where it does not vary.
-    Raises ``UnknownVariant``, ``UnknownUnit``, ``DuplicateUnit``, and ``NotEstimable`` when an arm is empty.
+    A drawn unit without moments, or with nothing to divide by, is lost: of a matched pair its partner leaves too
+    (both are named), unless ``keep_partners`` asks for the sensitivity analysis without pairs. The covariate is the
+    metric before the start; it is left out where some unit has none, and where it does not vary. Raises
+    ``UnknownVariant``, ``UnknownUnit``, ``DuplicateUnit``, and ``NotEstimable`` when an arm is empty.
     """
     if variant not in mechanism.treated_variants:
         raise UnknownVariant(variant=variant, variants=", ".join(mechanism.treated_variants))
@@ -146,7 +146,8 @@ def _require_both_arms(metric: Metric, variant: str, treated: Floats) -> None:
             Message(
                 "empty_arm",
                 N_(
-                    "{metric}: {n_variant} units of {variant} and {n_control} of control have data; each arm needs at least one"
+                    "{metric}: {n_variant} units of {variant} and {n_control} of control have data; "
+                    "each arm needs at least one"
                 ),
                 {"metric": metric.code, "variant": variant, "n_variant": n_treated, "n_control": n_control},
             )

@@ -1,8 +1,8 @@
 """Customers: Welch's test of two arms, adjusted by what each customer did before the start, from moments alone.
 
-An arm's value is R = Σy / Σd (d = 1 for a mean per customer). Each customer's contribution is z = (y − R d) / d̄ and, before
-the start, w = (x − Q e) / ē. With θ = Σ S_zw / Σ S_ww pooled over arms and strata, the adjusted effect is
-ΔR − θ ΔQ and an arm's variance is (S_zz − 2 θ S_zw + θ² S_ww) / (n (n − 1)); strata are weighted by their customers.
+An arm's value is R = Σy / Σd (d = 1 for a mean per customer). Each customer's contribution is z = (y − R d) / d̄ and,
+before the start, w = (x − Q e) / ē. With θ = Σ S_zw / Σ S_ww pooled over arms and strata, the adjusted effect is ΔR −
+θ ΔQ and an arm's variance is (S_zz − 2 θ S_zw + θ² S_ww) / (n (n − 1)); strata are weighted by their customers.
 References: Deng, Xu, Kohavi and Walker (2013), WSDM (pre-period adjustment); Deng et al. (2018), KDD (delta method).
 """
 
@@ -45,10 +45,11 @@ class _Cell:
 def welch(
     metric: Metric, moments: Sequence[ArmMoments], *, variant: str, adjust: bool = True, by_stratum: bool = False
 ) -> Welch:
-    """Variant against control. ``by_stratum`` weights strata by their customers; a ratio always pools them (a wider error).
+    """Variant against control. ``by_stratum`` weights strata by their customers; a ratio always pools them (a wider
+    error).
 
-    Raises ``UnknownVariant`` without an arm of ``variant``, ``NotEstimable`` when a cell has fewer than two customers, a zero
-    denominator, or when nobody differs.
+    Raises ``UnknownVariant`` without an arm of ``variant``, ``NotEstimable`` when a cell has fewer than two
+    customers, a zero denominator, or when nobody differs.
     """
     arms = [m for m in moments if m.variant in (CONTROL, variant)]
     if not any(m.variant == variant for m in arms):

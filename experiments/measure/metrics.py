@@ -38,7 +38,8 @@ class MetricLevel(StrEnum):
 
 
 class MetricUnit(StrEnum):
-    """What a value of the metric is: money in minor units, a share from 0 to 1, a count, a ratio of money to receipts."""
+    """What a value of the metric is: money in minor units, a share from 0 to 1, a count, a ratio of money to
+    receipts."""
 
     MONEY = "money"
     SHARE = "share"
@@ -174,7 +175,8 @@ def store_total() -> Metric:
 
 
 def repeat_purchase(days: int) -> Metric:
-    """Share of assigned customers with at least two purchase days in the ``days`` days that begin with the index day."""
+    """Share of assigned customers with at least two purchase days in the ``days`` days that begin with the index
+    day."""
     return Metric(MetricKind.REPEAT_PURCHASE, {"days": days})
 
 

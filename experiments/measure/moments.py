@@ -1,14 +1,17 @@
 """Receipts become moments inside the engine: Ibis expressions that give one row of exact whole numbers per unit or arm.
 
-``receipts`` is any Ibis table with the columns ``store_id, kind, business_date, customer_key, net_minor``. A ``sale`` makes a
-purchase day and counts as a receipt; a ``return`` has a negative ``net_minor`` and reduces net sales. Every number is cast to
-``decimal(38,0)`` before it is multiplied and again after it is summed, so any engine on any number of threads agrees.
+``receipts`` is any Ibis table with the columns ``store_id, kind, business_date, customer_key, net_minor``. A ``sale``
+makes a purchase day and counts as a receipt; a ``return`` has a negative ``net_minor`` and reduces net sales. Every
+number is cast to ``decimal(38,0)`` before it is multiplied and again after it is summed, so any engine on any number
+of threads agrees.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import DuplicateUnit, InvalidWindow, NotEstimable, UnknownUnit
@@ -35,14 +38,14 @@ def unit_moments(
 ) -> tuple[UnitMoments, ...]:
     """Moments of ``metric`` per unit of a store or region draw, one for each of ``units``, in their sorted order.
 
-    ``stores`` (``store_id``, ``unit``) says which stores make a unit: all shoppers there count in a store metric. ``homes``
-    (``customer_key``, ``unit``) is the frozen list of home customers: a customer metric counts their receipts in *any* store.
-    Units without a receipt have zeros. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``,
-    ``NotEstimable`` for a customer metric without ``homes``.
+    ``stores`` (``store_id``, ``unit``) says which stores make a unit: all shoppers there count in a store metric.
+    ``homes`` (``customer_key``, ``unit``) is the frozen list of home customers: a customer metric counts their
+    receipts in *any* store. Units without a receipt have zeros. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a
+    table that does not fit ``units``, ``NotEstimable`` for a customer metric without ``homes``.
     """
     metric.require_measurable(AssignmentUnit.STORE)
     names = sorted(units)
-    for first, second in zip(names, names[1:], strict=False):
+    for first, second in pairwise(names):
         if first == second:
             raise DuplicateUnit(unit=first)
     if metric.level is MetricLevel.CUSTOMER:
@@ -50,19 +53,14 @@ def unit_moments(
             raise NotEstimable(
                 Message("no_home_list", N_("{metric} needs the list of home customers"), {"metric": metric.code})
             )
-        rows = homes.column("unit").value_counts().to_pylist()
-        counts = {row["values"]: row["counts"] for row in rows}
+        counts = _members(homes, "customer_key", names)
         grouped = _fetch(_customer_sums(_reach(receipts, windows), metric, windows, homes), "unit")
         size_before = 1 if windows.before is not None else 0
-        sizes = {unit: (counts.get(unit, 0), counts.get(unit, 0) * size_before) for unit in names}
+        sizes = {unit: (counts[unit], counts[unit] * size_before) for unit in names}
     else:
-        rows = stores.column("unit").value_counts().to_pylist()
-        counts = {row["values"]: row["counts"] for row in rows}
+        counts = _members(stores, "store_id", names)
         grouped = _fetch(_store_sums(_reach(receipts, windows), metric, windows, stores), "unit")
-        sizes = {unit: _store_sizes(metric, windows, counts.get(unit, 0), grouped.get(unit)) for unit in names}
-    for unit in sorted(counts):
-        if unit not in sizes:
-            raise UnknownUnit(unit=unit)
+        sizes = {unit: _store_sizes(metric, windows, counts[unit], grouped.get(unit)) for unit in names}
     return tuple(_unit(unit, sizes[unit], grouped.get(unit), windows) for unit in names)
 
 
@@ -77,20 +75,17 @@ def arm_moments(
 ) -> tuple[ArmMoments, ...]:
     """Moments of ``metric`` per variant and stratum of a customer draw, sorted by both.
 
-    ``customers`` has ``customer_key``, ``variant`` and, if wanted, ``stratum`` (text) and ``index_date`` (date; the start of the
-    window where it is missing). A metric with days of its own reads them from each customer's index date and takes only
-    customers whose days have all passed; the others read ``window`` and take only customers assigned by its first day.
-    Raises ``NotMeasurable`` for store metrics and ``NotEstimable`` when nobody's window is observed.
+    ``customers`` has ``customer_key``, ``variant`` and, if wanted, ``stratum`` (text) and ``index_date`` (date; the
+    start of the window where it is missing). A metric with days of its own reads them from each customer's index date
+    and takes only customers whose days have all passed; the others read ``window`` and take only customers assigned
+    by its first day. Raises ``NotMeasurable`` for store metrics and ``NotEstimable`` when nobody's window is
+    observed.
     """
     metric.require_measurable(AssignmentUnit.CUSTOMER)
     if before is not None and before.last >= window.first:
         raise InvalidWindow(first=str(before.first), last=str(before.last), must_be="it must end before the start")
     listed, windows = _observed_customers(metric, customers, window, before, data_through)
-    counts: dict[tuple[str, str], int] = {}
-    for variant, stratum in zip(
-        listed.column("variant").to_pylist(), listed.column("stratum").to_pylist(), strict=True
-    ):
-        counts[variant, stratum] = counts.get((variant, stratum), 0) + 1
+    counts = Counter(zip(_texts(listed, "variant"), _texts(listed, "stratum"), strict=True))
     reach = _reach(receipts, windows)
     sums = _fetch(_arm_sums(reach, metric, windows, listed), "variant", "stratum")
     days = windows.window.days
@@ -99,6 +94,26 @@ def arm_moments(
         days = last - first + 1
     days_x = windows.before.days if windows.before else 0
     return tuple(_arm(arm, counts[arm], sums.get(arm), metric, days, days_x) for arm in sorted(counts))
+
+
+def _members(table: pa.Table, key: str, units: Sequence[str]) -> Counter[str]:
+    """How many stores or customers each unit has; each may belong to one unit."""
+    if len(table.column(key).unique()) != table.num_rows:
+        raise DuplicateUnit(unit=key)
+    counts = Counter(_texts(table, "unit"))
+    for unit in sorted(set(counts) - set(units)):
+        raise UnknownUnit(unit=unit)
+    return counts
+
+
+def _texts(table: pa.Table, column: str) -> list[str]:
+    return [str(value) for value in table.column(column).to_pylist()]
+
+
+def _strings(table: pa.Table, column: str) -> pa.Array[Any]:
+    import pyarrow as pa
+
+    return pa.array(_texts(table, column), pa.string())
 
 
 def _reach(receipts: ir.Table, windows: Windows) -> ir.Table:
@@ -199,10 +214,9 @@ def _observed_customers(
 ) -> tuple[pa.Table, Windows]:
     """The customers whose window is observed, with its first and last day, and the windows that hold all of theirs."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     n = customers.num_rows
-    stratum = customers.column("stratum") if "stratum" in customers.column_names else pa.array([""] * n, pa.string())
+    stratum = _strings(customers, "stratum") if "stratum" in customers.column_names else pa.array([""] * n, pa.string())
     if "index_date" in customers.column_names:
         index: Sequence[date] = [day or window.first for day in customers.column("index_date").to_pylist()]
     else:
@@ -221,17 +235,12 @@ def _observed_customers(
         raise NotEstimable(
             Message("no_window_observed", N_("no customer's window of {metric} is observed"), {"metric": metric.code})
         )
-    keys = customers.column("customer_key").cast(pa.int64())
-    if pc.count_distinct(keys).as_py() != n:
+    keys = pa.array(customers.column("customer_key").to_pylist(), pa.int64())
+    if len(keys.unique()) != n:
         raise DuplicateUnit(unit="customer_key")
-    table = pa.table(
-        {
-            "customer_key": keys,
-            "variant": customers.column("variant").cast(pa.string()),
-            "stratum": stratum.cast(pa.string()),
-            "window_first": pa.array(firsts, pa.date32()),
-            "window_last": pa.array(lasts, pa.date32()),
-        }
+    table = pa.Table.from_arrays(
+        [keys, _strings(customers, "variant"), stratum, pa.array(firsts, pa.date32()), pa.array(lasts, pa.date32())],
+        names=["customer_key", "variant", "stratum", "window_first", "window_last"],
     )
     return table.filter(pa.array(keep)), windows
 
@@ -253,11 +262,9 @@ def _fetch(expression: ir.Table, *keys: str) -> dict[Any, dict[str, int]]:
 
 
 def _unit(unit: str, sizes: tuple[int, int], sums: Mapping[str, int] | None, windows: Windows) -> UnitMoments:
-    s = sums or {}
-    return UnitMoments(
-        unit=unit, n=sizes[0], y=s.get("y", 0), yy=s.get("yy", 0), x=s.get("x", 0), xx=s.get("xx", 0), xy=s.get("xy", 0),
-        n_x=sizes[1], days=windows.window.days, days_x=windows.before.days if windows.before else 0,
-    )  # fmt: skip
+    values = {name: (sums or {}).get(name, 0) for name in ("y", "yy", "x", "xx", "xy")}
+    days_x = windows.before.days if windows.before else 0
+    return UnitMoments(unit=unit, n=sizes[0], n_x=sizes[1], **values, days=windows.window.days, days_x=days_x)
 
 
 def _arm(

@@ -9,10 +9,11 @@ from experiments.errors import InvalidMoments
 class UnitMoments:
     """One unit of assignment, one metric. All Python whole numbers: minor units, counts, days, and their products.
 
-    ``n`` is the denominator in the window (assigned customers; store-days for a store total; sale receipts for basket and
-    identification), ``y`` the numerator, ``yy`` the sum of squares over the rows of the denominator; ``n_x``, ``x``, ``xx``
-    the same in the window before the start; ``xy`` the sum of products where the rows are the same customers in both
-    windows, else 0. ``days`` and ``days_x`` are the lengths of the two windows. A unit without a receipt has zeros.
+    ``n`` is the denominator in the window (assigned customers; store-days for a store total; sale receipts for basket
+    and identification), ``y`` the numerator, ``yy`` the sum of squares over the rows of the denominator; ``n_x``,
+    ``x``, ``xx`` the same in the window before the start; ``xy`` the sum of products where the rows are the same
+    customers in both windows, else 0. ``days`` and ``days_x`` are the lengths of the two windows. A unit without a
+    receipt has zeros.
     """
 
     unit: str
@@ -45,9 +46,9 @@ class UnitMoments:
 class ArmMoments:
     """Customers of one variant in one stratum, one metric: sums over ``n`` customers of what each customer has.
 
-    Each customer i has a numerator ``y`` and a denominator ``d`` in the window, ``x`` and ``e`` before the start. ``d`` and
-    ``e`` are 1 for a mean per customer and the customer's sale receipts for the average basket. Two letters are the sum
-    of products. ``days``, ``days_x`` are the lengths of the windows.
+    Each customer i has a numerator ``y`` and a denominator ``d`` in the window, ``x`` and ``e`` before the start.
+    ``d`` and ``e`` are 1 for a mean per customer and the customer's sale receipts for the average basket. Two letters
+    are the sum of products. ``days``, ``days_x`` are the lengths of the windows.
     """
 
     variant: str

@@ -40,11 +40,11 @@ class Windows:
 def windows_for(metric: Metric, *, window: Window, before: Window | None, data_through: date) -> Windows:
     """The windows of ``metric`` for a stage that starts on ``window.first`` and is read to ``window.last``.
 
-    A metric with days of its own (repeat purchase, retention) reads those days, counted from the start, which is day 0;
-    the others read the whole of ``window``. Before the start such a metric reads the last as many days of ``before``, or
-    has no covariate when ``before`` is shorter. ``data_through`` is the last business day whose receipts are complete.
-    Raises ``NotEstimable`` when the last day is later than ``window.last`` or not yet in the data, ``InvalidWindow`` when
-    ``before`` does not end before the start.
+    A metric with days of its own (repeat purchase, retention) reads those days, counted from the start, which is day
+    0; the others read the whole of ``window``. Before the start such a metric reads the last as many days of
+    ``before``, or has no covariate when ``before`` is shorter. ``data_through`` is the last business day whose
+    receipts are complete. Raises ``NotEstimable`` when the last day is later than ``window.last`` or not yet in the
+    data, ``InvalidWindow`` when ``before`` does not end before the start.
     """
     if before is not None and before.last >= window.first:
         raise InvalidWindow(first=str(before.first), last=str(before.last), must_be="it must end before the start")

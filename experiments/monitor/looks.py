@@ -29,7 +29,8 @@ class LookRule:
 
 
 def look_rule(look: int, looks_planned: int, *, n_units: int, alpha: float) -> LookRule:
-    """The rule of look number ``look`` (from 1) of ``looks_planned`` in a stage with ``n_units`` units of assignment."""
+    """The rule of look number ``look`` (from 1) of ``looks_planned`` in a stage with ``n_units`` units of
+    assignment."""
     at_least("look", look, 1)
     at_least("looks_planned", looks_planned, 1)
     probability("alpha", alpha)

@@ -1,8 +1,8 @@
 """Multiplicity: p-values adjusted for the number of hypotheses in their family.
 
-Holm's step-down holds the chance of one false claim in the family (any dependence); Benjamini and Hochberg's step-up holds
-the expected share of false claims (independent or positively dependent tests). References: Holm (1979), Scandinavian
-Journal of Statistics 6; Benjamini and Hochberg (1995), JRSS B 57.
+Holm's step-down holds the chance of one false claim in the family (any dependence); Benjamini and Hochberg's step-up
+holds the expected share of false claims (independent or positively dependent tests). References: Holm (1979),
+Scandinavian Journal of Statistics 6; Benjamini and Hochberg (1995), JRSS B 57.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Sample ratio: do the units that have data stand in the ratio that was drawn?
 
-χ² of the *unit* counts against the shares, whatever the mechanism; under fixed counts a departure means lost units. Rows
-beneath the units are never tested this way. Reference: Fabijan et al. (2019), KDD.
+χ² of the *unit* counts against the shares, whatever the mechanism; under fixed counts a departure means lost units.
+Rows beneath the units are never tested this way. Reference: Fabijan et al. (2019), KDD.
 """
 
 from collections.abc import Mapping, Sequence
