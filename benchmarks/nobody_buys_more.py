@@ -5,48 +5,53 @@ of everybody else without a home store, become identified from week 27 on. Nobod
 (b) *card-showing*: listed customers show their card on 40 % of their formerly anonymous visits to treated stores.
 
 Here an assignment changes receipts of customers from other stores too, so each draw goes the full way: receipts of that
-draw → the product's moments → the product's estimates.
+draw → the product's moments → the product's report → the recommendation of the product's gate.
 """
 
-from benchmarks.one_draw import LEVEL, STAMP_LEVEL, Assignment, Headline, headline
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+import pyarrow as pa
+
+from benchmarks.one_draw import LEVEL, Assignment
 from benchmarks.tally import Tally
 from benchmarks.trials import CARD, IDENTIFICATION, JUDGED, paired_on_spend
-from experiments.design.mechanisms import draw
-from experiments.measure.metrics import MetricLevel, spend_per_customer, store_total
-from experiments.measure.unit_moments import UnitMoments
+from experiments.analysis import analyze
+from experiments.design.mechanisms import Mechanism, draw
+from experiments.estimate.estimate import Estimate
+from experiments.measure.metrics import AssignmentUnit, MetricLevel, purchase_frequency, spend_per_customer, store_total
+from experiments.plan import AnalysisPlan, Leads, PlannedMetric, Role
+from experiments.report import Report, ReportRow, Stamp
 from pilot.demo.households import Baskets
 from pilot.demo.seeds import DEMO, seed_of
-from pilot.demo.stores import Bools, before_the_pilot
+from pilot.demo.stores import Before, before_the_pilot
 from pilot.demo.truth import Moments, world_moments
 from pilot.demo.worlds import CARDLESS, card_showing, receipts, revealed_new, store_code, with_cards_shown
+from pilot.evidence.recommendation import Recommended, recommend
+from pilot.planning.plan import StagePlan
 
 CUSTOMER_METRICS = tuple(metric for metric in JUDGED if metric.level is MetricLevel.CUSTOMER)
-METRICS = (*JUDGED, IDENTIFICATION)
+_STAGE = StagePlan(number=1, name="one look", starts_on=date(2017, 6, 26), weeks=26)
+_PRIMARY = {Leads.STORE_TOTALS: store_total(), Leads.CUSTOMERS: purchase_frequency()}
+
+Measured = Mapping[str, Moments]
 
 
 def new_shoppers(number: int, baskets: Baskets, n_draws: int, tally: Tally) -> None:
     """World (a): ``same_rows`` counts draws whose customer rows all equal those without the new shoppers, exactly."""
     before = before_the_pilot(baskets, DEMO, "coverage", "new-shoppers", number, cardless_share=CARDLESS)
     plain = receipts(before)
-    without = {metric.code: world_moments(before, plain, metric) for metric in METRICS}
+    without = _measure(before, plain)
     pairs = paired_on_spend(without[spend_per_customer().code])
-    codes = {store_code(store): store for store in before.eligible}
     for k in range(n_draws):
         seed = seed_of(DEMO, "coverage", "new-shoppers", number, "draw", k)
         assignment = draw(pairs, seed).assignment
-        treated = [codes[unit] for unit, variant in assignment.items() if variant == CARD]
-        shown = with_cards_shown(before, plain, revealed_new(before, treated))
-        rows, plain_rows = {}, {}
-        for metric in METRICS:
-            moments = world_moments(before, shown, metric)
-            rows[metric.code] = headline(metric, _of(moments, assignment), pairs, assignment, seed=seed)
-            plain_rows[metric.code] = headline(
-                metric, _of(without[metric.code], assignment), pairs, assignment, seed=seed
-            )
-        same = all(rows[metric.code] == plain_rows[metric.code] for metric in CUSTOMER_METRICS)
-        tally.add("new/same_rows", number, same)
-        tally.add("new/identified_more", number, rows[IDENTIFICATION.code].effect)
-        _count("new", tally, number, rows)
+        also = revealed_new(before, _treated(before, assignment))
+        measured = _measure(before, with_cards_shown(before, plain, also))
+        report = _count("new", tally, number, measured, pairs, assignment, seed)
+        plain_report = _report(without, pairs, assignment, seed, Leads.STORE_TOTALS)
+        tally.add("new/same_rows", number, _customer_rows(report) == _customer_rows(plain_report))
 
 
 def cards_shown_more(number: int, baskets: Baskets, n_draws: int, tally: Tally) -> None:
@@ -54,37 +59,61 @@ def cards_shown_more(number: int, baskets: Baskets, n_draws: int, tally: Tally) 
     before = before_the_pilot(baskets, DEMO, "coverage", "card-showing", number)
     plain = receipts(before)
     pairs = paired_on_spend(world_moments(before, plain, spend_per_customer()))
-    codes = {store_code(store): store for store in before.eligible}
     for k in range(n_draws):
         seed = seed_of(DEMO, "coverage", "card-showing", number, "draw", k)
         assignment = draw(pairs, seed).assignment
-        treated = [codes[unit] for unit, variant in assignment.items() if variant == CARD]
-        also: Bools = card_showing(before, treated, DEMO, "coverage", "card-showing", number, "shows")
-        shown = with_cards_shown(before, plain, also)
-        rows = {
-            metric.code: headline(
-                metric, _of(world_moments(before, shown, metric), assignment), pairs, assignment, seed=seed
-            )
-            for metric in METRICS
-        }
-        tally.add("shown/identified_more", number, rows[IDENTIFICATION.code].effect)
-        _count("shown", tally, number, rows)
+        also = card_showing(before, _treated(before, assignment), DEMO, "coverage", "card-showing", number, "shows")
+        _count("shown", tally, number, _measure(before, with_cards_shown(before, plain, also)), pairs, assignment, seed)
 
 
-def _count(world: str, tally: Tally, number: int, rows: dict[str, Headline]) -> None:
-    stamped = rows[IDENTIFICATION.code].p_value < STAMP_LEVEL
-    total = rows[store_total().code]
+def _measure(before: Before, table: pa.Table) -> Measured:
+    return {metric.code: world_moments(before, table, metric) for metric in (*JUDGED, IDENTIFICATION)}
+
+
+def _treated(before: Before, assignment: Assignment) -> list[int]:
+    return [store for store in before.eligible if assignment.get(store_code(store)) == CARD]
+
+
+def _report(measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int, leads: Leads) -> Report:
+    """The product's report of this draw, its permutations drawn by ``seed``."""
+    primary = _PRIMARY[leads]
+    metrics = tuple(
+        PlannedMetric(metric, Role.PRIMARY if metric == primary else Role.SECONDARY)
+        for metric in (*JUDGED, IDENTIFICATION)
+    )
+    plan = AnalysisPlan(AssignmentUnit.STORE, pairs, assignment, metrics, leads, seed, alpha=LEVEL)
+    moments = {code: [by_unit[unit] for unit in sorted(assignment)] for code, by_unit in measured.items()}
+    return analyze(plan, moments, moments[IDENTIFICATION.code])
+
+
+def _count(
+    world: str, tally: Tally, number: int, measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int
+) -> Report:
+    """Count what the report of this draw says, and return it."""
+    report = _report(measured, pairs, assignment, seed, Leads.STORE_TOTALS)
     for metric in JUDGED:
-        row = rows[metric.code]
-        tally.add(f"{world}/{metric.code}/effect", number, row.effect)
-        tally.add(f"{world}/{metric.code}/rises", number, row.p_value <= LEVEL and row.effect > 0)
+        estimate = _estimate(report.row(metric.code, CARD))
+        tally.add(f"{world}/{metric.code}/effect", number, estimate.effect)
+        tally.add(f"{world}/{metric.code}/rises", number, estimate.p_value <= LEVEL and estimate.effect > 0)
+    tally.add(f"{world}/identified_more", number, _estimate(report.row(IDENTIFICATION.code, CARD)).effect)
+    stamped = all(Stamp.MAY_BE_IDENTIFICATION in report.row(metric.code, CARD).stamps for metric in CUSTOMER_METRICS)
     tally.add(f"{world}/stamped", number, stamped)
-    # Store totals lead wherever an offer is tied to a card: the gate reads them, whatever the customer rows say.
-    tally.add(f"{world}/advances", number, total.p_value <= LEVEL and total.effect > 0)
-    # A pilot that let customers lead: a stamp hands the lead to the totals.
-    led = total if stamped else rows["purchase_frequency"]
-    tally.add(f"{world}/advances_customers_lead", number, led.p_value <= LEVEL and led.effect > 0)
+    tally.add(f"{world}/advances", number, _advances(report))
+    customers_lead = _report(measured, pairs, assignment, seed, Leads.CUSTOMERS)
+    tally.add(f"{world}/advances_customers_lead", number, _advances(customers_lead))
+    return report
 
 
-def _of(moments: Moments, assignment: Assignment) -> tuple[UnitMoments, ...]:
-    return tuple(moments[unit] for unit in sorted(assignment))
+def _advances(report: Report) -> bool:
+    return recommend(report, _STAGE).choice is Recommended.ADVANCE
+
+
+def _customer_rows(report: Report) -> list[ReportRow]:
+    """The customer rows without their stamps: a stamp speaks of identification, which the new shoppers do raise."""
+    return [replace(report.row(metric.code, CARD), stamps=()) for metric in CUSTOMER_METRICS]
+
+
+def _estimate(row: ReportRow) -> Estimate:
+    if row.estimate is None:
+        raise ValueError(f"{row.metric} was refused: {row.refusal}")
+    return row.estimate
