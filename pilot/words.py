@@ -25,7 +25,10 @@ def N_(template: str) -> str:  # noqa: N802 - the gettext convention for "transl
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence for a person: ``code`` names it for programs, ``template`` is English with ``{name}`` places."""
+    """A sentence for a person: ``code`` names it for programs, ``template`` is English with ``{name}`` places.
+
+    Values are JSON-able, or messages themselves (a reason inside a sentence).
+    """
 
     code: str
     template: str
@@ -36,11 +39,14 @@ class Message:
 
     def to_dict(self) -> dict[str, Any]:
         """The stored form: code, template, values (values must be JSON-able)."""
-        return {"code": self.code, "template": self.template, "values": dict(self.values)}
+        values = {k: v.to_dict() if isinstance(v, Message) else v for k, v in self.values.items()}
+        return {"code": self.code, "template": self.template, "values": values}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "Message":
-        return cls(stored["code"], stored["template"], stored["values"])
+        """The message that ``to_dict`` stored; a value may itself be a message."""
+        values = {k: cls.from_dict(v) if isinstance(v, Mapping) else v for k, v in stored["values"].items()}
+        return cls(stored["code"], stored["template"], values)
 
 
 class SpokenMessage(Protocol):
@@ -63,9 +69,9 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def translate(message: SpokenMessage) -> str:
-    """``message`` in the current language; English where there is no translation."""
+    """``message`` in the current language; English where there is no translation. Values that are messages, too."""
     template = _catalogue(_language.get()).gettext(message.template)
-    return template.format(**message.values)
+    return template.format(**{k: translate(v) if hasattr(v, "template") else v for k, v in message.values.items()})
 
 
 @lru_cache(maxsize=16)
