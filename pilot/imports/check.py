@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -49,7 +50,7 @@ def check_table(
     staged: Path,
     progress: Progress | None = None,
 ) -> CheckedFile:
-    """Read ``source`` once in batches, stage what is good at ``staged``, compare it within itself and with what is stored.
+    """Read ``source`` once in batches, stage what is good at ``staged``, compare it with itself and what is stored.
 
     ``progress`` is called with the number of rows read. Raises ``FileRefused`` and ``MappingRefused`` errors.
     """
@@ -96,7 +97,7 @@ def _stage_good_rows(
             checked.n_bad += batch.n_bad
             checked.findings += batch.findings
             checked.bad_rows |= _texts_of(texts, {finding.line for finding in batch.findings}, fields)
-            rows = importer.finish(batch.good, mapping.time_zone, context)
+            rows = importer.finish(batch.good, mapping, context)
             writer = writer or pq.ParquetWriter(checked.staged, rows.schema, compression="zstd")
             writer.write_table(rows)
             if progress:
@@ -110,7 +111,8 @@ def _field_batches(source: TextTable, columns: dict[str, str]) -> Iterable[pa.Ta
     """Batches with our names; a column that serves two fields comes twice."""
     wanted = tuple(dict.fromkeys(columns.values()))
     for batch in source.batches(wanted):
-        yield pa.table({LINE_COLUMN: batch.column(LINE_COLUMN), **{f: batch.column(c) for f, c in columns.items()}})
+        ours: dict[str, Any] = {LINE_COLUMN: batch.column(LINE_COLUMN)}
+        yield pa.table(ours | {field: batch.column(theirs) for field, theirs in columns.items()})
 
 
 def _texts_of(texts: pa.Table, lines: set[int], fields: Sequence[Field]) -> dict[int, dict[str, str]]:
@@ -125,10 +127,11 @@ def _texts_of(texts: pa.Table, lines: set[int], fields: Sequence[Field]) -> dict
 
 def _within_file(connection: DuckDBPyConnection, importer: Importer, checked: CheckedFile) -> list[Clash]:
     """Take out rows that repeat an earlier line, and all that share a key but differ; the latter are returned."""
-    find_doubled(connection, checked.staged, importer.keys, importer.content)
+    find_doubled(connection, checked.staged, importer.keys)
     checked.n_bad += drop_lines(connection, checked.staged, "SELECT line FROM doubled WHERE differs")
     clashing = connection.execute(
-        "SELECT line, first(other ORDER BY key), min(key) FROM doubled WHERE differs GROUP BY line ORDER BY line LIMIT ?",
+        "SELECT line, first(other ORDER BY key), min(key) FROM doubled WHERE differs GROUP BY line"
+        " ORDER BY line LIMIT ?",
         [CLASHES_LIMIT],
     ).fetchall()
     # A line that was dropped as differing is gone from the file and not counted again.
@@ -156,7 +159,7 @@ def _name_clashes(
     if not named:
         return
     for texts in _field_batches(source, columns):
-        lines = set(texts.column(LINE_COLUMN).to_pylist())
+        lines: set[Any] = set(texts.column(LINE_COLUMN).to_pylist())
         checked.bad_rows |= _texts_of(texts, lines & set(named), fields)
     personal = {f.name for f in fields if f.is_personal}
     for line, clash in named.items():

@@ -59,7 +59,7 @@ class CsvFile:
             yield _table(columns, lines, rows)
 
     def _checked_records(self) -> Iterator[tuple[int, list[str]]]:
-        """Records after the header. One of the wrong width is refused; as the last one it says that the file was cut."""
+        """Records after the header. One of the wrong width is refused; a short last one says: cut."""
         width = len(self.columns)
         records = self._records()
         next(records)

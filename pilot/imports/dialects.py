@@ -33,7 +33,7 @@ class FileFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """``encoding`` and ``delimiter`` matter for CSV only; ``last_line_complete`` accepts a last line without line end."""
+    """All but ``format`` is for CSV; ``last_line_complete`` accepts a last line without line end."""
 
     format: FileFormat
     encoding: str = "utf-8-sig"
@@ -57,7 +57,7 @@ def guess_dialect(path: Path) -> Dialect:
 
 
 def _guess_encoding(path: Path) -> str:
-    """UTF-8 where every byte agrees; otherwise Cyrillic (cp1251) where high bytes stand in runs, else Western (cp1252)."""
+    """UTF-8 where every byte agrees; else cp1251 (Cyrillic) where high bytes stand in runs, else cp1252 (Western)."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):

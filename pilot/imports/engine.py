@@ -13,7 +13,11 @@ MEMORY = "192MB"
 def engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC."""
     spill.mkdir(parents=True, exist_ok=True)
-    options = {"memory_limit": MEMORY, "threads": "2", "temp_directory": str(spill)}
+    options: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": 2,
+        "temp_directory": str(spill),
+    }
     with duckdb.connect(":memory:", config=options) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
@@ -39,16 +43,16 @@ def row(columns: Sequence[str], alias: str) -> str:
     return "row(" + ", ".join(f"{alias}.{name(c)}" for c in columns) + ")"
 
 
-def find_doubled(
-    connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequence[Sequence[str]], content: Sequence[str]
-) -> None:
+def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequence[Sequence[str]]) -> None:
     """Make the table ``doubled(line, other, differs, key)`` of all rows that share a key with another row.
 
-    ``other`` is the first line with the same key, or the last for the first one itself; ``differs`` says that the
-    content within the key is not the same everywhere; ``key`` is the place in ``keys``. Rows in which a part of a key
-    is null do not have that key.
+    ``other`` is the first line with the same key, or the last for the first one itself; ``differs`` says that
+    the rows with this key are not equal in every other column; ``key`` is the place in ``keys``. Rows in which
+    a part of a key is null do not have that key.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE doubled (line BIGINT, other BIGINT, differs BOOLEAN, key INTEGER)")
+    columns_of = connection.execute(f"DESCRIBE SELECT * EXCLUDE (line) FROM {table(path)}").fetchall()  # noqa: S608 - the path is quoted
+    content = [column for column, *_ in columns_of]
     for place, key in enumerate(keys):
         given = " AND ".join(f"{name(c)} IS NOT NULL" for c in key)
         columns = ", ".join(name(c) for c in key)

@@ -1,4 +1,4 @@
-"""What can be wrong with a file as a whole or with its mapping: one named error per rule. Bad rows are findings, not errors."""
+"""What can be wrong with a file as a whole or with its mapping: one named error per rule. Bad rows are findings."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -179,3 +179,8 @@ class StagingGone(Refused):
 class NotWaiting(Refused):
     code = "not_waiting"
     template = N_("Row {row} of the quarantine is {state}: only waiting rows can be released or dropped.")
+
+
+class MixedRelease(Refused):
+    code = "mixed_release"
+    template = N_("Rows of several imports (or none) were chosen. Release the rows of one import at a time.")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 from sqlalchemy.orm import Session
@@ -12,6 +12,9 @@ from sqlalchemy.orm import Session
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.rules import Field, RowRule
 from pilot.words import Message
+
+if TYPE_CHECKING:
+    from pilot.imports.mapping import FileMapping
 
 Progress = Callable[[int], None]
 CLASHES_LIMIT = 10_000
@@ -54,15 +57,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of publishing: rows taken, rows that were already there, and the lake's version for receipts."""
+    """What came of publishing: rows that were taken or changed something, and the lake's version for receipts."""
 
     n_new: int
-    n_known: int
     lake_version: int | None = None
 
 
 class Importer(Protocol):
-    """One kind of file. ``keys``: within a file, rows equal in one of these must be equal in all of ``content``."""
+    """One kind of file. ``keys``: rows of a file equal in one of these must be equal in every staged column."""
 
     @property
     def kind(self) -> ImportKind: ...
@@ -74,16 +76,12 @@ class Importer(Protocol):
 
     @property
     def keys(self) -> Sequence[Sequence[str]]: ...
-    @property
-    def content(self) -> Sequence[str]:
-        """The staged columns in which two rows with the same key must agree."""
-
     def context(self, session: Session, now: datetime) -> Context:
         """Read from the database what the check needs; raises a named error where the network is not set up."""
 
     def rules(self, context: Context) -> Sequence[RowRule]: ...
-    def finish(self, good: pa.Table, time_zone: str, context: Context) -> pa.Table:
-        """From parsed fields to staged columns; ``line`` stays."""
+    def finish(self, good: pa.Table, mapping: "FileMapping", context: Context) -> pa.Table:
+        """From parsed fields (null where not mapped) to staged columns; ``line`` stays."""
 
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
         """The staged rows against what is stored."""

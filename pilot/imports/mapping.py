@@ -1,4 +1,4 @@
-"""The column mapping of a file: our field → their column, and how the file is written. Guessed, shown, corrected, saved."""
+"""The column mapping of a file: our field → their column, and how the file is written. Guessed, corrected, saved."""
 
 import re
 import unicodedata
@@ -84,7 +84,7 @@ class FileMapping:
 
 @dataclass(frozen=True, slots=True)
 class MappingGuess:
-    """What was understood of a file, to be shown and corrected: columns of the file, first rows, fields without a column."""
+    """What was understood of a file, to be shown and corrected: its columns, first rows, required fields left over."""
 
     mapping: FileMapping
     columns: tuple[str, ...]
@@ -152,8 +152,8 @@ def _match_columns(fields: Sequence[Field], columns: Sequence[str]) -> dict[str,
     plain = {_plain(name): name for name in reversed(columns)}
     matched: dict[str, str] = {}
     for f in fields:
-        for wanted in (f.name, *f.synonyms):
-            theirs = plain.get(_plain(wanted))
+        for wanted in (f.name, *f.synonyms.split(",")):
+            theirs = plain.get(_plain(wanted)) if wanted else None
             if theirs is not None and theirs not in matched.values():
                 matched[f.name] = theirs
                 break

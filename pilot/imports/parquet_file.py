@@ -1,4 +1,4 @@
-"""A Parquet file as batches of text columns with row numbers: every type becomes the text that a CSV file would hold."""
+"""A Parquet file as batches of text columns with row numbers: every type becomes the text a CSV would hold."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -75,7 +75,8 @@ def _as_text(array: Column, first: int) -> Column:
     if pa.types.is_dictionary(array.type):
         coded: Any = array
         _refuse_long(coded.dictionary, first)
-        return coded.cast(array.type.value_type).cast(pa.string())
+        plain: Column = coded.cast(array.type.value_type).cast(pa.string())
+        return plain
     if pa.types.is_timestamp(array.type):
         return _instants_as_text(array)
     text = array.cast(pa.string())

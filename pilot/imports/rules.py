@@ -18,7 +18,7 @@ _MISSING = Message("missing", N_("A value is required here."))
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One of our fields: what it may hold, whether it must be mapped, and how other people call it.
+    """One of our fields: what it may hold, whether it must be mapped, and how other people call it (by commas).
 
     ``is_required``: every row needs a value. ``is_personal``: its text is shown and kept nowhere.
     """
@@ -28,12 +28,12 @@ class Field:
     label: str
     is_required: bool = False
     is_personal: bool = False
-    synonyms: tuple[str, ...] = ()
+    synonyms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null counts as holding."""
+    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null holds."""
 
     field: str
     message: Message

@@ -132,7 +132,7 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
     """
     if run.is_published:
         return run
-    if run.state is not RunState.STAGED:
+    if run.state != RunState.STAGED:
         raise NotStaged(run=run.batch_id[:12], state=str(run.state))
     staged = staged_file(session, run)
     if not staged.is_file():
@@ -156,7 +156,7 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
 
 def discard(session: Session, run: ImportRun, *, actor: User, now: datetime) -> None:
     """Give a staged run up: its rows are deleted, parked rows that it had released wait again, those it parked go."""
-    if run.state is not RunState.STAGED:
+    if run.state != RunState.STAGED:
         raise NotStaged(run=run.batch_id[:12], state=str(run.state))
     run.state = RunState.DISCARDED
     for row in session.scalars(select(QuarantinedRow).where(QuarantinedRow.released_run_id == run.id)):
@@ -235,7 +235,7 @@ def remove_staging(session: Session, run: ImportRun) -> None:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Housekeeping: expired findings go, and staged rows of runs that are not staged any more. Returns findings deleted."""
+    """Housekeeping: expired findings go, and rows of runs that are not staged any more. Returns findings deleted."""
     settings = settings_of(session)
     expired = select(ImportRun.id).where(ImportRun.staged_at < now - timedelta(days=settings.findings_keep_days))
     gone = session.execute(delete(ImportFinding).where(ImportFinding.run_id.in_(expired)))

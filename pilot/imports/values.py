@@ -1,6 +1,6 @@
 """What a cell may hold: one small type per kind of value, parsed a whole column at a time and exactly.
 
-``parse`` gives null where a text is missing or wrong; ``explain`` says why a single text is wrong. Only ``parse`` decides.
+``parse`` gives null where a text is missing or wrong; ``explain`` says why one text is wrong. Only ``parse`` decides.
 """
 
 import re
@@ -41,8 +41,8 @@ _CLOCK = (
 class Reading:
     """How the texts of one file are to be read.
 
-    ``currency_exponent``: digits of the minor unit (2 for cents). ``known``: for each field that refers to something, the
-    codes that exist and their ids. ``today``: nothing may lie more than a day after it.
+    ``currency_exponent``: digits of the minor unit (2 for cents). ``known``: for each field that refers to something,
+    the codes that exist and their ids. ``today``: nothing may lie more than a day after it.
     """
 
     today: date
@@ -212,7 +212,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A calendar date in the mapping's order, from ``first`` to ``days_ahead`` days after today; never the zero date."""
+    """A calendar date in the mapping's order, from ``first`` to ``days_ahead`` days after today, never 1970-01-01."""
 
     first: date = date(1900, 1, 1)
     days_ahead: int = 1
@@ -332,7 +332,7 @@ def _looked_up(texts: Column, keys: list[str], values: Column) -> Column:
 
 
 def _number(parts: Column, group: str, width: int = 0) -> np.typing.NDArray[np.int64]:
-    """The digits of a group as integers, 0 where the group is missing; ``width`` pads a fraction on the right and cuts it."""
+    """The digits of a group as integers, 0 where the group is missing; ``width`` pads and cuts a fraction."""
     digits = pc.struct_field(parts, group)
     if width:
         digits = pc.utf8_slice_codeunits(pc.utf8_rpad(digits, width, "0"), 0, width)

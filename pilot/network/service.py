@@ -1,0 +1,156 @@
+"""The verbs of the network: set it up, name segments, forget a customer."""
+
+import re
+import zoneinfo
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.audit.service import record
+from pilot.imports.model import ImportFinding, ImportKind, ImportRun, QuarantinedRow, QuarantineState, RunState
+from pilot.imports.rules import SHOWN_CHARACTERS
+from pilot.imports.service import discard, staged_file
+from pilot.network.errors import (
+    CutoffOutOfRange,
+    SegmentCodeRefused,
+    SettingsInUse,
+    UnknownCurrency,
+    UnknownTimeZone,
+)
+from pilot.network.model import Network, Segment
+from pilot.network.queries import customer_by_external_id, segment_by_code
+from pilot.network.segments import require_rule
+from pilot.words import N_
+
+_LATEST_CUTOFF = 12
+
+
+def set_up_network(
+    session: Session,
+    *,
+    name: str,
+    currency: str,
+    timezone: str,
+    cutoff_hour: int,
+    actor: User,
+    now: datetime,
+) -> Network:
+    """Set or change the network's settings; once receipts are in, only the name can change."""
+    from babel.numbers import list_currencies
+
+    if currency not in list_currencies():
+        raise UnknownCurrency(currency=currency[:80])
+    if timezone not in zoneinfo.available_timezones():
+        raise UnknownTimeZone(timezone=timezone[:80])
+    if not 0 <= cutoff_hour <= _LATEST_CUTOFF:
+        raise CutoffOutOfRange(hour=cutoff_hour)
+    wanted: dict[str, Any] = {"currency": currency, "timezone": timezone, "cutoff_hour": cutoff_hour}
+    network = session.scalar(select(Network))
+    if network is None:
+        network = Network(name=name, updated_at=now, **wanted)
+        session.add(network)
+    else:
+        _require_unused(session, network, wanted)
+        network.name, network.updated_at = name, now
+        for setting, value in wanted.items():
+            setattr(network, setting, value)
+    session.flush()
+    details = {"name": name, **wanted}
+    record(
+        session,
+        actor=actor.email,
+        verb="network.set_up",
+        subject_kind="network",
+        subject="network",
+        details=details,
+        at=now,
+    )
+    return network
+
+
+def save_segment(
+    session: Session, code: str, *, name: str, position: int, rule: dict[str, Any], actor: User, now: datetime
+) -> Segment:
+    """Make or change the segment ``code``. A customer belongs to the first segment, by position, whose rule fits."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", code):
+        raise SegmentCodeRefused(segment=code[:80])
+    require_rule(code, rule)
+    segment = session.scalar(select(Segment).where(Segment.code == code)) or Segment(code=code)
+    segment.name, segment.position, segment.rule = name, position, rule
+    session.add(segment)
+    session.flush()
+    details = {"name": name, "position": position, "rule": rule}
+    record(
+        session, actor=actor.email, verb="segment.saved", subject_kind="segment", subject=code, details=details, at=now
+    )
+    return segment
+
+
+def delete_segment(session: Session, code: str, *, actor: User, now: datetime) -> None:
+    """Remove a segment; sealed plans keep the rule they were sealed with."""
+    session.delete(segment_by_code(session, code))
+    session.flush()
+    record(session, actor=actor.email, verb="segment.deleted", subject_kind="segment", subject=code, details={}, at=now)
+
+
+def forget_customer(session: Session, external_id: str, *, actor: User, now: datetime) -> int:
+    """Erase who a customer is: id, attributes, contact hash, and what findings, quarantine and staging hold of them.
+
+    The integer key stays, with nothing that leads to it, so that sums already reported stay true. Staged imports that
+    hold the id are discarded and must be staged again without it. Returns the key. Raises ``NotFound``.
+    """
+    customer = customer_by_external_id(session, external_id)
+    shown = external_id[:SHOWN_CHARACTERS]
+    session.execute(delete(ImportFinding).where(ImportFinding.value == shown))
+    for row in session.scalars(select(QuarantinedRow)):
+        if external_id in row.row.values():
+            row.row, row.state, row.decided_by, row.decided_at = {}, QuarantineState.DROPPED, actor.email, now
+    for run in _staged_with(session, external_id):
+        discard(session, run, actor=actor, now=now)
+    customer.external_id, customer.contact_hash, customer.home_store_id = None, None, None
+    customer.attributes, customer.is_profile_complete, customer.forgotten_at = {}, False, now
+    session.flush()
+    key = customer.customer_key
+    record(
+        session,
+        actor=actor.email,
+        verb="customer.forgotten",
+        subject_kind="customer",
+        subject=str(key),
+        details={},
+        at=now,
+    )
+    return key
+
+
+def _require_unused(session: Session, network: Network, wanted: dict[str, Any]) -> None:
+    published = select(func.count()).where(ImportRun.kind == ImportKind.RECEIPTS, ImportRun.published_at.is_not(None))
+    if not session.scalar(published):
+        return
+    labels = {"currency": N_("The currency"), "timezone": N_("The time zone"), "cutoff_hour": N_("The cut-off hour")}
+    for setting, value in wanted.items():
+        if getattr(network, setting) != value:
+            raise SettingsInUse(setting=labels[setting])
+
+
+def _staged_with(session: Session, external_id: str) -> Sequence[ImportRun]:
+    """Staged imports of people or receipts in which this customer occurs."""
+    kinds = (ImportKind.CUSTOMERS, ImportKind.RECEIPTS)
+    query = select(ImportRun).where(ImportRun.state == RunState.STAGED, ImportRun.kind.in_(kinds))
+    return [run for run in session.scalars(query) if _holds(session, run, external_id)]
+
+
+def _holds(session: Session, run: ImportRun, external_id: str) -> bool:
+    path = staged_file(session, run)
+    if not path.is_file():
+        return False
+    with pq.ParquetFile(path) as file:
+        return any(
+            external_id in batch.column("customer").to_pylist()
+            for batch in file.iter_batches(batch_size=20_000, columns=["customer"])
+        )

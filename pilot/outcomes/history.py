@@ -1,0 +1,96 @@
+"""The network's past for planners: store × week panels, home stores, cross-shopping; reduced in the engine.
+
+Receipts never become a frame: each function answers one row per store and week, customer, or pair of stores, as exact
+integers.
+"""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pilot.outcomes.errors import BadPeriod
+from pilot.outcomes.lake import Lake
+
+if TYPE_CHECKING:
+    import ibis
+
+_WEEK_DAYS = 7
+
+
+def store_weeks(lake: Lake, version: int | None, first: date, last: date) -> pa.Table:
+    """(store_id, week_start, net_minor, receipts, identified_receipts) by store and week, in that order.
+
+    Weeks are seven days counted from ``first``; the last one is shorter where ``last`` cuts it. A store without
+    receipts in a week has no row. Raises ``BadPeriod``.
+    """
+    receipts = _within(lake, version, first, last)
+    days: Any = receipts.business_date.delta(first, unit="day")
+    start = receipts.business_date - (days % _WEEK_DAYS).as_interval("D")
+    weeks = receipts.mutate(week_start=start.cast("date"))
+    panel = weeks.group_by("store_id", "week_start").aggregate(
+        net_minor=weeks.net_minor.cast("decimal(38, 0)").sum().cast("int64"),
+        receipts=weeks.count(),
+        identified_receipts=weeks.customer_key.count(),
+    )
+    table: pa.Table = panel.order_by("store_id", "week_start").to_pyarrow()
+    return table
+
+
+def home_stores(lake: Lake, version: int | None, first: date, last: date) -> pa.Table:
+    """(customer_key, store_id, visits) by customer: the store with most identified visits from ``first`` to ``last``.
+
+    A visit is a sale with a customer. Ties go to the store of the latest visit, then to the lowest store id. Raises
+    ``BadPeriod``.
+    """
+    import ibis
+
+    receipts = _within(lake, version, first, last)
+    visits = receipts.filter(receipts.customer_key.notnull(), receipts.kind == "sale")
+    counted = visits.group_by("customer_key", "store_id").aggregate(visits=visits.count(), latest=visits["at"].max())
+    best = ibis.window(
+        group_by="customer_key",
+        order_by=[ibis.desc(counted.visits), ibis.desc(counted.latest), ibis.asc(counted.store_id)],
+    )
+    ranked = counted.mutate(place=ibis.row_number().over(best))
+    homes = ranked.filter(ranked.place == 0).select("customer_key", "store_id", "visits")
+    table: pa.Table = homes.order_by("customer_key").to_pyarrow()
+    return table
+
+
+def cross_shopping(lake: Lake, version: int | None, homes: pa.Table, first: date, last: date) -> pa.Table:
+    """(home_store_id, store_id, customers, visits): where the customers of each home store shop, own store included.
+
+    ``homes`` has customer_key and store_id (``home_stores``). Ordered by both stores. Raises ``BadPeriod``.
+    """
+    import ibis
+
+    receipts = _within(lake, version, first, last)
+    listed = ibis.memtable(homes.select(["customer_key", "store_id"]).rename_columns(["customer_key", "home_store_id"]))
+    visits = receipts.filter(receipts.kind == "sale").inner_join(listed, "customer_key")
+    pairs = visits.group_by("home_store_id", "store_id").aggregate(
+        customers=visits.customer_key.nunique(), visits=visits.count()
+    )
+    table: pa.Table = pairs.order_by("home_store_id", "store_id").to_pyarrow()
+    return table
+
+
+def period_known(lake: Lake, version: int | None) -> tuple[date, date] | None:
+    """The first and last business date of which the lake has receipts; None while it is empty."""
+    receipts = lake.receipts(version)
+    row = receipts.aggregate(first=receipts.business_date.min(), last=receipts.business_date.max()).to_pyarrow()
+    first, last = row["first"][0].as_py(), row["last"][0].as_py()
+    return None if first is None else (first, last)
+
+
+def _within(lake: Lake, version: int | None, first: date, last: date) -> "ibis.Table":
+    if last < first:
+        raise BadPeriod(first=first.isoformat(), last=last.isoformat())
+    receipts = lake.receipts(version, _months(first, last))
+    return receipts.filter(receipts.business_date.between(first, last))
+
+
+def _months(first: date, last: date) -> list[str]:
+    """Every month from that of ``first`` to that of ``last``, as the lake writes them."""
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in numbers]

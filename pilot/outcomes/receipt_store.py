@@ -1,0 +1,144 @@
+"""Staged receipts against the lake: which are new, which are there already, which clash; and the way in."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from pilot.imports.engine import engine, literal, name, table
+from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
+from pilot.outcomes.errors import ReceiptsClash
+from pilot.outcomes.lake import MONTH, SCHEMA, Lake
+from pilot.words import N_, Message
+
+NATURAL_KEY = ("store_id", "till", "number", "business_date")
+_CONTENT = tuple(column for column in SCHEMA.names if column not in ("received_at", "batch_id"))
+_BATCH_ROWS = 50_000
+_OTHER_CONTENT = N_("A receipt with this id is stored already with another {columns}.")
+_OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till, number and business date.")
+_UNKNOWN_KEY = -1  # a customer who has no key yet is nobody whom the lake knows
+
+
+def compare_with_lake(lake: Lake, staged: Path, keys: Mapping[str, int]) -> Comparison:
+    """``keys``: external id → customer_key of everybody known."""
+    with _joined(lake, staged, keys) as connection:
+        clashes, n_clashes = _clashes(connection)
+        n_same = _one(connection, "SELECT count(*) FROM same WHERE line NOT IN (SELECT line FROM clash)")
+        n = _one(connection, "SELECT count(*) FROM staged")
+        return Comparison(n_new=n - n_same - n_clashes, n_same=n_same, n_clashes=n_clashes, clashes=tuple(clashes))
+
+
+def append_new(lake: Lake, staged: Path, keys: Mapping[str, int], batch_id: str, now: datetime) -> Published:
+    """Write the staged receipts that the lake does not hold, exactly once; all or nothing.
+
+    Raises ``ReceiptsClash`` where another import came in between with other content. A batch that the lake knows (the
+    database was not finished after a crash) is not written again.
+    """
+    with lake.writing():
+        known = lake.version_of(batch_id)
+        if known is not None:
+            return Published(_rows_of(lake, batch_id, known), known)
+        with _joined(lake, staged, keys) as connection:
+            clashes, n_clashes = _clashes(connection)
+            if clashes:
+                first = clashes[0]
+                raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
+            n_new = _one(connection, "SELECT count(*) FROM staged WHERE line NOT IN (SELECT line FROM same)")
+            if not n_new:
+                return Published(0, lake.version())
+            return Published(n_new, lake.append(_new_rows(connection, batch_id, now), batch_id))
+
+
+@contextmanager
+def _joined(lake: Lake, staged: Path, keys: Mapping[str, int]) -> Iterator[DuckDBPyConnection]:
+    """A connection with ``staged`` (keys in place), ``same`` and ``clash`` (line, other, columns)."""
+    people = pa.table({"customer": pa.array(keys.keys(), pa.string()), "key": pa.array(keys.values(), pa.int64())})
+    with engine(staged.parent / "spill") as connection:
+        connection.register("people", people)
+        columns = ", ".join(name(c) for c in _CONTENT if c != "customer_key")
+        connection.execute(f"""
+            CREATE TEMP VIEW staged AS
+            SELECT line, {columns}, {MONTH},
+                   CASE WHEN customer IS NOT NULL THEN coalesce(key, {_UNKNOWN_KEY}) END AS customer_key
+            FROM {table(staged)} LEFT JOIN people USING (customer)
+        """)  # noqa: S608 - names and paths are quoted
+        months = [
+            month for (month,) in connection.execute("SELECT DISTINCT business_month FROM staged ORDER BY 1").fetchall()
+        ]
+        connection.execute(f"CREATE TEMP VIEW stored AS {_stored(lake.files())}")
+        connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(lake.files(months=months))}")
+        differing = ", ".join(
+            f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in _CONTENT
+        )
+        # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
+        connection.execute(f"""
+            CREATE TEMP TABLE by_id AS
+            SELECT s.line, list_filter([{differing}], c -> c IS NOT NULL) AS differing
+            FROM staged s JOIN stored l ON s.receipt_id = l.receipt_id
+        """)  # noqa: S608 - names are quoted
+        connection.execute("CREATE TEMP TABLE same AS SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
+        equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
+        connection.execute(f"""
+            CREATE TEMP TABLE clash AS
+            SELECT line, NULL::VARCHAR AS other, array_to_string(differing, ', ') AS columns
+            FROM by_id WHERE len(differing) > 0
+            UNION ALL
+            SELECT s.line, min(l.receipt_id), NULL FROM staged s JOIN stored_near l ON {equal}
+            WHERE s.receipt_id <> l.receipt_id AND s.line NOT IN (SELECT line FROM by_id)
+            GROUP BY s.line
+        """)  # noqa: S608 - names are quoted
+        yield connection
+
+
+def _stored(files: list[str]) -> str:
+    if not files:
+        nothing = ", ".join(
+            f"NULL::{_SQL_TYPES.get(str(SCHEMA.field(c).type), 'VARCHAR')} AS {name(c)}" for c in _CONTENT
+        )
+        return f"SELECT {nothing} WHERE false"
+    columns = ", ".join(name(c) for c in _CONTENT)
+    listed = ", ".join(literal(file) for file in files)
+    return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+
+
+_SQL_TYPES = {"int64": "BIGINT", "date32[day]": "DATE", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
+
+
+def _clashes(connection: DuckDBPyConnection) -> tuple[list[Clash], int]:
+    n = _one(connection, "SELECT count(DISTINCT line) FROM clash")
+    rows = connection.execute(
+        "SELECT line, min(other), min(columns) FROM clash GROUP BY line ORDER BY line LIMIT ?", [CLASHES_LIMIT]
+    ).fetchall()
+    return [Clash(line, "receipt", _reason(other, columns)) for line, other, columns in rows], n
+
+
+def _reason(other: str | None, columns: str | None) -> Message:
+    if other is not None:
+        return Message("stored_under_other_id", _OTHER_ID, {"other": other})
+    return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": columns})
+
+
+def _new_rows(connection: DuckDBPyConnection, batch_id: str, now: datetime) -> Iterator[pa.RecordBatch]:
+    columns = ", ".join(name(c) for c in _CONTENT)
+    reader = connection.execute(
+        f"""
+        SELECT {columns}, ?::TIMESTAMPTZ AS received_at, ? AS batch_id, {MONTH} FROM staged
+        WHERE line NOT IN (SELECT line FROM same)
+        ORDER BY {MONTH}, business_date, store_id, receipt_id
+        """,  # noqa: S608 - names are quoted
+        [now, batch_id],
+    ).fetch_record_batch(_BATCH_ROWS)
+    yield from reader
+
+
+def _rows_of(lake: Lake, batch_id: str, version: int) -> int:
+    found = lake.receipts(version).filter(lambda receipt: receipt.batch_id == batch_id).count().to_pyarrow()
+    return int(found.as_py())
+
+
+def _one(connection: DuckDBPyConnection, sql: str) -> int:
+    found = connection.execute(sql).fetchone()
+    return int(found[0]) if found else 0
