@@ -1,0 +1,43 @@
+"""What governance writes to people: to the author above all, with the reason."""
+
+from pilot.governance.model import Choice
+from pilot.words import N_, Message
+
+_CHOSEN: dict[Choice, str] = {
+    Choice.APPROVE: N_("Stage {stage} of “{pilot}” was approved by {who}: {reason}"),
+    Choice.EXTEND: N_("Stage {stage} of “{pilot}” was extended by {who}: {reason}"),
+    Choice.SEND_BACK: N_("The report on stage {stage} of “{pilot}” was sent back by {who}: {reason}"),
+    Choice.STOP: N_("“{pilot}” was stopped at stage {stage} by {who}: {reason}"),
+}
+_PROPOSED: dict[Choice, str] = {
+    Choice.APPROVE: N_("{who} would approve stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
+    Choice.EXTEND: N_("{who} would extend stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
+    Choice.STOP: N_("{who} would stop “{pilot}” at stage {stage}; a second executive has to agree: {reason}"),
+}
+
+
+def cosigned(pilot: str, who: str) -> Message:
+    return Message("plan_cosigned", N_("The plan of “{pilot}” was co-signed by {who}."), {"pilot": pilot, "who": who})
+
+
+def sealed(pilot: str, who: str) -> Message:
+    template = N_("The plan of “{pilot}” was approved by {who} and is sealed. Its first stage can be drawn.")
+    return Message("plan_sealed", template, {"pilot": pilot, "who": who})
+
+
+def plan_sent_back(pilot: str, who: str, reason: str) -> Message:
+    template = N_("The plan of “{pilot}” was sent back by {who}: {reason}")
+    return Message("plan_sent_back", template, {"pilot": pilot, "who": who, "reason": reason})
+
+
+def decided(choice: Choice, *, takes_effect: bool, pilot: str, stage: int, who: str, reason: str) -> Message:
+    """What the author reads about an executive's choice; one that waits for a second signature says so."""
+    template = _CHOSEN[choice] if takes_effect else _PROPOSED[choice]
+    code = f"decision_{choice.value}" if takes_effect else f"decision_{choice.value}_proposed"
+    return Message(code, template, {"pilot": pilot, "stage": stage, "who": who, "reason": reason})
+
+
+def answered(pilot: str, stage: int, who: str, text: str) -> Message:
+    """What the executive who sent a report back reads."""
+    template = N_("{who} has answered on the report on stage {stage} of “{pilot}”: {text}")
+    return Message("report_answered", template, {"pilot": pilot, "stage": stage, "who": who, "text": text})
