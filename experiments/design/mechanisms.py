@@ -246,11 +246,13 @@ def seat_counts(shares: Sequence[Share], n: int) -> tuple[list[int], list[int], 
     if open_seats == 0:
         return counts, [], 0
     last = sorted(remainders, reverse=True)[open_seats - 1]
-    for position, remainder in enumerate(remainders):
-        if remainder > last:
-            counts[position] += 1
-            open_seats -= 1
-    return counts, [position for position, remainder in enumerate(remainders) if remainder == last], open_seats
+    sure = [position for position, remainder in enumerate(remainders) if remainder > last]
+    tied = [position for position, remainder in enumerate(remainders) if remainder == last]
+    if len(sure) + len(tied) == open_seats:
+        sure, tied = sure + tied, []
+    for position in sure:
+        counts[position] += 1
+    return counts, tied, open_seats - len(sure)
 
 
 def _seats(shares: Sequence[Share], n: int, seed: int, block: int) -> list[str]:
