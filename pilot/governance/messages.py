@@ -41,3 +41,29 @@ def answered(pilot: str, stage: int, who: str, text: str) -> Message:
     """What the executive who sent a report back reads."""
     template = N_("{who} has answered on the report on stage {stage} of “{pilot}”: {text}")
     return Message("report_answered", template, {"pilot": pilot, "stage": stage, "who": who, "text": text})
+
+
+_ACTS: dict[str, str] = {
+    "pilot.create": N_("Pilot created"),
+    "plan.edit": N_("Plan edited"),
+    "plan.submit": N_("Plan submitted"),
+    "plan.amend": N_("Plan amended: its sign-offs are void"),
+    "plan.cosign": N_("Plan co-signed"),
+    "plan.seal": N_("Plan approved and sealed"),
+    "plan.send_back": N_("Plan sent back"),
+    "assignment.seal_seeds": N_("Binding seeds made"),
+    "stage.draw": N_("Stage drawn"),
+    "stage.start": N_("Stage started"),
+    "stage.reach_gate": N_("Stage reached its gate"),
+    "stage.extend": N_("Stage extended"),
+    "stage.pass": N_("Stage passed its gate"),
+    "report.freeze": N_("Report frozen"),
+    "report.decide": N_("Executive decided"),
+    "report.answer": N_("Author answered"),
+    "pilot.stop": N_("Pilot stopped"),
+}
+
+
+def act(verb: str) -> Message:
+    """An audit verb in words; the verb itself where it is not about pilots."""
+    return Message(f"act_{verb}", _ACTS.get(verb, verb), {})

@@ -12,9 +12,14 @@ _AGREES: dict[Recommended, Choice] = {
 _FINAL = frozenset({Choice.APPROVE, Choice.EXTEND, Choice.STOP})
 
 
+def agrees(choice: Choice, recommended: Recommended) -> bool:
+    """Whether ``choice`` is what the gate's own rules recommend."""
+    return _AGREES[recommended] is choice
+
+
 def is_override(choice: Choice, recommended: Recommended) -> bool:
     """Whether ``choice`` goes against what the gate's own rules recommend."""
-    return choice in _FINAL and _AGREES[recommended] is not choice
+    return choice in _FINAL and not agrees(choice, recommended)
 
 
 def goes_network_wide(choice: Choice, *, is_last_stage: bool, next_is_network: bool) -> bool:

@@ -145,7 +145,7 @@ def decide(
         "takes_effect": decision.takes_effect,
         "reason": why,
     }
-    _record(session, pilot, "report.decided", details, actor, now)
+    _record(session, pilot, "report.decide", details, actor, now)
     if decision.takes_effect:
         _carry_out(session, pilot, stage, decision, report, actor=actor, now=now)
     return decision
@@ -168,7 +168,7 @@ def answer(session: Session, report: FrozenReport, text: str, *, actor: User, no
     session.flush()
     message = messages.answered(pilot.name, stage.number, actor.name, said)
     notify(session, user_id=now_standing.outcome.user_id, message=message, link=f"/reports/{report.code}", at=now)
-    _record(session, pilot, "report.answered", {"report": report.code, "round": given.round, "text": said}, actor, now)
+    _record(session, pilot, "report.answer", {"report": report.code, "round": given.round, "text": said}, actor, now)
     return given
 
 

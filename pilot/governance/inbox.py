@@ -1,0 +1,165 @@
+"""What waits for a person: plans to sign, reports to decide, stages to draw, start or report on, and since when."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from experiments.estimate.estimate import Interval
+from pilot.access.model import User
+from pilot.access.permissions import Permission, may
+from pilot.audit.model import AuditEntry
+from pilot.evidence.model import FrozenReport
+from pilot.evidence.queries import document_of, latest_report
+from pilot.governance.decisions import standing
+from pilot.governance.model import Choice
+from pilot.planning.model import Pilot, PilotState, Stage, StageState
+from pilot.planning.queries import local_date, pilots
+from pilot.words import N_, Message
+
+
+class Waiting(StrEnum):
+    """What a person is asked to do."""
+
+    FINISH_PLAN = "finish_plan"
+    COSIGN = "cosign"
+    APPROVE = "approve"
+    DRAW = "draw"
+    START = "start"
+    MAKE_REPORT = "make_report"
+    DECIDE = "decide"
+    AGREE = "agree"
+    ANSWER = "answer"
+
+
+_ASKS: dict[Waiting, str] = {
+    Waiting.FINISH_PLAN: N_("Finish the plan and submit it"),
+    Waiting.COSIGN: N_("Read the plan and co-sign it, or send it back"),
+    Waiting.APPROVE: N_("Approve and seal the plan, or send it back"),
+    Waiting.DRAW: N_("Draw stage {stage}"),
+    Waiting.START: N_("Start stage {stage}"),
+    Waiting.MAKE_REPORT: N_("Make the report on stage {stage}: its window is over"),
+    Waiting.DECIDE: N_("Decide on the report on stage {stage}"),
+    Waiting.AGREE: N_("Decide on the report on stage {stage}: another executive has chosen, a second has to agree"),
+    Waiting.ANSWER: N_("Answer on stage {stage}: the report was sent back"),
+}
+# The last of these acts is since when the thing waits.
+_SINCE: dict[Waiting, tuple[str, ...]] = {
+    Waiting.FINISH_PLAN: ("pilot.create", "plan.send_back"),
+    Waiting.COSIGN: ("plan.submit", "plan.amend"),
+    Waiting.APPROVE: ("plan.cosign",),
+    Waiting.DRAW: ("plan.seal", "stage.pass"),
+    Waiting.START: ("stage.draw",),
+    Waiting.MAKE_REPORT: ("stage.start", "stage.extend"),
+    Waiting.DECIDE: ("report.freeze", "report.answer"),
+    Waiting.AGREE: ("report.decide",),
+    Waiting.ANSWER: ("report.decide",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InboxItem:
+    """One thing that waits. ``effect`` (of the leading metric, in ``effect_unit``) is there where a report waits."""
+
+    waiting: Waiting
+    pilot: str
+    pilot_name: str
+    stage: int | None
+    since: datetime
+    message: Message
+    report: str | None = None
+    recommendation: str | None = None
+    effect: float | None = None
+    interval: Interval | None = None
+    effect_unit: str | None = None
+    currency: str | None = None
+
+
+def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
+    """Everything that waits for ``user``, the longest waiting first."""
+    today = local_date(session, now)
+    found: list[InboxItem] = []
+    for pilot in pilots(session):
+        for waiting, stage, report in _waiting(session, pilot, user, is_over=lambda stage: stage.ends_on < today):
+            found.append(_item(session, pilot, waiting, stage, report))
+    return sorted(found, key=lambda item: (item.since, item.pilot))
+
+
+_Found = tuple[Waiting, Stage | None, FrozenReport | None]
+
+
+def _waiting(session: Session, pilot: Pilot, user: User, *, is_over: Callable[[Stage], bool]) -> Iterator[_Found]:
+    owns = pilot.owner_id == user.id
+    stage = None if pilot.is_ended else pilot.current_stage
+    if pilot.state == PilotState.DRAFT and owns:
+        yield Waiting.FINISH_PLAN, None, None
+    if pilot.state == PilotState.SUBMITTED and may(user, Permission.PLAN_COSIGN, pilot):
+        yield Waiting.COSIGN, None, None
+    if pilot.state == PilotState.COSIGNED and may(user, Permission.PLAN_APPROVE, pilot):
+        yield Waiting.APPROVE, None, None
+    if stage is None:
+        return
+    if pilot.state == PilotState.SEALED and may(user, Permission.STAGE_DRAW, pilot):
+        yield Waiting.DRAW, stage, None
+    if pilot.state == PilotState.DRAWN and may(user, Permission.STAGE_START, pilot):
+        yield Waiting.START, stage, None
+    runs = stage.state in (StageState.RUNNING, StageState.EXTENDED)
+    if runs and is_over(stage) and may(user, Permission.REPORT_MAKE, pilot):
+        yield Waiting.MAKE_REPORT, stage, None
+    if pilot.state == PilotState.AT_GATE and stage.state == StageState.AT_GATE:
+        yield from _at_gate(session, pilot, stage, user)
+
+
+def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User) -> Iterator[_Found]:
+    report = latest_report(session, pilot, stage.number)
+    if report is None:
+        return
+    now_standing = standing(session, report)
+    outcome = now_standing.outcome
+    if outcome is not None and outcome.choice == Choice.SEND_BACK and pilot.owner_id == user.id:
+        yield Waiting.ANSWER, stage, report
+    if outcome is None and may(user, Permission.DECISION_MAKE, pilot):
+        if not now_standing.latest:
+            yield Waiting.DECIDE, stage, report
+        elif user.id not in {decision.user_id for decision in now_standing.latest}:
+            yield Waiting.AGREE, stage, report
+
+
+def _item(
+    session: Session, pilot: Pilot, waiting: Waiting, stage: Stage | None, report: FrozenReport | None
+) -> InboxItem:
+    values = {} if stage is None else {"stage": stage.number}
+    message = Message(f"waiting_{waiting.value}", _ASKS[waiting], values)
+    since = _since(session, pilot, _SINCE[waiting])
+    number = stage.number if stage else None
+    if report is None:
+        return InboxItem(waiting, pilot.code, pilot.name, number, since, message)
+    document = document_of(report)
+    leading = next(iter(document.analysis.leading_rows), None)
+    estimate = leading.estimate if leading else None
+    return InboxItem(
+        waiting,
+        pilot.code,
+        pilot.name,
+        number,
+        since,
+        message,
+        report=report.code,
+        recommendation=report.recommendation,
+        effect=estimate.effect if estimate else None,
+        interval=leading.interval_gate if leading else None,
+        effect_unit=leading.metric_unit if leading else None,
+        currency=document.currency,
+    )
+
+
+def _since(session: Session, pilot: Pilot, verbs: tuple[str, ...]) -> datetime:
+    last: datetime | None = session.scalar(
+        select(func.max(AuditEntry.at)).where(
+            AuditEntry.subject_kind == "pilot", AuditEntry.subject == pilot.code, AuditEntry.verb.in_(verbs)
+        )
+    )
+    return last or pilot.created_at
