@@ -1,5 +1,6 @@
 """The application: settings in, a WSGI application out. Nothing is read or opened before ``create_app`` is called."""
 
+import json
 from typing import Any
 
 from apiflask import APIFlask
@@ -10,8 +11,8 @@ from pilot import __version__
 from pilot.keys import read_or_make_key
 from pilot.database import Database
 from pilot.settings import Settings, load_settings
-from pilot.words import translate
-from web import api, pages, presenters, shared
+from pilot.words import Message, translate
+from web import api, pages, plan_view, presenters, shared
 from web.auth import register_auth
 from web.errors import register_errors
 from web.language import current_language, register_language
@@ -26,7 +27,7 @@ FILTERS = {
     for name in (
         "day", "moment", "whole", "decimal", "share", "money", "p_value", "quantity", "change", "relative", "interval",
         "level", "size", "days", "short_hash", "role_name", "pilot_state", "stage_state", "run_state", "recommendation",
-        "check_status", "choice_name",
+        "check_status", "choice_name", "kind_name", "verb_name", "relative_size",
     )
 }  # fmt: skip
 
@@ -56,8 +57,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     pages.register_pages(app)
     api.register_api(app, csrf)
-    app.jinja_env.filters.update(FILTERS, tr=translate)
-    app.jinja_env.globals.update(navigation=navigation, currency=shared.currency, timezone=shared.timezone)
+    app.jinja_env.filters.update(FILTERS, tr=translate, stored=_stored, say=_say, from_json=json.loads)
+    app.jinja_env.globals.update(
+        navigation=navigation, currency=shared.currency, timezone=shared.timezone, current_stage=plan_view.current_stage
+    )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     @app.context_processor
@@ -66,3 +69,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         return {"language": current_language(), "demo_today": today, "version": __version__}
 
     return app
+
+
+def _stored(document: dict[str, Any]) -> str:
+    """A stored message in the reader's language."""
+    return translate(Message.from_dict(document))
+
+
+def _say(template: str) -> str:
+    """A marked text without values in the reader's language."""
+    return translate(Message("label", template))

@@ -80,7 +80,7 @@ def p_value(value: float | None) -> str:
 
 def quantity(value: float, unit: str, currency: str) -> str:
     """A level of a metric in its unit: money (minor units), share, or a plain number."""
-    if unit == "money":
+    if unit in ("money", "ratio"):
         return money(value, currency)
     if unit == "share":
         return share(value)
@@ -98,6 +98,11 @@ def change(value: float, unit: str, currency: str) -> str:
 def relative(value: float | None) -> str:
     """A relative difference with its sign."""
     return "–" if value is None else ("+" if value >= 0 else MINUS) + share(abs(value))
+
+
+def relative_size(value: float | None) -> str:
+    """A relative size without a sign: the smallest effect that can be seen, up or down."""
+    return "–" if value is None else share(abs(value))
 
 
 def interval(bounds: tuple[float | None, float | None], unit: str, currency: str) -> str:
@@ -188,3 +193,24 @@ def neutralised(cell: Any) -> Any:
     if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + cell
     return cell
+
+
+def kind_name(kind: str) -> str:
+    """What an import holds."""
+    return {
+        "regions": _("Regions"), "stores": _("Stores"), "customers": _("Customers"), "receipts": _("Receipts"),
+    }.get(str(kind), str(kind))  # fmt: skip
+
+
+def verb_name(verb: str) -> str:
+    """What somebody did, for the history of a pilot; a verb without a name of its own is shown as it is."""
+    return {
+        "pilot.create": _("Began the pilot"), "plan.edit": _("Edited the draft"), "plan.submit": _("Submitted the plan"),
+        "plan.cosign": _("Co-signed the plan"), "plan.seal": _("Approved and sealed the plan"),
+        "plan.send_back": _("Sent the plan back"), "plan.amend": _("Amended the plan"),
+        "assignment.seal_seeds": _("The system made the seeds of the draw"), "stage.draw": _("Drew the stage"),
+        "stage.start": _("Gave the stage its go-ahead"), "stage.reach_gate": _("The stage reached its gate"),
+        "stage.extend": _("Extended the stage"), "stage.pass": _("The stage passed its gate"),
+        "report.freeze": _("Made and froze the report"), "report.decided": _("Decided on the report"),
+        "report.answered": _("Answered the executives"), "pilot.stop": _("Stopped the pilot"),
+    }.get(verb, verb)  # fmt: skip

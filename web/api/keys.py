@@ -13,6 +13,6 @@ from web.work import session
 def authenticate(scope: Scope) -> ApiKey:
     """The live key of this request, checked for ``scope`` and, where the address names a store, for that store."""
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    key = api_keys.authenticate_key(session(), secret if kind.lower() == "bearer" else "", now=datetime.now(UTC))
+    key = api_keys.authenticate_key(session(), secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
     require_key(key, scope, request.args.get("store"))
     return key

@@ -2,9 +2,32 @@
 
 from flask import Flask
 
-from web.pages import account, audit, demo, home, keys, operations, programs, session, users
+from web.pages import (
+    account,
+    assignments,
+    audit,
+    demo,
+    home,
+    imports,
+    jobs,
+    keys,
+    network,
+    operations,
+    pilots,
+    plan,
+    programs,
+    quarantine,
+    reports,
+    segments,
+    session,
+    stages,
+    users,
+)
 
-TOPICS = (account, audit, demo, home, keys, operations, programs, session, users)
+TOPICS = (
+    account, assignments, audit, demo, home, imports, jobs, keys, network, operations, pilots, plan, programs,
+    quarantine, reports, segments, session, stages, users,
+)  # fmt: skip
 
 
 def register_pages(app: Flask) -> None:

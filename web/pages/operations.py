@@ -30,7 +30,7 @@ def readyz() -> ResponseReturnValue:
         checks["schema"] = migrating.current(database()) == migrating.head()
         checks["database"] = True
         beat = session().get(WorkerHeartbeat, 1) if checks["schema"] else None
-        checks["worker"] = beat is not None and datetime.now(UTC) - beat.beat_at < WORKER_SILENT_AFTER
+        checks["worker"] = beat is not None and settings().wall_clock() - beat.beat_at < WORKER_SILENT_AFTER
     except SQLAlchemyError:
         pass  # what could not be reached stays False in the answer
     ready = all(checks.values())

@@ -29,7 +29,11 @@ def sign_in() -> ResponseReturnValue:
     email, goal = request.form.get("email", "").strip(), request.form.get("next", "")
     try:
         user = access.sign_in(
-            session(), email, request.form.get("password", ""), address=request.remote_addr or "", now=datetime.now(UTC)
+            session(),
+            email,
+            request.form.get("password", ""),
+            address=request.remote_addr or "",
+            now=settings().wall_clock(),
         )
     except PilotError as error:
         keep()  # the attempt stays counted although the sign-in is refused

@@ -1,0 +1,52 @@
+"""Long work: a page with a bar that moves by itself, and then goes on to what came of it."""
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from pilot.access.permissions import Permission
+from pilot.jobs import queries
+from pilot.jobs.model import JobKind, JobRun, JobState
+from web.auth import requires
+from web.work import session
+
+pages = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+
+@pages.get("/<job>")
+@requires(Permission.JOB_VIEW, of="job")
+def show(job: JobRun) -> ResponseReturnValue:
+    """The page of one job; a finished one sends on to its result."""
+    if job.state == JobState.DONE:
+        return redirect(_result_address(job))
+    found = queries.progress(session(), job.code)
+    return render_template("jobs/show.html", progress=found, back=_origin_address(job))
+
+
+@pages.get("/<job>/progress")
+@requires(Permission.JOB_VIEW, of="job")
+def progress(job: JobRun) -> ResponseReturnValue:
+    """The bar alone, asked for every second."""
+    if job.state == JobState.DONE:
+        response: Response = make_response("")
+        response.headers["HX-Redirect"] = _result_address(job)
+        return response
+    found = queries.progress(session(), job.code)
+    if "HX-Request" not in request.headers:
+        return redirect(url_for("jobs.show", job=job.code))
+    return render_template("jobs/_progress.html", progress=found, back=_origin_address(job))
+
+
+def _result_address(job: JobRun) -> str:
+    result = job.result or {}
+    if job.kind == JobKind.TAKE_LOOK:
+        return url_for("reports.show", pilot=job.arguments["pilot"], report=result["report"])
+    return url_for("imports.show", run=result["run"])
+
+
+def _origin_address(job: JobRun) -> str:
+    """Where the work was asked for: the place to go back to when it fails."""
+    if job.kind == JobKind.TAKE_LOOK:
+        return url_for("pilots.stages", pilot=job.arguments["pilot"])
+    if job.kind == JobKind.PUBLISH_IMPORT:
+        return url_for("imports.show", run=job.arguments["run"])
+    return url_for("imports.map_columns", token=job.arguments["token"])

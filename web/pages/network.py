@@ -1,0 +1,69 @@
+"""The network: its settings, its regions and stores, and forgetting a customer."""
+
+from zoneinfo import available_timezones
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from pilot.errors import PilotError
+from pilot.network import queries, service
+from pilot.words import translate
+from web import forms, shared
+from web.auth import actor, requires
+from web.errors import status_of
+from web.work import roll_back, session, settings
+
+pages = Blueprint("network", __name__, url_prefix="/network")
+
+
+def _page(error: str | None = None) -> str:
+    return render_template(
+        "network/show.html",
+        network=shared.network(),
+        stores=queries.stores(session()),
+        n_customers=queries.n_customers(session()),
+        zones=[(zone, zone) for zone in sorted(available_timezones())],
+        error=error,
+    )
+
+
+@pages.get("/")
+@requires(Permission.NETWORK_VIEW)
+def show() -> ResponseReturnValue:
+    return _page()
+
+
+@pages.post("/")
+@requires(Permission.NETWORK_EDIT)
+def set_up() -> ResponseReturnValue:
+    """Currency, time zone and cut-off; once receipts are in, only the name can change."""
+    try:
+        service.set_up_network(
+            session(),
+            name=forms.text("name", _("Name")),
+            currency=forms.text("currency", _("Currency")).upper(),
+            timezone=forms.text("timezone", _("Time zone")),
+            cutoff_hour=forms.integer("cutoff_hour", _("A business day ends at")),
+            actor=actor(),
+            now=settings().now(),
+        )
+    except PilotError as error:
+        roll_back()
+        return _page(translate(error.message)), status_of(type(error))
+    flash(_("The network's settings are saved."), "success")
+    return redirect(url_for("network.show"))
+
+
+@pages.post("/customers/forget")
+@requires(Permission.CUSTOMER_FORGET)
+def forget_customer() -> ResponseReturnValue:
+    """Erase who a customer is; their integer key stays, with nothing that leads to it."""
+    try:
+        service.forget_customer(session(), forms.text("customer", _("Customer")), actor=actor(), now=settings().now())
+    except PilotError as error:
+        roll_back()
+        return _page(translate(error.message)), status_of(type(error))
+    flash(_("The customer is forgotten."), "success")
+    return redirect(url_for("network.show"))

@@ -1,0 +1,183 @@
+"""Pilots: all of them, a new one, and the tabs of one: plan, stages, assignment, history."""
+
+import csv
+import io
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from pilot.access.queries import users
+from pilot.assignment import queries as ledger
+from pilot.assignment.service import balance_of
+from pilot.audit.queries import history_of
+from pilot.errors import NotFound, PilotError
+from pilot.network import queries as network
+from pilot.planning import queries, service
+from pilot.planning.candidates import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.metrics import PROPOSALS
+from pilot.planning.model import Pilot, Stage
+from pilot.planning.plan import Objective, Plan
+from pilot.programs import queries as programs
+from pilot.words import translate
+from web import forms, plan_view, plan_words
+from web.auth import actor, requires
+from web.errors import status_of
+from web.pages.programs import code_from
+from web.presenters import neutralised
+from web.work import roll_back, session, settings
+
+pages = Blueprint("pilots", __name__, url_prefix="/pilots")
+
+
+@pages.get("/")
+@requires(Permission.PILOT_VIEW)
+def show_all() -> ResponseReturnValue:
+    owners = {user.id: user.name for user in users(session())}
+    return render_template("pilots/show_all.html", pilots=queries.pilots(session()), owners=owners)
+
+
+@pages.route("/new", methods=["GET", "POST"])
+@requires(Permission.PILOT_CREATE)
+def create() -> ResponseReturnValue:
+    """The first lines of a brief: name, program, objective, hypothesis. The objective proposes what is measured."""
+    if request.method == "GET":
+        return _create_page()
+    try:
+        name = forms.text("name", _("Name"))
+        program = programs.program(session(), forms.text("program", _("Program")))
+        objective = forms.choice("objective", _("Objective"), Objective)
+        proposal = PROPOSALS[objective]
+        document = {
+            "objective": objective.value,
+            "hypothesis": forms.text("hypothesis", _("Hypothesis")),
+            "primary": proposal.primary,
+            "secondary": list(proposal.secondary),
+            "mechanism": {"kind": "matched_pairs", "match_on": ["net_minor_per_week"]},
+        }
+        found = service.create_pilot(
+            session(),
+            code=code_from(name),
+            name=name,
+            program=program,
+            document=document,
+            actor=actor(),
+            now=settings().now(),
+        )
+    except PilotError as error:
+        roll_back()
+        return _create_page(translate(error.message)), status_of(type(error))
+    return redirect(url_for("plan.edit", pilot=found.code))
+
+
+@pages.get("/<pilot>")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def show(pilot: Pilot) -> ResponseReturnValue:
+    """The plan."""
+    return plan_view.page(pilot)
+
+
+@pages.get("/<pilot>/stages")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def stages(pilot: Pilot) -> ResponseReturnValue:
+    """The stage board with its next step."""
+    return plan_view.board(pilot)
+
+
+@pages.get("/<pilot>/assignment")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def assignment(pilot: Pilot) -> ResponseReturnValue:
+    """Who was drawn into what, how alike the arms were, and the hash to check it by."""
+    drawn = [stage for stage in pilot.stages if ledger.draw_of(session(), pilot, stage.number) is not None]
+    wanted = request.args.get("stage", type=int)
+    stage = next((one for one in drawn if one.number == wanted), drawn[-1] if drawn else None)
+    more = _ledger_of(pilot, stage) if stage else {}
+    return render_template(
+        "pilots/assignment.html", pilot=pilot, tab="assignment", error=None, drawn=drawn, stage=stage, **more
+    )
+
+
+@pages.get("/<pilot>/assignment.csv")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def ledger_csv(pilot: Pilot) -> ResponseReturnValue:
+    """The ledger of one stage as a table."""
+    draw = ledger.draw_of(session(), pilot, request.args.get("stage", 1, type=int))
+    if draw is None:
+        raise NotFound(kind="draw", name=pilot.code)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["unit", "variant", "block"])
+    writer.writerows([neutralised(cell) for cell in (e.unit_code, e.variant, e.block or "")] for e in draw.entries)
+    return _file(text.getvalue(), "text/csv", f"{pilot.code}-stage-{draw.stage_number}.csv")
+
+
+@pages.get("/<pilot>/assignment.json")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def ledger_record(pilot: Pilot) -> ResponseReturnValue:
+    """The draw's record: enough to draw again elsewhere and get the same ledger hash."""
+    draw = ledger.draw_of(session(), pilot, request.args.get("stage", 1, type=int))
+    if draw is None:
+        raise NotFound(kind="draw", name=pilot.code)
+    return _file(draw.record, "application/json", f"{pilot.code}-stage-{draw.stage_number}.json")
+
+
+@pages.get("/<pilot>/history")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def history(pilot: Pilot) -> ResponseReturnValue:
+    """Everything that happened to this pilot, newest first."""
+    names = {user.email: user.name for user in users(session())}
+    entries = [(entry, names.get(entry.actor, entry.actor)) for entry in history_of(session(), "pilot", pilot.code)]
+    return render_template("pilots/history.html", pilot=pilot, tab="history", error=None, entries=entries[::-1])
+
+
+def _create_page(error: str | None = None) -> str:
+    found = [(program.code, program.name) for program in programs.programs(session())]
+    return render_template(
+        "pilots/create.html", programs=found, objectives=plan_words.objectives(), form=request.form, error=error
+    )
+
+
+def _ledger_of(pilot: Pilot, stage: Stage) -> dict[str, Any]:
+    draw = ledger.draw_of(session(), pilot, stage.number)
+    if draw is None:
+        return {}
+    names = {store.code: store.name for store in network.stores(session())}
+    plan = queries.plan_of(session(), pilot, draw.plan_hash)
+    return {
+        "draw": draw,
+        "rows": _by_block(draw.entries, names),
+        "counts": _counts(draw.entries),
+        "variants": variant_names(plan),
+        "balance": [
+            (translate(COVARIATES[row.covariate]) if row.covariate in COVARIATES else row.covariate, row)
+            for row in balance_of(session(), draw)
+        ],
+        "left_out": [
+            (code, names.get(code, ""), STAYS_OUT_WORDS.get(why)) for code, why in ledger.left_out(draw).items()
+        ],
+        "n_homes": ledger.homes(session(), draw).num_rows,
+    }
+
+
+def variant_names(plan: Plan) -> dict[str, str]:
+    """Variant code → its name in the program."""
+    program = programs.program(session(), plan.program)
+    return {variant.code: variant.name for variant in program.variants}
+
+
+def _by_block(entries: list[Any], names: dict[str, str]) -> list[tuple[Any, str]]:
+    ordered = sorted(entries, key=lambda entry: (entry.block or "", entry.variant != "control", entry.unit_code))
+    return [(entry, names.get(entry.unit_code, "")) for entry in ordered]
+
+
+def _counts(entries: list[Any]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in entries:
+        found[entry.variant] = found.get(entry.variant, 0) + 1
+    return found
+
+
+def _file(text: str, kind: str, name: str) -> Response:
+    return Response(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

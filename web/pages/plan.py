@@ -1,0 +1,200 @@
+"""Working on a plan: edit the draft, submit, sign, send back, amend; what it could see; what a draw would look like."""
+
+import os
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
+
+from pilot.access.permissions import Permission
+from pilot.assignment.exclusions import exclusions
+from pilot.assignment.service import specimen
+from pilot.errors import PilotError
+from pilot.governance import service as governance
+from pilot.network import queries as network
+from pilot.network.segments import segments
+from pilot.outcomes.lake import Lake
+from pilot.planning import queries, service
+from pilot.planning.candidates import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.designer import smallest_effect
+from pilot.planning.lifecycle import PilotState
+from pilot.planning.metrics import library, library_metric
+from pilot.planning.model import Pilot
+from pilot.programs import queries as programs
+from pilot.words import translate
+from web import forms, plan_form, plan_view, plan_words
+from web.auth import actor, requires
+from web.errors import status_of
+from web.work import roll_back, session, settings
+
+pages = Blueprint("plan", __name__, url_prefix="/pilots")
+
+ENTROPY_BYTES = 32
+
+
+@pages.route("/<pilot>/edit", methods=["GET", "POST"])
+@requires(Permission.PILOT_EDIT, of="pilot")
+def edit(pilot: Pilot) -> ResponseReturnValue:
+    """The whole plan on one form; what is still missing in sense is said on the plan page."""
+    if request.method == "GET":
+        return _form_page(pilot, plan_form.shown(queries.draft_plan(pilot)))
+    code = pilot.code
+    try:
+        document = plan_form.read(request.form, pilot.plan)
+        service.edit_draft(session(), pilot, document=document, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused_form(code, error)
+    flash(_("The draft is saved."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.route("/<pilot>/amend", methods=["GET", "POST"])
+@requires(Permission.PILOT_AMEND, of="pilot")
+def amend(pilot: Pilot) -> ResponseReturnValue:
+    """A visible change of a sealed plan; its approvals become void."""
+    if request.method == "GET":
+        return _form_page(pilot, plan_form.shown(queries.sealed_plan(session(), pilot)), amending=True)
+    code = pilot.code
+    try:
+        document = plan_form.read(request.form, queries.sealed_plan(session(), pilot).to_document())
+        reason = forms.text("reason", _("Reason"))
+        lake, now = Lake(settings()), settings().now()
+        service.amend(session(), pilot, document=document, reason=reason, lake=lake, actor=actor(), now=now)
+    except PilotError as error:
+        return _refused_form(code, error, amending=True)
+    flash(_("The amendment waits for its signatures."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.post("/<pilot>/submit")
+@requires(Permission.PILOT_SUBMIT, of="pilot")
+def submit(pilot: Pilot) -> ResponseReturnValue:
+    """Freeze the draft as a version and ask the analysts."""
+    code = pilot.code
+    try:
+        service.submit(session(), pilot, lake=Lake(settings()), actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused_plan(code, error)
+    flash(_("The plan is submitted. An analyst co-signs it next."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.post("/<pilot>/cosign")
+@requires(Permission.PLAN_COSIGN, of="pilot")
+def cosign(pilot: Pilot) -> ResponseReturnValue:
+    """The analyst's signature."""
+    code, reason = pilot.code, forms.text("reason", _("Remark"), required=False)
+    try:
+        governance.cosign(session(), pilot, reason=reason, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused_plan(code, error)
+    flash(_("You have co-signed the plan. An executive approves it next."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.post("/<pilot>/approve")
+@requires(Permission.PLAN_APPROVE, of="pilot")
+def approve(pilot: Pilot) -> ResponseReturnValue:
+    """The executive's approval: the plan is sealed, and the system makes the seed of the draw."""
+    code, reason = pilot.code, forms.text("reason", _("Remark"), required=False)
+    now, entropy = settings().now(), os.urandom(ENTROPY_BYTES)
+    try:
+        governance.approve_and_seal(session(), pilot, reason=reason, actor=actor(), now=now, entropy=entropy)
+    except PilotError as error:
+        return _refused_plan(code, error)
+    flash(_("The plan is sealed. Its first stage can be drawn."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.post("/<pilot>/send-back")
+@requires(Permission.PLAN_SEND_BACK, of="pilot")
+def send_back(pilot: Pilot) -> ResponseReturnValue:
+    """Back to the author, with a reason."""
+    code, reason = pilot.code, forms.text("reason", _("What should change"), required=False)
+    try:
+        governance.send_back_plan(session(), pilot, reason=reason, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused_plan(code, error)
+    flash(_("The plan is back with its author."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.get("/<pilot>/visible/<int:stage>")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def visible(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """The smallest effect that a stage could see, as a part of the plan page."""
+    plan = queries.draft_plan(pilot)
+    excluded = exclusions(session(), pilot, stage)
+    found = smallest_effect(session(), Lake(settings()), plan, stage, excluded=excluded)
+    metric = library_metric(found.metric)
+    names = {store.code: store.name for store in network.stores(session())}
+    return render_template(
+        "pilots/_visible.html",
+        pilot=pilot,
+        found=found,
+        metric=translate(metric.title),
+        unit=metric.metric.unit.value,
+        left_out=[(code, names.get(code, ""), STAYS_OUT_WORDS.get(why)) for code, why in found.left_out],
+        is_open=pilot.state in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED),
+    )
+
+
+@pages.get("/<pilot>/specimen/<int:stage>")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def specimen_draw(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """A draw that binds nobody, from words that are shown."""
+    text = request.args.get("words", "").strip()[:80] or _("specimen")
+    found = specimen(session(), pilot, stage, lake=Lake(settings()), seed_text=text)
+    names = {store.code: store.name for store in network.stores(session())}
+    rows = sorted(found.replayed.rows, key=lambda row: (row.block or "", row.variant != "control", row.unit))
+    balance = [
+        (translate(COVARIATES[row.covariate]) if row.covariate in COVARIATES else row.covariate, row)
+        for row in found.balance
+    ]
+    return render_template("pilots/_specimen.html", found=found, rows=rows, names=names, balance=balance)
+
+
+def _refused_plan(code: str, error: PilotError) -> ResponseReturnValue:
+    roll_back()
+    return plan_view.page(queries.pilot(session(), code), translate(error.message)), status_of(type(error))
+
+
+def _refused_form(code: str, error: PilotError, *, amending: bool = False) -> ResponseReturnValue:
+    roll_back()
+    found = queries.pilot(session(), code)
+    return _form_page(found, request.form, error=translate(error.message), amending=amending), status_of(type(error))
+
+
+def _form_page(pilot: Pilot, form: MultiDict[str, str], *, error: str | None = None, amending: bool = False) -> str:
+    metrics = [
+        {
+            "code": one.code,
+            "title": translate(one.title),
+            "formula": translate(one.formula),
+            "pitfall": translate(one.pitfall),
+            "choice": (one.code, translate(one.title)),
+        }
+        for one in library()
+    ]
+    return render_template(
+        "pilots/edit.html",
+        pilot=pilot,
+        program=programs.program(session(), pilot.plan["program"]),
+        form=form,
+        n_stages=max(1, plan_form.stage_count(form)),
+        metrics=metrics,
+        regions=network.regions(session()),
+        stores=network.stores(session()),
+        segments=segments(session()),
+        objectives=plan_words.objectives(),
+        units=plan_words.units(),
+        mechanisms=plan_words.mechanisms(),
+        covariates=[(code, translate(label)) for code, label in COVARIATES.items()],
+        applies=plan_words.applies(),
+        leads=plan_words.leads(),
+        roles=plan_words.metric_roles(),
+        gate_rules=plan_words.gate_rules(),
+        amending=amending,
+        error=error,
+    )

@@ -1,0 +1,219 @@
+"""A frozen report, its exports, and the executives' decision on it."""
+
+import csv
+import io
+from typing import Any
+
+from babel.numbers import get_currency_precision
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from pilot.access.queries import users
+from pilot.errors import NotFound, PilotError
+from pilot.evidence import charts, queries
+from pilot.evidence.model import FrozenReport
+from pilot.evidence.queries import ReportView
+from pilot.evidence.recommendation import Recommended
+from pilot.evidence.sentences import check_title
+from pilot.governance import decisions, rules
+from pilot.governance import service as governance
+from pilot.governance.model import Choice
+from pilot.network import queries as network
+from pilot.planning import queries as planning
+from pilot.planning.lifecycle import StageState
+from pilot.planning.metrics import library_metric
+from pilot.planning.model import Pilot
+from pilot.words import translate
+from web import forms, report_words, subjects
+from web.auth import actor, may, requires
+from web.errors import status_of
+from web.presenters import neutralised
+from web.work import roll_back, session, settings
+
+pages = Blueprint("reports", __name__, url_prefix="/pilots")
+
+
+@pages.get("/<pilot>/report")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def latest(pilot: Pilot) -> ResponseReturnValue:
+    """The newest report, or what a report will be."""
+    listed = queries.reports_of(session(), pilot)
+    if listed:
+        return redirect(url_for("reports.show", pilot=pilot.code, report=listed[0].code))
+    return render_template("reports/none.html", pilot=pilot, tab="report", error=None)
+
+
+@pages.get("/<pilot>/reports/<report>")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def show(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """One look: the sentence, the table, the charts with their data, what it rests on."""
+    _of(pilot, report)
+    view = queries.report(session(), report)
+    minor = 10 ** get_currency_precision(view.document.currency)
+    return render_template(
+        "reports/show.html",
+        pilot=pilot,
+        tab="report",
+        error=None,
+        view=view,
+        listed=queries.reports_of(session(), pilot),
+        verdict=report_words.verdict(view),
+        rows=report_words.rows(view),
+        rules=[(rule, report_words.rule_in_words(view, rule)) for rule in view.recommendation.rules],
+        forest=charts.forest_chart(view),
+        series_chart=charts.series_chart(view, minor_per_unit=minor) if view.series else None,
+        balance_chart=charts.balance_chart(view),
+        series=_series_table(view),
+        series_unit=library_metric(view.document.series_metric).metric.unit.value,
+        balance=[(charts.covariate_label(row.covariate), row) for row in view.document.balance],
+        checks=[(_check(found.check), found) for found in view.document.analysis.diagnostics],
+        stores={store.code: store.name for store in network.stores(session())},
+    )
+
+
+@pages.get("/<pilot>/reports/<report>/rows.csv")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """The effect table with every digit."""
+    _of(pilot, report)
+    view = queries.report(session(), report)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(
+        ["metric", "role", "variant", "segment", "effect", "relative_effect", "low", "high", "confidence_level", "p_value",
+         "n_units", "n_rows", "method", "stamps", "truth"]
+    )  # fmt: skip
+    for row in view.rows:
+        one = row.estimate
+        cells: list[Any] = [row.metric, row.role, row.variant, row.segment or ""]
+        if one is None:
+            cells += [""] * 9
+        else:
+            cells += [one.effect, one.relative_effect, *one.interval, one.confidence_level, one.p_value, one.n_units]
+            cells += [one.n_rows, one.method]
+        writer.writerow([neutralised(cell) for cell in (*cells, " ".join(row.stamps), row.truth)])
+    return _file(text.getvalue(), "text/csv", f"{report}.csv")
+
+
+@pages.get("/<pilot>/reports/<report>/document.json")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def document(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """The frozen document itself."""
+    return _file(_of(pilot, report).document, "application/json", f"{report}.json")
+
+
+@pages.get("/<pilot>/decision")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def decision(pilot: Pilot) -> ResponseReturnValue:
+    """What was decided on each report, and the decision that waits."""
+    return _decision_page(pilot)
+
+
+@pages.post("/<pilot>/reports/<report>/decide")
+@requires(Permission.DECISION_MAKE, of="pilot")
+def decide(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """An executive's choice with its reason."""
+    code = pilot.code
+    try:
+        frozen = _of(pilot, report)
+        choice = forms.choice("choice", _("Your choice"), Choice)
+        reason = forms.text("reason", _("Reason"))
+        found = governance.decide(session(), frozen, choice, reason=reason, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused(code, error)
+    effective = _("The decision is made and recorded.")
+    waiting = _("Your choice is recorded. A second executive has to agree before it takes effect.")
+    flash(effective if found.takes_effect else waiting, "success")
+    return redirect(url_for("reports.decision", pilot=code))
+
+
+@pages.post("/<pilot>/reports/<report>/answer")
+@requires(Permission.PILOT_AMEND, of="pilot")
+def answer(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """The author's answer to a report that was sent back."""
+    code = pilot.code
+    try:
+        text = forms.text("text", _("Answer"))
+        governance.answer(session(), _of(pilot, report), text, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused(code, error)
+    flash(_("Your answer is with the executives."), "success")
+    return redirect(url_for("reports.decision", pilot=code))
+
+
+def _of(pilot: Pilot, code: str) -> FrozenReport:
+    found: FrozenReport = subjects.load(session(), "report", code)
+    if found.pilot_id != pilot.id:
+        raise NotFound(kind="report", name=code)
+    return found
+
+
+def _refused(code: str, error: PilotError) -> ResponseReturnValue:
+    roll_back()
+    return _decision_page(planning.pilot(session(), code), translate(error.message)), status_of(type(error))
+
+
+def _decision_page(pilot: Pilot, error: str | None = None) -> str:
+    reports = [_of(pilot, one.code) for one in queries.reports_of(session(), pilot)]
+    stage = pilot.current_stage if pilot.stages else None
+    waiting = reports[0] if reports and stage is not None and stage.state == StageState.AT_GATE else None
+    view = queries.report(session(), waiting.code) if waiting else None
+    standing = decisions.standing(session(), waiting) if waiting else None
+    outcome = standing.outcome if standing else None
+    return render_template(
+        "reports/decision.html",
+        pilot=pilot,
+        tab="decision",
+        error=error,
+        report=waiting,
+        view=view,
+        verdict=report_words.verdict(view) if view else [],
+        standing=standing,
+        is_sent_back=outcome is not None and outcome.choice == Choice.SEND_BACK,
+        choices=_choices(pilot, waiting) if waiting and may(Permission.DECISION_MAKE, pilot) else [],
+        past=[(one, decisions.all_decisions(session(), one), decisions.all_answers(session(), one)) for one in reports],
+        people={user.id: user.name for user in users(session())},
+    )
+
+
+def _choices(pilot: Pilot, report: FrozenReport) -> list[tuple[str, str, str]]:
+    """(code, name, what it does and how many executives it takes)."""
+    plan = planning.plan_of(session(), pilot, report.plan_hash)
+    later = [stage for stage in plan.stages if stage.number > report.stage_number]
+    next_one = later[0].name if later else _("the whole network")
+    means = {
+        Choice.APPROVE: (_("Approve"), _("Goes on to: %(next)s.", next=next_one)),
+        Choice.EXTEND: (_("Extend"), _("The stage runs on to its next planned look; controls stay controls.")),
+        Choice.SEND_BACK: (_("Send back"), _("The author answers your question; nothing moves until then.")),
+        Choice.STOP: (_("Stop"), _("The pilot ends without a rollout.")),
+    }
+    found = []
+    for choice, (name, what) in means.items():
+        override = rules.is_override(choice, Recommended(report.recommendation))
+        is_network = any(stage.is_network for stage in later[:1])
+        wide = rules.goes_network_wide(choice, is_last_stage=not later, next_is_network=is_network)
+        if override:
+            what += " " + _("This goes against the recommendation.")
+        if rules.signatures_needed(override=override, network_wide=wide) > 1:
+            what += " " + _("It takes two executives.")
+        found.append((choice.value, name, what))
+    return found
+
+
+def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]:
+    """Week by week, each variant's mean: the table behind the chart."""
+    weeks: dict[Any, list[tuple[str, float]]] = {}
+    for point in view.series:
+        weeks.setdefault(point.week, []).append((charts.variant_label(view, point.variant), point.value))
+    return sorted(weeks.items())
+
+
+def _check(check: str) -> str:
+    title = translate(check_title(check))
+    return f"{title}: {charts.covariate_label(check.split(':', 1)[1])}" if ":" in check else title
+
+
+def _file(text: str, kind: str, name: str) -> Response:
+    return Response(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,61 @@
+"""Acts on a stage: draw it, start it, take a look; and ending a pilot early."""
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from pilot.errors import PilotError
+from pilot.governance import service as governance
+from pilot.jobs import service as jobs
+from pilot.jobs.model import JobKind
+from pilot.outcomes.lake import Lake
+from pilot.planning import queries
+from pilot.planning.model import Pilot
+from pilot.words import translate
+from web import plan_view
+from web.auth import actor, requires
+from web.errors import status_of
+from web.work import roll_back, session, settings
+
+pages = Blueprint("stages", __name__, url_prefix="/pilots")
+
+
+@pages.post("/<pilot>/stages/<int:stage>/draw")
+@requires(Permission.STAGE_DRAW, of="pilot")
+def draw(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """The binding draw, from the seed that the seal made."""
+    code = pilot.code
+    try:
+        governance.draw(session(), pilot, stage, lake=Lake(settings()), actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused(code, error)
+    flash(_("The stage is drawn and the ledger is written."), "success")
+    return redirect(url_for("pilots.assignment", pilot=code, stage=stage))
+
+
+@pages.post("/<pilot>/stages/<int:stage>/start")
+@requires(Permission.STAGE_START, of="pilot")
+def start(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """The go-ahead of a drawn stage."""
+    code = pilot.code
+    try:
+        governance.start_stage(session(), pilot, stage, actor=actor(), now=settings().now())
+    except PilotError as error:
+        return _refused(code, error)
+    flash(_("The stage has its go-ahead."), "success")
+    return redirect(url_for("pilots.stages", pilot=code))
+
+
+@pages.post("/<pilot>/stages/<int:stage>/report")
+@requires(Permission.REPORT_MAKE, of="pilot")
+def take_look(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """One look: the report is computed in the background and frozen."""
+    arguments = {"pilot": pilot.code, "stage": stage}
+    job = jobs.enqueue(session(), JobKind.TAKE_LOOK, arguments, actor=actor(), now=settings().wall_clock())
+    return redirect(url_for("jobs.show", job=job.code))
+
+
+def _refused(code: str, error: PilotError) -> ResponseReturnValue:
+    roll_back()
+    return plan_view.board(queries.pilot(session(), code), translate(error.message)), status_of(type(error))

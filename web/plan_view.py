@@ -1,0 +1,164 @@
+"""What the plan tab and the stage board of a pilot show, and which act is this person's next."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import render_template, url_for
+from flask_babel import gettext as _
+
+from pilot.access.permissions import Permission
+from pilot.access.queries import users
+from pilot.governance.approvals import approvals
+from pilot.network import queries as network
+from pilot.planning import queries
+from pilot.planning.amendments import difference
+from pilot.planning.candidates import COVARIATES
+from pilot.planning.lifecycle import PilotState, StageState
+from pilot.planning.metrics import library_metric
+from pilot.planning.model import Pilot, PlanVersion, Stage
+from pilot.planning.plan import Plan
+from pilot.planning.rules import problems
+from pilot.programs import queries as programs
+from pilot.words import translate
+from web import plan_words, presenters
+from web.auth import may
+from web.work import session, settings
+
+AMENDABLE = frozenset({PilotState.SEALED, PilotState.DRAWN, PilotState.RUNNING, PilotState.AT_GATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A sign-off that waits for the person who looks at the page."""
+
+    title: str
+    text: str
+    button: str
+    confirm: str
+    url: str
+
+
+def page(pilot: Pilot, error: str | None = None) -> str:
+    """The plan tab."""
+    versions = queries.versions(session(), pilot)
+    plan = queries.draft_plan(pilot)
+    program = programs.program(session(), plan.program)
+    offered = (
+        plan.model_copy(update={"offers": _offers_now(plan, program)}) if pilot.state == PilotState.DRAFT else plan
+    )
+    return render_template(
+        "pilots/plan.html",
+        pilot=pilot,
+        tab="plan",
+        error=error,
+        plan=plan,
+        program=program,
+        words=in_words(plan, {variant.code: variant.name for variant in program.variants}),
+        stage_words=_stage_words(plan),
+        problems=[found.message for found in problems(offered)] if pilot.state == PilotState.DRAFT else [],
+        may_amend=pilot.state in AMENDABLE and may(Permission.PILOT_AMEND, pilot),
+        sign=_signature(pilot),
+        versions=versions,
+        version=versions[-1] if versions else None,
+        difference=_difference(pilot, versions),
+        approvals=approvals(session(), pilot),
+        people={user.id: user.name for user in users(session())},
+    )
+
+
+def board(pilot: Pilot, error: str | None = None) -> str:
+    """The stage board."""
+    plan = queries.sealed_plan(session(), pilot) if pilot.plan_hash else queries.draft_plan(pilot)
+    running = {stage.number: stage for stage in pilot.stages}
+    current = current_stage(pilot)
+    today = queries.local_date(session(), settings().now())
+    return render_template(
+        "pilots/stages.html",
+        pilot=pilot,
+        tab="stages",
+        error=error,
+        plan=plan,
+        running=running,
+        current=current,
+        today=today,
+        stage_words=_stage_words(plan),
+        gate_words={code: text for code, text in plan_words.gate_rules()},
+        may_look=current is not None
+        and current.state in (StageState.RUNNING, StageState.EXTENDED)
+        and today > current.ends_on,
+    )
+
+
+def current_stage(pilot: Pilot) -> Stage | None:
+    """The stage that the pilot is in; None before the seal and after the end."""
+    return pilot.current_stage if pilot.stages else None
+
+
+def in_words(plan: Plan, variants: dict[str, str]) -> dict[str, str]:
+    """Every code of the plan as a reader's word."""
+    total = sum(variant.weight for variant in plan.variants) or 1
+    return {
+        "objective": plan_words.objective_name(plan.objective),
+        "unit": plan_words.named(plan_words.units(), plan.unit),
+        "mechanism": plan_words.named(plan_words.mechanisms(), plan.mechanism.kind),
+        "match_on": ", ".join(translate(COVARIATES[code]) for code in plan.mechanism.match_on if code in COVARIATES),
+        "applies_by": plan_words.named(plan_words.applies(), plan.applies_by),
+        "leads": plan_words.named(plan_words.leads(), plan.leads),
+        "variants": ", ".join(
+            f"{variants.get(one.code, one.code)} ({presenters.share(one.weight / total, 0)})" for one in plan.variants
+        ),
+        "primary": translate(library_metric(plan.primary).title),
+        "secondary": ", ".join(translate(library_metric(code).title) for code in plan.secondary),
+        "guardrails": ", ".join(
+            _(
+                "%(metric)s (at most %(margin)s worse)",
+                metric=translate(library_metric(one.metric).title),
+                margin=presenters.share(float(one.margin_share)),
+            )
+            for one in plan.guardrails
+        ),
+        "alpha": presenters.share(float(plan.alpha)),
+    }
+
+
+def _stage_words(plan: Plan) -> dict[int, str]:
+    regions = {region.code: region.name for region in network.regions(session())}
+    return {stage.number: plan_words.stage_in_words(plan, stage, regions) for stage in plan.stages}
+
+
+def _offers_now(plan: Plan, program: Any) -> tuple[Any, ...]:
+    from pilot.planning.service import current_offers
+
+    return (
+        current_offers(session(), plan) if {v.code for v in plan.variants} <= {v.code for v in program.variants} else ()
+    )
+
+
+def _difference(pilot: Pilot, versions: list[PlanVersion]) -> tuple[Any, ...]:
+    """What the last submitted version changes of the sealed one, while it waits for its signatures."""
+    sealed = next((one for one in versions if one.hash == pilot.plan_hash), None)
+    if sealed is None or versions[-1].hash == sealed.hash:
+        return ()
+    return difference(sealed.text, versions[-1].text)
+
+
+def _signature(pilot: Pilot) -> Signature | None:
+    if pilot.state == PilotState.SUBMITTED and may(Permission.PLAN_COSIGN, pilot):
+        return Signature(
+            _("Your co-signature"),
+            _("You vouch for the design: the metric that leads, the draw, the windows and what the plan can see."),
+            _("Co-sign the plan"),
+            _("You sign exactly this text of the plan."),
+            url_for("plan.cosign", pilot=pilot.code),
+        )
+    if pilot.state == PilotState.COSIGNED and may(Permission.PLAN_APPROVE, pilot):
+        return Signature(
+            _("Your approval"),
+            _(
+                "With your approval the plan is sealed. The system makes the seed of the draw, once; nobody can choose it."
+            ),
+            _("Approve and seal"),
+            _("The plan is sealed as it stands. Later changes are amendments and void the signatures."),
+            url_for("plan.approve", pilot=pilot.code),
+        )
+    return None

@@ -1,0 +1,99 @@
+"""The words of a plan: what each code is called on the pages, for forms and for reading."""
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, Plan, StagePlan
+from web import presenters
+
+
+def objectives() -> list[tuple[str, str, str]]:
+    """(code, name, what it means for what is measured)."""
+    return [
+        (
+            "win",
+            _("Win new customers"),
+            _("Looks at what the whole store sells, also to people who never showed a card."),
+        ),
+        (
+            "keep",
+            _("Keep the customers we have"),
+            _("Looks at the whole store, and at whether listed customers come back."),
+        ),
+        ("defend", _("Defend against a rival"), _("Looks at the whole store, in stores near the rival.")),
+    ]
+
+
+def units() -> list[tuple[str, str]]:
+    return [("store", _("Stores")), ("region", _("Regions")), ("customer", _("Customers"))]
+
+
+def mechanisms() -> list[tuple[str, str]]:
+    return [
+        ("matched_pairs", _("Matched pairs: one of two alike gets it")),
+        ("stratified", _("Stratified: drawn inside each region or segment")),
+        ("complete", _("Complete: drawn among all")),
+        ("bernoulli_hash", _("By code: each customer by their own code, later arrivals too")),
+    ]
+
+
+def applies() -> list[tuple[str, str]]:
+    return [("visited", _("the store they stand in")), ("home", _("their home store"))]
+
+
+def leads() -> list[tuple[str, str]]:
+    return [("store_totals", _("What whole stores sell")), ("customers", _("What listed customers do"))]
+
+
+def gate_rules() -> list[tuple[str, str]]:
+    return [
+        ("leading_metric", _("The leading metric is better, at the level of its look")),
+        ("guardrails", _("No guardrail got worse by more than its margin")),
+        ("no_alarm", _("No alarm: the draw, the data and the sample are in order")),
+    ]
+
+
+def metric_roles() -> list[tuple[str, str]]:
+    return [("", "–"), ("secondary", _("Secondary")), ("guardrail", _("Guardrail"))]
+
+
+def role_of_metric(role: str) -> str:
+    return {"primary": _("Primary"), "secondary": _("Secondary"), "guardrail": _("Guardrail")}.get(role, role)
+
+
+def named(pairs: list[tuple[str, str]], code: str) -> str:
+    """The name of ``code`` in a list of choices."""
+    return dict(pairs).get(str(code), str(code))
+
+
+def objective_name(code: str) -> str:
+    return next((name for known, name, _hint in objectives() if known == str(code)), str(code))
+
+
+def where(stage: StagePlan, regions: dict[str, str]) -> str:
+    """The units of a stage in words."""
+    if stage.units == (ALL_UNITS,):
+        return _("all stores")
+    in_regions = [
+        regions.get(code.removeprefix(REGION_PREFIX), code) for code in stage.units if _is_region(code, regions)
+    ]
+    n_stores = len(stage.units) - len(in_regions)
+    parts = [_("the region %(name)s", name=name) for name in in_regions]
+    if n_stores:
+        parts.append(ngettext("%(num)d named store", "%(num)d named stores", n_stores))
+    return ", ".join(parts)
+
+
+def _is_region(code: str, regions: dict[str, str]) -> bool:
+    return code.startswith(REGION_PREFIX) or code in regions
+
+
+def stage_in_words(plan: Plan, stage: StagePlan, regions: dict[str, str]) -> str:
+    """When, how long and where, as one line."""
+    return _(
+        "%(weeks)s from %(first)s to %(last)s in %(where)s",
+        weeks=ngettext("%(num)d week", "%(num)d weeks", stage.weeks),
+        first=presenters.day(stage.starts_on),
+        last=presenters.day(stage.ends_on()),
+        where=where(stage, regions),
+    )

@@ -1,0 +1,200 @@
+"""A report in sentences and table cells: the verdict first, then every row with its interval, p, n and method."""
+
+from dataclasses import dataclass
+
+from flask_babel import gettext as _
+
+from experiments.estimate.estimate import Estimate, Method
+from experiments.report import BLOCKING_STAMPS, Stamp
+from pilot.evidence.charts import variant_label
+from pilot.evidence.queries import ReportView, RowView
+from pilot.evidence.recommendation import RuleResult
+from pilot.evidence.sentences import METHODS, RULES, STAMPS
+from pilot.planning.metrics import library_metric
+from pilot.words import translate
+from web import plan_words, presenters
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A stamp in words; ``blocks``: a row that carries it cannot pass a gate."""
+
+    text: str
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One estimate in cells."""
+
+    effect: str
+    relative: str
+    interval: str
+    level: str
+    p: str
+    n: str
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """One row of the effect table; ``line`` or ``refusal`` is there."""
+
+    metric: str
+    pitfall: str
+    variant: str
+    segment: str | None
+    role: str
+    leads: bool
+    verdict: presenters.Badge | None
+    line: Line | None
+    gate: str
+    means: str
+    alternatives: tuple[Line, ...]
+    stamps: tuple[Stamped, ...]
+    assumption: str | None
+    refusal: str | None
+    guardrail: str | None
+    truth: str | None
+    covers_truth: bool | None
+
+
+def verdict(report: ReportView) -> list[str]:
+    """The sentences on top, one for each row that leads (the first row where nothing may lead)."""
+    leading = [row for row in report.rows if row.leads] or [row for row in (report.headline,) if row is not None]
+    return [_sentence(report, row) for row in leading]
+
+
+def rows(report: ReportView) -> list[ShownRow]:
+    """Every row of the effect table, the leading ones first."""
+    return [
+        _shown(report, row) for row in sorted(report.rows, key=lambda row: (not row.leads, row.segment is not None))
+    ]
+
+
+def rule_in_words(report: ReportView, result: RuleResult) -> str:
+    """A rule of the gate, with the metric and variant it was about."""
+    about = [translate(library_metric(result.metric).title)] if result.metric else []
+    if result.variant and len({row.variant for row in report.rows}) > 1:
+        about.append(variant_label(report, result.variant))
+    sentence = translate(RULES[result.rule])
+    return f"{sentence} ({', '.join(about)})" if about else sentence
+
+
+def _sentence(report: ReportView, row: RowView) -> str:
+    metric, variant = translate(row.title), variant_label(report, row.variant)
+    if row.estimate is None:
+        why = translate(row.refusal) if row.refusal else ""
+        return _("%(metric)s cannot be estimated for “%(variant)s”. %(why)s", metric=metric, variant=variant, why=why)
+    low_high = row.interval_gate or row.estimate.interval
+    values = {
+        "metric": metric,
+        "variant": variant,
+        "effect": presenters.change(row.estimate.effect, row.unit, report.document.currency),
+        "relative": presenters.relative(row.estimate.relative_effect),
+        "interval": presenters.interval(low_high, row.unit, report.document.currency),
+        "level": presenters.level(row.gate_confidence or row.estimate.confidence_level),
+        "n": presenters.whole(row.estimate.n_units),
+    }
+    if row.verdict == "no_evidence":
+        said = _(
+            "There is no evidence of a difference: %(metric)s under “%(variant)s” was %(effect)s against control "
+            "(%(relative)s), and anything from %(interval)s fits the data (%(level)s interval, n = %(n)s).",
+            **values,
+        )
+    elif row.estimate.effect > 0:
+        said = _(
+            "“%(variant)s” raised the %(metric)s by %(effect)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            **{**values, "metric": _in_sentence(metric)},
+        )
+    else:
+        said = _(
+            "“%(variant)s” lowered the %(metric)s by %(effect)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            **{**values, "metric": _in_sentence(metric)},
+        )
+    warnings = [translate(STAMPS[stamp]) for stamp in map(Stamp, row.stamps) if stamp in BLOCKING_STAMPS]
+    return " ".join([said, *(f"{warning}." for warning in warnings)])
+
+
+def _shown(report: ReportView, row: RowView) -> ShownRow:
+    currency = report.document.currency
+    estimate = row.estimate
+    return ShownRow(
+        metric=translate(row.title),
+        pitfall=translate(row.pitfall),
+        variant=variant_label(report, row.variant),
+        segment=row.segment,
+        role=plan_words.role_of_metric(row.role),
+        leads=row.leads,
+        verdict=_verdict_badge(row.verdict),
+        line=_line(estimate, row, currency, row.p_value_adjusted) if estimate else None,
+        gate=_gate(row, currency),
+        means=_means(estimate, row.unit, currency) if estimate else "",
+        alternatives=tuple(_line(other, row, currency) for other in row.alternatives),
+        stamps=tuple(Stamped(translate(STAMPS[s]), s in BLOCKING_STAMPS) for s in map(Stamp, row.stamps)),
+        assumption=translate(row.assumption) if row.assumption else None,
+        refusal=translate(row.refusal) if row.refusal else None,
+        guardrail=_guardrail(row, currency),
+        truth=presenters.change(row.truth, row.unit, currency) if row.truth is not None else None,
+        covers_truth=row.covers_truth,
+    )
+
+
+def _line(estimate: Estimate, row: RowView, currency: str, adjusted: float | None = None) -> Line:
+    return Line(
+        effect=presenters.change(estimate.effect, row.unit, currency),
+        relative=presenters.relative(estimate.relative_effect),
+        interval=presenters.interval(estimate.interval, row.unit, currency),
+        level=presenters.level(estimate.confidence_level),
+        p=presenters.p_value(estimate.p_value if adjusted is None else adjusted),
+        n=presenters.whole(estimate.n_units),
+        method=translate(METHODS[Method(estimate.method)]),
+    )
+
+
+def _gate(row: RowView, currency: str) -> str:
+    """The interval that the gate reads, where it is another than the one in the table."""
+    if row.interval_gate is None or row.gate_confidence is None or row.estimate is None:
+        return ""
+    if abs(row.gate_confidence - row.estimate.confidence_level) < 1e-12:
+        return ""
+    return _(
+        "%(level)s interval of the gate: %(interval)s",
+        level=presenters.level(row.gate_confidence),
+        interval=presenters.interval(row.interval_gate, row.unit, currency),
+    )
+
+
+def _means(estimate: Estimate, unit: str, currency: str) -> str:
+    return _(
+        "%(variant)s against %(control)s",
+        variant=presenters.quantity(estimate.mean_variant, unit, currency),
+        control=presenters.quantity(estimate.mean_control, unit, currency),
+    )
+
+
+def _guardrail(row: RowView, currency: str) -> str | None:
+    if row.non_inferiority is None:
+        return None
+    found = row.non_inferiority
+    values = {
+        "margin": presenters.quantity(found.margin, row.unit, currency),
+        "p": presenters.p_value(found.p_value),
+    }
+    if found.holds:
+        return _("Holds: a loss of more than %(margin)s is ruled out (p %(p)s).", **values)
+    return _("A loss of more than %(margin)s is not ruled out (p %(p)s).", **values)
+
+
+def _verdict_badge(verdict: str | None) -> presenters.Badge | None:
+    table = {
+        "better": presenters.Badge(_("Better"), "good"),
+        "worse": presenters.Badge(_("Worse"), "bad"),
+        "no_evidence": presenters.Badge(_("No evidence of a difference"), "neutral"),
+    }
+    return table.get(verdict or "")
+
+
+def _in_sentence(title: str) -> str:
+    """A title inside a sentence of its language: English and Russian write it small."""
+    return title[:1].lower() + title[1:]
