@@ -14,7 +14,6 @@ from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
 from pilot.assignment.queries import draws_in_force, left_out, mechanism_of, stores_by_unit, unit_of
 from pilot.network.model import Customer, Network, Store
 from pilot.network.queries import store_by_code
-from pilot.network.segments import segment_of
 from pilot.planning.candidates import STAYS_OUT_WORDS
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import AppliesBy, Plan, PlannedOffer
@@ -40,7 +39,7 @@ class Answer:
     valid_until: date | None
 
     def to_document(self) -> dict[str, Any]:
-        """The JSON form of the API and the command line: codes and values, with the reason in English beside its code."""
+        """The JSON form of the API and the command line: codes and values, the reason in English beside its code."""
         return {
             "store": self.store,
             "customer": self.customer,
@@ -103,7 +102,7 @@ _NO_PILOT = ("no_pilot", N_("Store {store} takes part in no pilot."))
 _LEFT_OUT = ("left_out", N_("{unit} was left out of the draw of {pilot}: {why}."))
 _NOT_LISTED = (
     "not_listed",
-    N_("{pilot} goes by home store, and no home store of this customer was known at its start."),
+    N_("{pilot} goes by home store, and none was known of this customer at its start."),
 )
 _NOT_RECOGNISED = ("not_recognised", N_("{pilot} goes by customer, and no known customer was named."))
 _NOT_IN_SEGMENT = ("not_in_segment", N_("The customer is in none of the segments of {pilot}."))
@@ -132,7 +131,7 @@ def _answer(session: Session, asked: _Asked, case: _Case) -> Answer | None:
         values = {"pilot": pilot.code, "stage": stage.number, "starts_on": stage.starts_on.isoformat()}
         return _no(asked, _NOT_STARTED, values, case)
     until = stage.ends_on if asked.today <= stage.ends_on and stage.state != StageState.PASSED else None
-    return _given(session, asked, case.pilot, case.stage.number, case.plan, found, until)
+    return _given(asked, case.pilot, case.stage.number, case.plan, found, until)
 
 
 def _variant(session: Session, asked: _Asked, case: _Case) -> _Found | Answer | None:
@@ -165,7 +164,7 @@ def _by_customer(session: Session, asked: _Asked, case: _Case) -> _Found | Answe
         return _Found(variant, _say(_CUSTOMER, {"variant": variant})) if variant else None
     if asked.store.code not in _stores_of(case):
         return None
-    if case.plan.segments and segment_of(session, customer) not in case.plan.segments:
+    if case.plan.segments and case.plan.segment_for(customer.attributes) not in case.plan.segments:
         return _no(asked, _NOT_IN_SEGMENT, {"pilot": case.pilot.code}, case)
     variant = assign_one(mechanism, str(customer.customer_key))
     return _Found(variant, _say(_CUSTOMER, {"variant": variant}))
@@ -180,18 +179,16 @@ def _rolled_out(session: Session, asked: _Asked) -> Answer | None:
             return _answer_of(asked, pilot.code, None, None, None, _say(_HOLDOUT, values))
         if len(plan.treated) == 1:
             found = _Found(plan.treated[0], _say(_ROLLED_OUT, {"pilot": pilot.code}))
-            return _given(session, asked, pilot, None, plan, found, None)
+            return _given(asked, pilot, None, plan, found, None)
     return None
 
 
-def _given(
-    session: Session, asked: _Asked, pilot: Pilot, stage: int | None, plan: Plan, found: _Found, until: date | None
-) -> Answer:
+def _given(asked: _Asked, pilot: Pilot, stage: int | None, plan: Plan, found: _Found, until: date | None) -> Answer:
     """The offer of the variant for this customer's segment; control gets none, and the reason is the draw itself."""
     offers = plan.offers_of(found.variant)
     segment = None
-    if any(offer.segment for offer in offers):
-        segment = segment_of(session, asked.customer) if asked.customer else None
+    if any(offer.segment for offer in offers) and asked.customer is not None:
+        segment = plan.segment_for(asked.customer.attributes)
     offer = next((offer for offer in offers if offer.segment is None or offer.segment == segment), None)
     reason = found.reason
     if offer is None and found.variant != CONTROL:

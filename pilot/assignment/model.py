@@ -21,7 +21,7 @@ class SealedSeed(Base):
 
 
 class Draw(Base):
-    """One draw. ``record`` is its canonical JSON: mechanism, candidates in order, covariates, seed: all a replay needs."""
+    """One draw. ``record`` is its canonical JSON: mechanism, candidates, covariates, seed (``record.py``)."""
 
     __tablename__ = "draw"
     __table_args__ = (UniqueConstraint("pilot_id", "stage_number", "plan_hash"),)

@@ -37,7 +37,7 @@ def require_started_stages_untouched(sealed: Plan, amended: Plan, *, last_starte
     Before the first start everything may change.
     """
     later = {stage.number for stage in (*sealed.stages, *amended.stages) if stage.number > last_started}
-    allowed = ("revision", *(f"stages.{number}." for number in sorted(later)))
+    allowed = ("revision", "stages.order", *(f"stages.{number}." for number in sorted(later)))
     for row in difference(sealed.text(), amended.text()):
         if last_started and not row.path.startswith(allowed):
             raise AmendmentTouchesStartedStage(stage=last_started, path=row.path)
@@ -51,6 +51,7 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
         for key in value:
             yield from _leaves(value[key], f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        yield f"{path}.order", json.dumps([_name(item, position) for position, item in enumerate(value, start=1)])
         for position, item in enumerate(value, start=1):
             yield from _leaves(item, f"{path}.{_name(item, position)}")
     else:

@@ -27,7 +27,7 @@ from experiments.errors import ExperimentError
 from experiments.measure.metrics import AssignmentUnit, spend_per_customer
 from experiments.measure.moments import unit_moments
 from experiments.measure.windows import Window, Windows
-from pilot.network.model import Region, Store
+from pilot.network.model import Customer, Region, Store
 from pilot.network.segments import segments_of_all
 from pilot.outcomes import history
 from pilot.planning.errors import MechanismDoesNotFit, TooLittleHistory, UnknownUnits
@@ -317,7 +317,7 @@ def _spend(
 
 def _customers(session: Session, plan: Plan, homes: Mapping[int, int]) -> tuple[Candidate, ...]:
     """The listed customers inside the chosen segments (all where none is chosen); the stratum is the segment."""
-    segment_of = segments_of_all(session)
+    segment_of = _segments_by_plan(session, plan) if plan.segment_rules else segments_of_all(session)
     wanted = set(plan.segments)
     found = []
     for key in homes:
@@ -325,3 +325,9 @@ def _customers(session: Session, plan: Plan, homes: Mapping[int, int]) -> tuple[
         if not wanted or segment in wanted:
             found.append(Candidate(str(key), segment or NO_SEGMENT, {}))
     return tuple(sorted(found, key=lambda candidate: candidate.code))
+
+
+def _segments_by_plan(session: Session, plan: Plan) -> dict[int, str | None]:
+    """customer_key → segment by the rules that were sealed, not by those of today."""
+    rows = session.execute(select(Customer.customer_key, Customer.attributes).where(Customer.forgotten_at.is_(None)))
+    return {key: plan.segment_for(attributes) for key, attributes in rows}

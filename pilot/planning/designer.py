@@ -20,6 +20,7 @@ from experiments.measure.windows import Window, windows_for
 from experiments.messages import Message as ExperimentMessage
 from experiments.monitor.looks import advancing_level
 from pilot.errors import PilotError
+from pilot.outcomes import history
 from pilot.planning.candidates import (
     NOTHING_EXCLUDED,
     CandidateList,
@@ -96,7 +97,7 @@ def design_of(
 ) -> Design:
     """The stage's candidates, mechanism, level and smallest p on the history up to its start, or up to now."""
     version = lake.version()
-    before = min(plan.stage(number).starts_on, _observed(lake, version)[1] + timedelta(days=1))
+    before = min(plan.stage(number).starts_on, _observed(lake, version, number)[1] + timedelta(days=1))
     listed = candidate_list(session, lake, plan, number, version=version, before=before, excluded=excluded)
     return design_from(plan, number, listed)
 
@@ -144,7 +145,7 @@ def smallest_effect(
         design = design_of(session, lake, plan, number, excluded=excluded)
     except PilotError as error:
         return _nothing(plan, number, error.message)
-    windows = _past_windows(plan, plan.stage(number), *_observed(lake, lake.version()))
+    windows = _past_windows(plan, plan.stage(number), *_observed(lake, lake.version(), number))
     refusal, visible = None, None
     try:
         require_reach(plan, number, design)
@@ -254,13 +255,12 @@ def _arms(
     return tuple(found)
 
 
-def _observed(lake: Lake, version: int) -> tuple[date, date]:
-    """First and last business day with receipts."""
-    days = lake.receipts(version).business_date
-    table = lake.receipts(version).aggregate(first=days.min(), last=days.max()).to_pyarrow().to_pylist()[0]
-    if table["first"] is None:
-        raise TooLittleHistory(first="–", last="–", stage="–")
-    return table["first"], table["last"]
+def _observed(lake: Lake, version: int, stage_number: int) -> tuple[date, date]:
+    """First and last business day with receipts; ``TooLittleHistory`` where there are none."""
+    known = history.period_known(lake, version)
+    if known is None:
+        raise TooLittleHistory(first="–", last="–", stage=stage_number)
+    return known
 
 
 def _note(stage: StagePlan, windows: list[_PastWindow]) -> Message | None:

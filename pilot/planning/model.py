@@ -81,9 +81,7 @@ class Pilot(Base):
 
     def draw(self, number: int) -> None:
         """The current stage has its ledger."""
-        stage = self._current(number)
-        stage.move(StageState.DRAWN)
-        self._move(PilotState.DRAWN)
+        self._move_both(self._current(number), StageState.DRAWN, PilotState.DRAWN)
 
     def start_stage(self, number: int, approvals: Sequence[Proof], *, today: date) -> None:
         """Give the drawn stage its go-ahead, on the day it starts or before; both sign-offs must still hold."""
@@ -91,8 +89,7 @@ class Pilot(Base):
         require_proofs(self.code, self.owner_id, self.plan_hash or "", approvals, [ProofKind.COSIGN, ProofKind.APPROVE])
         if today > stage.starts_on:
             raise StartPassed(stage=number, pilot=self.code, starts_on=str(stage.starts_on), today=str(today))
-        stage.move(StageState.RUNNING)
-        self._move(PilotState.RUNNING)
+        self._move_both(stage, StageState.RUNNING, PilotState.RUNNING)
 
     def reach_gate(self, number: int, *, today: date) -> None:
         """The stage's window is over and a report of it is frozen: one look is taken."""
@@ -123,8 +120,7 @@ class Pilot(Base):
         is_last = stage is self.stages[-1]
         if is_last or is_next_network:
             require_two_people(self.code, decisions)
-        stage.move(StageState.PASSED)
-        self._move(PilotState.ROLLED_OUT if is_last else PilotState.SEALED)
+        self._move_both(stage, StageState.PASSED, PilotState.ROLLED_OUT if is_last else PilotState.SEALED)
 
     def stop(self) -> None:
         """The end without a rollout: every stage that has not passed stops."""
@@ -151,6 +147,12 @@ class Pilot(Base):
 
     def _move(self, to: PilotState) -> None:
         lifecycle.require_move(self.code, PilotState(self.state), to)
+        self.state = to
+
+    def _move_both(self, stage: "Stage", stage_to: StageState, to: PilotState) -> None:
+        """Both moves or neither."""
+        lifecycle.require_move(self.code, PilotState(self.state), to)
+        stage.move(stage_to)
         self.state = to
 
     def _move_with_stage(self, to: PilotState) -> None:

@@ -1,5 +1,6 @@
 """The plan: everything the analysis depends on, as one frozen value with a canonical text and its hash."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from experiments.design.mechanisms import MechanismKind
 from experiments.measure.metrics import AssignmentUnit
 from pilot.canonical import canonical_text, sha256_hex
+from pilot.network.segments import fits
 from pilot.planning.errors import NoSuchStage, PlanUnreadable
 from pilot.programs.errors import first_problem
 from pilot.programs.exact import ExactDecimal, Whole
@@ -84,6 +86,13 @@ class PlannedOffer(_Part):
     enrolment: dict[str, Any]
 
 
+class PlannedSegment(_Part):
+    """A segment's rule as it was when the plan was submitted; the first that fits is a customer's."""
+
+    code: Code
+    rule: dict[str, Any]
+
+
 class Guardrail(_Part):
     """A metric that must not get worse by more than ``margin_share`` of its mean before the start."""
 
@@ -137,7 +146,8 @@ class Plan(_Part):
     """A pilot's plan, valid in form; whether it makes sense is for ``rules.problems``. Same content, same hash.
 
     ``revision`` is the number of the submitted version: a plan that was sent back and comes again has another hash,
-    so that its old sign-offs lapse.
+    so that its old sign-offs lapse. ``offers`` and ``segment_rules`` are filled in at submission from
+    what the program and the network hold then; ``segments`` are those whose customers may be drawn (none: all).
     """
 
     version: Annotated[Whole, Field(ge=1, le=1)] = 1
@@ -159,6 +169,7 @@ class Plan(_Part):
     variants: tuple[PlannedVariant, ...] = ()
     offers: tuple[PlannedOffer, ...] = ()
     segments: tuple[Code, ...] = ()
+    segment_rules: tuple[PlannedSegment, ...] = ()
     windows: Windows = Windows()
     eligibility: Eligibility = Eligibility()
     holdout: tuple[Code, ...] = ()
@@ -206,6 +217,10 @@ class Plan(_Part):
     def offers_of(self, variant: str) -> tuple[PlannedOffer, ...]:
         """What ``variant`` gives, one offer per segment or one for all."""
         return tuple(offer for offer in self.offers if offer.variant == variant)
+
+    def segment_for(self, attributes: Mapping[str, str]) -> str | None:
+        """The first segment whose sealed rule fits these customer attributes; None where none does."""
+        return next((segment.code for segment in self.segment_rules if fits(segment.rule, attributes)), None)
 
     def pre_window(self, before: date) -> tuple[date, date]:
         """First and last business day of the covariates' period, for a stage that starts on ``before``."""

@@ -19,6 +19,7 @@ from pilot.planning.errors import (
 )
 from pilot.planning.metrics import library_metric
 from pilot.planning.plan import ALL_UNITS, STORE_TOTAL, Leads, Plan, PlannedOffer, StagePlan
+from pilot.programs.errors import UnknownSegment
 from pilot.programs.mechanics import spec_of
 from pilot.words import N_
 
@@ -73,6 +74,13 @@ def _offers(plan: Plan) -> None:
             for segment in plan.segments:
                 if segment not in {offer.segment for offer in held}:
                     raise OfferMissing(variant=variant, where=f" ({segment})", program=plan.program)
+
+
+def _segments(plan: Plan) -> None:
+    known = {segment.code for segment in plan.segment_rules}
+    named = {*plan.segments, *(offer.segment for offer in plan.offers if offer.segment is not None)}
+    if plan.offers and named - known:
+        raise UnknownSegment(segment=", ".join(sorted(named - known)), known=", ".join(sorted(known)) or "–")
 
 
 def _mechanism(plan: Plan) -> None:
@@ -172,4 +180,4 @@ def _one_stage(plan: Plan, stage: StagePlan, position: int) -> None:
         refuse(N_("the whole network is the last stage"))
 
 
-RULES: tuple[Rule, ...] = (_complete, _variants, _offers, _mechanism, _metrics, _leads, _stages)
+RULES: tuple[Rule, ...] = (_complete, _variants, _offers, _segments, _mechanism, _metrics, _leads, _stages)

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.audit import service as audit
+from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import difference, require_started_stages_untouched
 from pilot.planning.errors import CodeTaken, NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
 from pilot.planning.model import Pilot, PilotState, PlanVersion
-from pilot.planning.plan import Plan, PlannedOffer
+from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
 from pilot.planning.proofs import Proof
 from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
 from pilot.programs import queries as programs
@@ -180,9 +181,9 @@ def _submit(
     from pilot.planning.designer import require_design  # the engine is loaded where it is used
 
     number = 1 + len(session.scalars(select(PlanVersion.id).where(PlanVersion.pilot_id == pilot.id)).all())
-    plan = draft.model_copy(update={"offers": _offers(session, draft), "revision": number})
-    rules.require_sense(plan)
     in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
+    plan = draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
+    rules.require_sense(plan)
     if in_force is not None:
         require_started_stages_untouched(in_force, plan, last_started=pilot.last_started)
         if verb == "plan.amend" and plan.model_copy(update={"revision": in_force.revision}) == in_force:
@@ -209,6 +210,13 @@ def _submit(
     return version
 
 
+def _frozen_parts(session: Session, pilot: Pilot, draft: Plan, in_force: Plan | None) -> dict[str, Any]:
+    """Offers and segment rules as they are now; once a stage has started, those it started with."""
+    if in_force is not None and pilot.last_started:
+        return {"offers": in_force.offers, "segment_rules": in_force.segment_rules}
+    return {"offers": _offers(session, draft), "segment_rules": _segments(session)}
+
+
 def _offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
     """The offers of the plan's variants as the program holds them now, in the order of their codes."""
     program = programs.program(session, plan.program)
@@ -231,6 +239,11 @@ def _offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
         for offer in variant.offers
     ]
     return tuple(sorted(found, key=lambda offer: offer.code))
+
+
+def _segments(session: Session) -> tuple[PlannedSegment, ...]:
+    """The network's segments as they are now, by position."""
+    return tuple(PlannedSegment(code=segment.code, rule=segment.rule) for segment in segments(session))
 
 
 def _with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:

@@ -1,0 +1,158 @@
+"""A small network for tests of planning and assignment: 12 stores in 2 regions, 8 customers each, 39 weeks."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from pilot.access.model import Role, User
+from pilot.network.model import Customer, Network, Region, Segment, Store
+from pilot.outcomes.lake import MONTH, SCHEMA, Lake
+from pilot.planning.model import Pilot
+from pilot.planning.proofs import Proof, ProofKind
+from pilot.planning.queries import submitted_version
+from pilot.planning.service import create_pilot
+from pilot.programs.model import Program
+from pilot.programs.service import add_variant, create_program, set_offer
+from pilot.settings import Settings
+from tests.builders import a_user
+
+FIRST_DAY = date(2025, 6, 2)
+WEEKS = 39
+STARTS_ON = date(2026, 3, 9)
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+N_STORES, PER_STORE = 12, 8
+
+
+def a_network(session: Session) -> None:
+    """Regions NORTH and SOUTH, stores S01 to S12 (ids 1 to 12), customers C0101 … in two age groups, two segments."""
+    session.add(Network(name="Test", currency="EUR", timezone="Europe/Helsinki", cutoff_hour=0, updated_at=NOW))
+    regions = [Region(code=code, name=code.title()) for code in ("NORTH", "SOUTH")]
+    session.add_all(regions)
+    session.flush()
+    for i in range(1, N_STORES + 1):
+        region = regions[0] if i <= N_STORES // 2 else regions[1]
+        session.add(Store(id=i, code=f"S{i:02d}", name=f"Store {i}", region_id=region.id))
+    session.flush()
+    for key in range(1, N_STORES * PER_STORE + 1):
+        session.add(
+            Customer(
+                customer_key=key,
+                external_id=f"C{_home(key):02d}{key:03d}",
+                home_store_id=_home(key),
+                attributes={"age": "young" if key % 2 else "old"},
+                is_profile_complete=True,
+            )
+        )
+    for position, age in enumerate(("young", "old"), start=1):
+        session.add(Segment(code=age, name=age.title(), position=position, rule={"attribute": "age", "is": age}))
+    session.flush()
+
+
+def a_lake(settings: Settings, *, weeks: int = WEEKS) -> Lake:
+    """The lake with ``weeks`` weeks of receipts from ``FIRST_DAY``."""
+    lake = Lake(settings)
+    add_receipts(lake, FIRST_DAY, weeks, batch="history")
+    return lake
+
+
+def add_receipts(lake: Lake, first: date, weeks: int, *, batch: str) -> None:
+    with lake.writing():
+        lake.append(iter(_batches(first, weeks, batch)), batch)
+
+
+def a_program(session: Session, owner: User, *, mechanic: str = "cumulative_bonus") -> Program:
+    """Program ``card`` with control and ``points``, one offer for all."""
+    program = create_program(session, code="card", name="Card", actor=owner, now=NOW)
+    points = add_variant(session, program, code="points", name="Points", actor=owner, now=NOW)
+    terms = (
+        {"earn_share": "0.02", "redeem_share": "0.5"} if mechanic == "cumulative_bonus" else {"discount_share": "0.05"}
+    )
+    set_offer(session, points, name="Two per cent back", mechanic=mechanic, terms=terms, actor=owner, now=NOW)
+    return program
+
+
+def a_document(**changes: Any) -> dict[str, Any]:
+    """A plan of one stage over all stores: matched pairs, eight weeks."""
+    document = {
+        "hypothesis": "Points bring customers back more often",
+        "mechanism": {"kind": "matched_pairs", "match_on": ["spend_per_customer_minor"]},
+        "variants": [{"code": "control", "weight": 1}, {"code": "points", "weight": 1}],
+        "windows": {"pre_weeks": 12, "home_weeks": 12},
+        "stages": [a_stage()],
+    }
+    return {**document, **changes}
+
+
+def a_stage(number: int = 1, **changes: Any) -> dict[str, Any]:
+    starts_on = STARTS_ON + timedelta(weeks=20 * (number - 1))
+    stage = {"number": number, "name": f"Stage {number}", "starts_on": starts_on.isoformat(), "weeks": 8}
+    return {**stage, **changes}
+
+
+def a_pilot(session: Session, owner: User | None = None, *, code: str = "points-1", **changes: Any) -> Pilot:
+    """A draft by ``owner`` (a new manager) over ``a_document`` with ``changes``."""
+    owner = owner or a_user(session, Role.MANAGER)
+    program = session.query(Program).filter_by(code="card").one_or_none() or a_program(session, owner)
+    return create_pilot(
+        session, code=code, name="Points", program=program, document=a_document(**changes), actor=owner, now=NOW
+    )
+
+
+def signed(session: Session, pilot: Pilot) -> tuple[list[Proof], User, User]:
+    """A co-sign and an approval of the submitted version, with the analyst and the executive who gave them."""
+    analyst, executive = a_user(session, Role.ANALYST), a_user(session, Role.EXECUTIVE)
+    plan_hash = submitted_version(session, pilot).hash
+    proofs = [
+        Proof(ProofKind.COSIGN, analyst.id, plan_hash, NOW),
+        Proof(ProofKind.APPROVE, executive.id, plan_hash, NOW),
+    ]
+    return proofs, analyst, executive
+
+
+def _home(key: int) -> int:
+    return (key - 1) // PER_STORE + 1
+
+
+def _batches(first: date, weeks: int, batch: str) -> Iterator[pa.RecordBatch]:
+    table = _receipts(first, weeks, batch)
+    yield from table.sort_by([(MONTH, "ascending"), ("receipt_id", "ascending")]).to_batches()
+
+
+@lru_cache(maxsize=8)
+def _receipts(first: date, weeks: int, batch: str) -> pa.Table:
+    """Each customer shops once or twice a week at home, one receipt in five is anonymous; all follows from a hash."""
+    rows = []
+    for week in range(weeks):
+        for key in range(1, N_STORES * PER_STORE + 1):
+            for visit in range(1 + _chance(2, "visits", week, key)):
+                day = first + timedelta(days=7 * week + _chance(7, "day", week, key, visit))
+                amount = 500 + 40 * _home(key) + _chance(1000, "amount", first, week, key, visit)
+                rows.append(
+                    {
+                        "receipt_id": f"{batch}-{week}-{key}-{visit}",
+                        "store_id": _home(key),
+                        "kind": "sale",
+                        "at": datetime.combine(day, time(12), UTC),
+                        "business_date": day,
+                        "customer_key": None if _chance(5, "card", week, key, visit) == 0 else key,
+                        "net_minor": amount,
+                        "vat_minor": 0,
+                        "discount_minor": 0,
+                        "reward_minor": 0,
+                        "n_items": 1,
+                        "received_at": NOW,
+                        "batch_id": batch,
+                        MONTH: f"{day:%Y-%m}",
+                    }
+                )
+    return pa.Table.from_pylist(rows, schema=SCHEMA.append(pa.field(MONTH, pa.string())))
+
+
+def _chance(n: int, *names: object) -> int:
+    digest = hashlib.sha256("/".join(map(str, names)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") % n
