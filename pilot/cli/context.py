@@ -1,0 +1,98 @@
+"""What every command gets: its options, the settings, the console, and the database when it asks for it."""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.access.permissions import Owned, Permission, require
+from pilot.access.queries import user_by_email
+from pilot.cli.console import Console, phrase
+from pilot.cli.errors import NoInstallation, UnreadableFile
+from pilot.database import Database
+from pilot.settings import Settings
+from pilot.upkeep import migrating
+from pilot.words import N_
+
+_AS = "PILOT_AS"
+
+
+@dataclass(slots=True)
+class Context:
+    """One run of one command."""
+
+    options: argparse.Namespace
+    settings: Settings
+    console: Console
+    _database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        """The business database, at this version's schema. ``NoInstallation`` or ``SchemaBehind`` otherwise."""
+        if self._database is None:
+            is_file = self.settings.url.startswith("sqlite")
+            if is_file and not (self.settings.home / "pilot.db").is_file():
+                raise NoInstallation(home=str(self.settings.home))
+            self._database = Database(self.settings)
+            if migrating.current(self._database) is None:
+                raise NoInstallation(home=str(self.settings.home))
+            migrating.require_head(self._database)
+        return self._database
+
+    @property
+    def now(self) -> datetime:
+        return self.settings.now()
+
+    def actor(self, session: Session, permission: Permission, obj: Owned | None = None) -> User:
+        """The person in whose name the command acts (``--as``), who must hold the permission."""
+        user = user_by_email(session, self.options.actor)
+        require(user, permission, obj)
+        return user
+
+    @contextmanager
+    def acting(self, permission: Permission) -> Iterator[tuple[Session, User]]:
+        """One unit of work in the name of ``--as``, who must hold ``permission`` on something."""
+        with self.database.unit_of_work() as session:
+            yield session, self.actor(session, permission)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.dispose()
+
+
+def add_common(parser: argparse.ArgumentParser, *, acts: bool = False, is_json: bool = True) -> None:
+    """The options that commands share: ``--home``, ``--json``, and for acts ``--as``."""
+    parser.add_argument("--home", type=Path, metavar="DIR", help=phrase(N_("the installation (else PILOT_HOME)")))
+    if is_json:
+        parser.add_argument("--json", action="store_true", help=phrase(N_("one JSON document on stdout, for programs")))
+    if acts:
+        known = os.environ.get(_AS)
+        parser.add_argument(
+            "--as",
+            dest="actor",
+            metavar="EMAIL",
+            default=known,
+            required=known is None,
+            help=phrase(N_("in whose name (else PILOT_AS)")),
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; ``UnreadableFile`` says what is wrong with it."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UnreadableFile(path=str(path), problem=(error.strerror or "").lower()) from None
+    except ValueError as error:
+        raise UnreadableFile(path=str(path), problem=phrase(N_("not JSON ({detail})"), detail=error)) from None
+    if not isinstance(found, dict):
+        raise UnreadableFile(path=str(path), problem=phrase(N_("a JSON object is expected")))
+    return found

@@ -1,0 +1,28 @@
+"""``pilot customer``: what the law asks for."""
+
+import argparse
+
+from pilot.access.permissions import Permission
+from pilot.cli.context import Context
+from pilot.cli.verbs import Verbs
+from pilot.network.service import forget_customer
+from pilot.words import N_
+
+
+def configure(_name: str, command: argparse.ArgumentParser) -> None:
+    verbs = Verbs(command)
+    forget = verbs.add("forget", N_("erase who a customer is, everywhere but in sums"), forget_one, acts=True)
+    forget.add_argument("customer", metavar="ID")
+
+
+def forget_one(context: Context) -> None:
+    with context.acting(Permission.CUSTOMER_FORGET) as (session, actor):
+        key = forget_customer(session, context.options.customer, actor=actor, now=context.now)
+    console = context.console
+    console.say(
+        N_("Forgotten: the id, the attributes, the contact hash, and what findings, quarantine and staging held.")
+    )
+    console.say(
+        N_("What remains is the number {key}, which leads to nobody. Backups from before still hold the rest."), key=key
+    )
+    console.answer({"customer_key": key})

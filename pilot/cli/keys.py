@@ -1,0 +1,102 @@
+"""``pilot key``: API keys of tills and systems; the secret is printed once."""
+
+import argparse
+from datetime import timedelta
+
+from pilot.access import api_keys
+from pilot.access.model import ApiKey
+from pilot.access.permissions import Scope
+from pilot.access.queries import api_keys as all_keys
+from pilot.access.queries import key_by_code
+from pilot.cli.console import phrase
+from pilot.cli.context import Context
+from pilot.cli.users import ACTOR
+from pilot.cli.verbs import Verbs
+from pilot.network.queries import store_by_code
+from pilot.words import N_
+
+
+def configure(_name: str, command: argparse.ArgumentParser) -> None:
+    verbs = Verbs(command)
+    verbs.add("list", N_("all keys, newest first"), show_all)
+    add = verbs.add("add", N_("make a key; prints the secret once"), make)
+    add.add_argument("name")
+    add.add_argument("--scope", action="append", choices=[str(scope) for scope in Scope], default=None)
+    add.add_argument("--store", action="append", default=[], metavar="CODE", help=phrase(N_("only these stores")))
+    add.add_argument("--days", type=int, metavar="N", help=phrase(N_("ends after N days (default: until revoked)")))
+    for verb, purpose, do in (
+        ("rotate", N_("a successor; the old key works for another day"), rotate),
+        ("revoke", N_("end a key at once"), revoke),
+    ):
+        verbs.add(verb, purpose, do).add_argument("code")
+
+
+def show_all(context: Context) -> None:
+    with context.database.reading() as session:
+        keys = all_keys(session)
+    live = {True: phrase(N_("live")), False: phrase(N_("ended"))}
+    rows = [
+        (
+            key.code,
+            ", ".join(key.scopes),
+            ", ".join(key.store_codes) or phrase(N_("all stores")),
+            live[_is_live(context, key)],
+        )
+        for key in keys
+    ]
+    context.console.table([N_("Key"), N_("Scopes"), N_("Stores"), N_("State")], rows)
+    context.console.answer([_document(context, key) for key in keys])
+
+
+def make(context: Context) -> None:
+    options = context.options
+    with context.database.unit_of_work() as session:
+        stores = [store_by_code(session, code).code for code in options.store]
+        key, secret = api_keys.create_api_key(
+            session,
+            name=options.name,
+            scopes=[Scope(scope) for scope in options.scope or [Scope.ASSIGNMENTS_READ]],
+            store_codes=stores,
+            expires_at=context.now + timedelta(days=options.days) if options.days else None,
+            actor=ACTOR,
+            now=context.now,
+        )
+    _show_secret(context, key, secret)
+
+
+def rotate(context: Context) -> None:
+    with context.database.unit_of_work() as session:
+        old = key_by_code(session, context.options.code)
+        key, secret = api_keys.rotate_api_key(session, old, actor=ACTOR, now=context.now)
+    context.console.say(N_("{old} works for another 24 hours."), old=old.code)
+    _show_secret(context, key, secret)
+
+
+def revoke(context: Context) -> None:
+    with context.database.unit_of_work() as session:
+        key = api_keys.revoke_api_key(session, key_by_code(session, context.options.code), actor=ACTOR, now=context.now)
+    context.console.say(N_("{key} has ended."), key=key.code)
+    context.console.answer(_document(context, key))
+
+
+def _show_secret(context: Context, key: ApiKey, secret: str) -> None:
+    context.console.say(
+        N_("The secret of {key}, shown this once (send it as “Authorization: Bearer …”):"), key=key.code
+    )
+    context.console.say("  {secret}", secret=secret)
+    context.console.answer({**_document(context, key), "secret": secret})
+
+
+def _is_live(context: Context, key: ApiKey) -> bool:
+    return api_keys.is_live(key, context.now)
+
+
+def _document(context: Context, key: ApiKey) -> dict[str, object]:
+    return {
+        "code": key.code,
+        "name": key.name,
+        "scopes": key.scopes,
+        "stores": key.store_codes,
+        "expires_at": key.expires_at,
+        "is_live": _is_live(context, key),
+    }
