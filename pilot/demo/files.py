@@ -55,7 +55,7 @@ def write_receipts(path: Path, receipts: pa.Table, *, first: date, last: date) -
     )
     _write(
         path,
-        ("receipt_id", "store_code", "till", "number", "kind", "sold_at", "customer_id", "net", "discount", "items"),
+        ("receipt_id", "store_code", "till", "number", "kind", "timestamp", "customer_id", "net", "discount", "items"),
         _lines(receipts.filter(inside)),
     )
     return path
