@@ -200,8 +200,7 @@ def _why_left_out(asked: _Asked, case: _Case, code: str) -> Answer | None:
     reason = left_out(case.draw).get(code)
     if reason is None:
         return None
-    why = str(STAYS_OUT_WORDS[reason])
-    return _no(asked, _LEFT_OUT, {"unit": code, "pilot": case.pilot.code, "why": why}, case)
+    return _no(asked, _LEFT_OUT, {"unit": code, "pilot": case.pilot.code, "why": STAYS_OUT_WORDS[reason]}, case)
 
 
 def _customer(session: Session, external_id: str | None) -> Customer | None:

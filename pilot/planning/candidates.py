@@ -175,7 +175,7 @@ def mechanism_for(plan: Plan, candidates: Iterable[Candidate], *, salt: str = ""
     try:
         return _mechanism(plan, list(candidates), salt)
     except ExperimentError as error:
-        raise MechanismDoesNotFit(mechanism=plan.mechanism.kind.value, problem=str(error)) from error
+        raise MechanismDoesNotFit(mechanism=plan.mechanism.kind.value, problem=_ours(error)) from error
 
 
 def units_of(session: Session, plan: Plan, stage: StagePlan) -> dict[str, tuple[Store, ...]]:
@@ -199,8 +199,7 @@ def units_of(session: Session, plan: Plan, stage: StagePlan) -> dict[str, tuple[
         else:
             unknown.append(name)
     if unknown:
-        kind = "regions" if plan.unit is AssignmentUnit.REGION else "stores"
-        raise UnknownUnits(stage=stage.number, what=kind, names=", ".join(sorted(unknown)))
+        raise UnknownUnits(stage=stage.number, names=", ".join(sorted(unknown)))
     return dict(sorted(chosen.items()))
 
 
@@ -215,6 +214,11 @@ def _mechanism(plan: Plan, listed: list[Candidate], salt: str) -> Mechanism:
             return stratified(listed, shares)
         case _:
             return complete(listed, shares)
+
+
+def _ours(error: ExperimentError) -> Message:
+    """What the statistics say, as a message of this package."""
+    return Message(error.message.code, error.message.template, error.message.values)
 
 
 def _past(lake: Lake, version: int, first: date, last: date) -> dict[int, _Past]:

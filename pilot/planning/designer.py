@@ -30,7 +30,7 @@ from pilot.planning.candidates import (
     mechanism_for,
     units_table,
 )
-from pilot.planning.errors import DesignRefused, TooLittleHistory
+from pilot.planning.errors import DesignRefused, DesignRefusedManyLooks, TooLittleHistory
 from pilot.planning.plan import STORE_TOTAL, Plan, StagePlan
 from pilot.words import N_, Message
 
@@ -122,13 +122,12 @@ def require_design(
 def require_reach(plan: Plan, number: int, design: Design) -> None:
     """``DesignRefused`` with what would do."""
     if design.smallest_p > design.level:
-        few_looks = plan.stage(number).looks > 1
-        raise DesignRefused(
+        error = DesignRefusedManyLooks if plan.stage(number).looks > 1 else DesignRefused
+        raise error(
             n_units=design.n_units,
             stage=number,
             smallest_p=f"{design.smallest_p:.4f}",
             level=f"{design.level:.4f}",
-            alternative=N_(", plan fewer looks, or name the pilot descriptive") if few_looks else "",
         )
 
 

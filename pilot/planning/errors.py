@@ -142,14 +142,7 @@ class StagesDoNotFit(Refused):
 
 class UnknownUnits(Refused):
     code = "unknown_units"
-    template = N_("Stage {stage} names {what} that the network does not have: {names}.")
-
-
-class NoCandidates(Refused):
-    code = "no_candidates"
-    template = N_(
-        "Stage {stage} has {n} units that can take part; a draw needs at least {needed}. Left out: {left_out}."
-    )
+    template = N_("Stage {stage} names stores or regions that the network does not have: {names}.")
 
 
 class TooLittleHistory(Refused):
@@ -161,5 +154,12 @@ class DesignRefused(Refused):
     code = "design_refused"
     template = N_(
         "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p}, above the level "
-        "{level} of its last look: add units{alternative}."
+        "{level} of its last look: add units."
+    )
+
+
+class DesignRefusedManyLooks(DesignRefused):
+    template = N_(
+        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p}, above the level "
+        "{level} of its last look: add units or plan fewer looks."
     )

@@ -94,7 +94,7 @@ class PlannedSegment(_Part):
 
 
 class Guardrail(_Part):
-    """A metric that must not get worse by more than ``margin_share`` of its mean before the start."""
+    """A metric that must not get worse by more than ``margin_share`` of control's mean in the same window."""
 
     metric: Code
     margin_share: Share

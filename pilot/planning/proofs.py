@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pilot.planning.errors import OwnPlan, SignOffMissing, TwoPeopleNeeded
-from pilot.words import N_
+from pilot.words import N_, Message
 
 
 class ProofKind(StrEnum):
@@ -16,9 +16,9 @@ class ProofKind(StrEnum):
 
 
 _KIND_NAMES = {
-    ProofKind.COSIGN: N_("an analyst's co-sign"),
-    ProofKind.APPROVE: N_("an executive's approval"),
-    ProofKind.DECISION: N_("an executive's decision"),
+    ProofKind.COSIGN: Message("proof_cosign", N_("an analyst's co-sign")),
+    ProofKind.APPROVE: Message("proof_approve", N_("an executive's approval")),
+    ProofKind.DECISION: Message("proof_decision", N_("an executive's decision")),
 }
 
 

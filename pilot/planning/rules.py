@@ -21,7 +21,7 @@ from pilot.planning.metrics import library_metric
 from pilot.planning.plan import ALL_UNITS, STORE_TOTAL, Leads, Plan, PlannedOffer, StagePlan
 from pilot.programs.errors import UnknownSegment
 from pilot.programs.mechanics import spec_of
-from pilot.words import N_
+from pilot.words import N_, Message
 
 Rule = Callable[[Plan], None]
 
@@ -50,19 +50,19 @@ def is_tied_to_identification(offer: PlannedOffer) -> bool:
 
 def _complete(plan: Plan) -> None:
     if not plan.hypothesis:
-        raise PlanIncomplete(what=N_("the hypothesis (what should change, for whom, and why)"))
+        raise PlanIncomplete(what=_because(N_("the hypothesis (what should change, for whom, and why)")))
     if not plan.stages:
-        raise PlanIncomplete(what=N_("a stage"))
+        raise PlanIncomplete(what=_because(N_("a stage")))
 
 
 def _variants(plan: Plan) -> None:
     codes = [variant.code for variant in plan.variants]
     if len(codes) < 2:
-        raise VariantsDoNotFit(problem=N_("it needs control and at least one other variant"))
+        raise VariantsDoNotFit(problem=_because(N_("it needs control and at least one other variant")))
     if codes[0] != CONTROL:
-        raise VariantsDoNotFit(problem=N_("the first variant must be control"))
+        raise VariantsDoNotFit(problem=_because(N_("the first variant must be control")))
     if len(set(codes)) != len(codes):
-        raise VariantsDoNotFit(problem=N_("a variant appears twice"))
+        raise VariantsDoNotFit(problem=_because(N_("a variant appears twice")))
 
 
 def _offers(plan: Plan) -> None:
@@ -86,27 +86,31 @@ def _segments(plan: Plan) -> None:
 def _mechanism(plan: Plan) -> None:
     kind, match_on = plan.mechanism.kind, plan.mechanism.match_on
 
-    def refuse(problem: str) -> None:
+    def refuse(problem: Message) -> None:
         raise MechanismDoesNotFit(mechanism=kind.value, problem=problem)
 
     if kind is MechanismKind.MATCHED_PAIRS:
         if plan.unit is AssignmentUnit.CUSTOMER:
-            refuse(N_("pairs are for stores and regions; draw customers stratified or complete"))
+            refuse(_because(N_("pairs are for stores and regions; draw customers stratified or complete")))
         if len(plan.variants) != 2 or plan.variants[0].weight != plan.variants[1].weight:
-            refuse(N_("pairs need exactly two variants of equal weight; use stratified for more"))
+            refuse(_because(N_("pairs need exactly two variants of equal weight; use stratified for more")))
         if not match_on:
-            refuse(N_("it must say what the pairs are matched on"))
-        unknown = sorted(set(match_on) - set(COVARIATES))
+            refuse(_because(N_("it must say what the pairs are matched on")))
+        unknown = ", ".join(sorted(set(match_on) - set(COVARIATES)))
         if unknown:
-            refuse(f"{', '.join(unknown)}: {', '.join(COVARIATES)}")
+            refuse(
+                _because(
+                    N_("{unknown} is no covariate; there are {known}"), unknown=unknown, known=", ".join(COVARIATES)
+                )
+            )
         if len(set(match_on)) != len(match_on):
-            refuse(N_("a covariate appears twice"))
+            refuse(_because(N_("a covariate appears twice")))
     elif match_on:
-        refuse(N_("only matched pairs are matched on something; leave it empty"))
+        refuse(_because(N_("only matched pairs are matched on something; leave it empty")))
     if kind is MechanismKind.STRATIFIED and plan.unit is AssignmentUnit.REGION:
-        refuse(N_("regions have no strata; use complete or matched pairs"))
+        refuse(_because(N_("regions have no strata; use complete or matched pairs")))
     if kind is MechanismKind.BERNOULLI_HASH and plan.unit is not AssignmentUnit.CUSTOMER:
-        refuse(N_("it is for customers with open enrolment; stores and regions are a closed list"))
+        refuse(_because(N_("it is for customers with open enrolment; stores and regions are a closed list")))
 
 
 def _metrics(plan: Plan) -> None:
@@ -114,16 +118,19 @@ def _metrics(plan: Plan) -> None:
     for code in codes:
         metric = library_metric(code).metric
         if codes.count(code) > 1:
-            raise MetricDoesNotFit(metric=code, problem=N_("it appears twice; each metric has one role"))
+            raise MetricDoesNotFit(metric=code, problem=_because(N_("it appears twice; each metric has one role")))
         if plan.unit is AssignmentUnit.CUSTOMER and metric.code in ("store_total", "identification_rate"):
-            raise MetricDoesNotFit(metric=code, problem=N_("it cannot be split between customers of one store"))
+            raise MetricDoesNotFit(
+                metric=code, problem=_because(N_("it cannot be split between customers of one store"))
+            )
     primary = library_metric(plan.primary).metric
     if primary.has_fixed_window:
         last_day = day_offsets(primary)[1]
         for stage in plan.stages:
             if last_day >= 7 * stage.weeks:
                 raise MetricDoesNotFit(
-                    metric=plan.primary, problem=N_("its days are not over at the first look; make the stage longer")
+                    metric=plan.primary,
+                    problem=_because(N_("its days are not over at the first look; make the stage longer")),
                 )
 
 
@@ -132,18 +139,20 @@ def _leads(plan: Plan) -> None:
     if plan.unit is AssignmentUnit.CUSTOMER:
         if plan.leads is not Leads.CUSTOMERS:
             raise WrongLead(
-                problem=N_("when customers are assigned, stores have no totals of their own: customers lead")
+                problem=_because(N_("when customers are assigned, stores have no totals of their own: customers lead"))
             )
         return
     if plan.leads is Leads.STORE_TOTALS and plan.primary != STORE_TOTAL:
-        raise WrongLead(problem=N_("where store totals lead, the primary metric is store_total"))
+        raise WrongLead(problem=_because(N_("where store totals lead, the primary metric is store_total")))
     if plan.leads is Leads.CUSTOMERS and level is not MetricLevel.CUSTOMER:
-        raise WrongLead(problem=N_("where customers lead, the primary metric is one of customers"))
+        raise WrongLead(problem=_because(N_("where customers lead, the primary metric is one of customers")))
     if plan.leads is Leads.CUSTOMERS and any(is_tied_to_identification(offer) for offer in plan.offers):
         raise WrongLead(
-            problem=N_(
-                "an offer is tied to showing a card or phone number, which by itself raises every customer metric: "
-                "store totals lead"
+            problem=_because(
+                N_(
+                    "an offer is tied to showing a card or phone number, which by itself raises every customer metric: "
+                    "store totals lead"
+                )
             )
         )
 
@@ -154,30 +163,35 @@ def _stages(plan: Plan) -> None:
     for earlier, later in pairwise(plan.stages):
         if later.starts_on <= earlier.ends_on():
             raise StagesDoNotFit(
-                stage=later.number, problem=N_("it must start after the stage before it has reached its gate")
+                stage=later.number, problem=_because(N_("it must start after the stage before it has reached its gate"))
             )
 
 
 def _one_stage(plan: Plan, stage: StagePlan, position: int) -> None:
-    def refuse(problem: str) -> None:
+    def refuse(problem: Message) -> None:
         raise StagesDoNotFit(stage=stage.number, problem=problem)
 
     if stage.number != position:
-        refuse(N_("stages are numbered 1, 2, 3 in order"))
+        refuse(_because(N_("stages are numbered 1, 2, 3 in order")))
     if stage.looks > 1 and stage.extension_weeks == 0:
-        refuse(N_("more than one look needs the weeks that an extension adds"))
+        refuse(_because(N_("more than one look needs the weeks that an extension adds")))
     if stage.looks == 1 and stage.extension_weeks > 0:
-        refuse(N_("an extension needs a second look: plan 2 looks or more, or no extension weeks"))
+        refuse(_because(N_("an extension needs a second look: plan 2 looks or more, or no extension weeks")))
     if not stage.gate:
-        refuse(N_("its gate must demand something"))
+        refuse(_because(N_("its gate must demand something")))
     if len(set(stage.units)) != len(stage.units):
-        refuse(N_("it names a unit twice"))
+        refuse(_because(N_("it names a unit twice")))
     if ALL_UNITS in stage.units and len(stage.units) > 1:
-        refuse(N_("“all” stands alone"))
+        refuse(_because(N_("“all” stands alone")))
     if set(stage.units) & set(plan.holdout):
-        refuse(N_("it names a unit of the holdout, which stays out of every stage"))
+        refuse(_because(N_("it names a unit of the holdout, which stays out of every stage")))
     if stage.is_network and stage is not plan.stages[-1]:
-        refuse(N_("the whole network is the last stage"))
+        refuse(_because(N_("the whole network is the last stage")))
+
+
+def _because(template: str, **values: str) -> Message:
+    """A reason inside the sentence of an error, translated with it."""
+    return Message("because", template, values)
 
 
 RULES: tuple[Rule, ...] = (_complete, _variants, _offers, _segments, _mechanism, _metrics, _leads, _stages)

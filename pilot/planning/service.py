@@ -214,10 +214,10 @@ def _frozen_parts(session: Session, pilot: Pilot, draft: Plan, in_force: Plan | 
     """Offers and segment rules as they are now; once a stage has started, those it started with."""
     if in_force is not None and pilot.last_started:
         return {"offers": in_force.offers, "segment_rules": in_force.segment_rules}
-    return {"offers": _offers(session, draft), "segment_rules": _segments(session)}
+    return {"offers": current_offers(session, draft), "segment_rules": _segments(session)}
 
 
-def _offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
+def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
     """The offers of the plan's variants as the program holds them now, in the order of their codes."""
     program = programs.program(session, plan.program)
     wanted = {variant.code for variant in plan.variants}

@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from pilot.errors import Refused
-from pilot.words import N_
+from pilot.words import N_, Message
 
 
 class InvalidTerms(Refused):
@@ -70,9 +70,10 @@ _PROBLEMS = {
 }
 
 
-def first_problem(error: ValidationError) -> tuple[str, str]:
+def first_problem(error: ValidationError) -> tuple[str, Message]:
     """Where the first problem is (dotted path) and what it is, in our words, never in the library's."""
     found = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in found["loc"]) or "terms"
     template = _PROBLEMS.get(found["type"], N_("is not of the right kind"))
-    return where, template.format(**found.get("ctx", {}))
+    values = {name: str(value) for name, value in found.get("ctx", {}).items()}
+    return where, Message("problem", template, values)
