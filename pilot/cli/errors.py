@@ -29,21 +29,11 @@ class ForeignWeb(Misconfigured):
     )
 
 
-class NoDemoData(Misconfigured):
-    code = "no_demo_data"
-    template = N_("The demonstration needs its data: install “loyalty-pilot[demo]”.")
-
-
 class NotLoopback(Refused):
     """The demonstration's passwords are printed: nobody else may reach it."""
 
     code = "not_loopback"
     template = N_("The demonstration has printed passwords and answers only on this machine; {address} is not its own.")
-
-
-class UnknownChoice(Refused):
-    code = "unknown_choice"
-    template = N_("“{value}” is not a {kind}. Choose one of: {possible}.")
 
 
 class NotReady(Refused):

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
@@ -15,6 +16,7 @@ def run_together(commands: Sequence[Sequence[str]], environment: Mapping[str, st
     """Run until a signal (returns 0) or until one of ``commands`` ends by itself (returns 1); none is left behind.
 
     Each command gets a process group of its own: Ctrl-C reaches this process only, and it ends the others in order.
+    What they print goes to stderr: stdout is the launcher's.
     """
     stop = threading.Event()
 
@@ -25,7 +27,7 @@ def run_together(commands: Sequence[Sequence[str]], environment: Mapping[str, st
     children: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
-            children.append(subprocess.Popen(command, env=dict(environment), start_new_session=True))
+            children.append(subprocess.Popen(command, env=dict(environment), stdout=sys.stderr, start_new_session=True))
         while not stop.wait(_LOOK_EVERY_SECONDS):
             if any(child.poll() is not None for child in children):
                 return 1
