@@ -41,7 +41,9 @@ def moments(unit: str, value: int, before: int | None = 0, *, n: int = 7, days: 
     return UnitMoments(unit, n, value, 0, before or 0, 0, 0, n_x, days, 0 if before is None else days)
 
 
-def arm(variant: str, y: Sequence[int], x: Sequence[int] | None = None, *, stratum: str = "", days: int = 28) -> ArmMoments:
+def arm(
+    variant: str, y: Sequence[int], x: Sequence[int] | None = None, *, stratum: str = "", days: int = 28
+) -> ArmMoments:
     """Customers with the outcomes ``y`` and, before the start, ``x``; every denominator is 1."""
     n = len(y)
     x_, e = (list(x), 1) if x is not None else ([0] * n, 0)
@@ -70,7 +72,11 @@ def arm_of_ratio(
 
 
 def table(
-    y: Sequence[float], treated: Sequence[float], *, block: Sequence[int] | None = None, x: Sequence[float] | None = None
+    y: Sequence[float],
+    treated: Sequence[float],
+    *,
+    block: Sequence[int] | None = None,
+    x: Sequence[float] | None = None,
 ) -> UnitTable:
     """A unit table from plain lists; one block unless told otherwise."""
     return UnitTable(
@@ -101,9 +107,13 @@ def receipts(rows: Sequence[tuple[str, str, date, int | None, int]]) -> Any:
 
 def stores(units: Mapping[str, str]) -> pa.Table:
     """Which stores make which unit."""
-    return pa.table({"store_id": pa.array(list(units), pa.string()), "unit": pa.array(list(units.values()), pa.string())})
+    return pa.table(
+        {"store_id": pa.array(list(units), pa.string()), "unit": pa.array(list(units.values()), pa.string())}
+    )
 
 
 def homes(units: Mapping[int, str]) -> pa.Table:
     """The home unit of each customer."""
-    return pa.table({"customer_key": pa.array(list(units), pa.int64()), "unit": pa.array(list(units.values()), pa.string())})
+    return pa.table(
+        {"customer_key": pa.array(list(units), pa.int64()), "unit": pa.array(list(units.values()), pa.string())}
+    )

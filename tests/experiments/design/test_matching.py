@@ -56,7 +56,10 @@ def test_ties_do_not_depend_on_the_order_of_the_list() -> None:
 
 def test_a_covariate_that_does_not_vary_is_ignored() -> None:
     sizes = [3, 900, 5, 880]
-    assert optimal_pairs(candidates(4, size=sizes, same=[7] * 4), ["size", "same"]) == (("s000", "s002"), ("s001", "s003"))
+    assert optimal_pairs(candidates(4, size=sizes, same=[7] * 4), ["size", "same"]) == (
+        ("s000", "s002"),
+        ("s001", "s003"),
+    )
 
 
 def test_with_an_odd_number_the_unit_that_fits_worst_is_left_out() -> None:

@@ -38,7 +38,9 @@ THREE = (Share("control", 2), Share("points", 1), Share("gift", 1))
 
 
 @pytest.mark.parametrize(
-    "mechanism", [complete_draw(9, THREE), stratified_draw(14, 4), paired_draw(9)], ids=["complete", "stratified", "pairs"]
+    "mechanism",
+    [complete_draw(9, THREE), stratified_draw(14, 4), paired_draw(9)],
+    ids=["complete", "stratified", "pairs"],
 )
 def test_a_record_replays_the_draw_after_json(mechanism: Mechanism) -> None:
     restored = from_record(json.loads(json.dumps(mechanism.to_record())))
@@ -110,7 +112,10 @@ def test_the_largest_remainder_wins_the_last_seat() -> None:
 def test_every_unit_is_treated_equally_often() -> None:
     mechanism = complete_draw(10)
     hits = Counter(
-        code for seed in range(2000) for code, variant in draw(mechanism, seed).assignment.items() if variant == "points"
+        code
+        for seed in range(2000)
+        for code, variant in draw(mechanism, seed).assignment.items()
+        if variant == "points"
     )
     assert all(900 < hits[code] < 1100 for code in mechanism.codes)  # 1000 ± 4.5 standard deviations
 

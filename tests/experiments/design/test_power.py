@@ -8,6 +8,7 @@ import pytest
 from experiments import (
     NotEstimable,
     UnitMoments,
+    bernoulli_hash,
     draw,
     power_of_t,
     repeat_purchase,
@@ -29,7 +30,7 @@ def test_power_equals_the_published_two_sample_value() -> None:
 
 
 def test_the_detectable_effect_of_a_cluster_design_equals_the_reference() -> None:
-    """20 stores of 200 customers, share .3, intra-cluster correlation .05: power .5055 for .10; .1421 is seen at 80 %."""
+    """20 stores of 200 customers, share .3, correlation inside stores .05: power .5055 for .10; .1421 at 80 %."""
     variance = 0.3 * 0.7
     error = (2 / 10 * (variance * 0.05 + variance * 0.95 / 200)) ** 0.5
     assert power_of_t(0.10, error, 18, level=0.05) == pytest.approx(0.5055, abs=5e-4)
@@ -59,7 +60,9 @@ def test_the_error_is_that_of_the_regression_on_average_over_draws(mechanism) ->
     errors = []
     for seed in range(300):
         assignment = draw(mechanism, seed).assignment
-        regression = fit(unit_table(store_total(), history, mechanism=mechanism, assignment=assignment, variant="points"))
+        regression = fit(
+            unit_table(store_total(), history, mechanism=mechanism, assignment=assignment, variant="points")
+        )
         errors.append(regression.std_error**2)
         assert regression.df == seen.df
     assert seen.std_error == pytest.approx(np.sqrt(np.mean(errors)), rel=0.03)
@@ -111,7 +114,6 @@ def test_customers_use_the_variance_that_the_past_leaves() -> None:
     assert adjusted.absolute < plain.absolute
     share = sum(after) / 400
     assert plain.std_error == pytest.approx((share * (1 - share) * 400 / 399 * 2 / 200) ** 0.5)
+    open_list = bernoulli_hash(SHARES, "x")
     with pytest.raises(OpenList):
-        from experiments import bernoulli_hash
-
-        smallest_visible_effect(bernoulli_hash(SHARES, "x"), "points", store_total(), [], level=0.05)
+        smallest_visible_effect(open_list, "points", store_total(), [], level=0.05)

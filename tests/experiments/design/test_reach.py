@@ -13,9 +13,7 @@ from experiments import (
     smallest_p,
 )
 from experiments.errors import InvalidLevel, OpenList, UnknownVariant
-from tests.experiments.building import SHARES, candidates, complete_draw, paired_draw, stratified_draw
-
-ONE_IN_FIVE = (Share("control", 4), Share("points", 1))
+from tests.experiments.building import SHARES, complete_draw, paired_draw, stratified_draw
 
 
 @pytest.mark.parametrize(
@@ -66,4 +64,3 @@ def test_an_open_list_has_no_smallest_p_and_no_number_of_draws() -> None:
 def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(UnknownVariant, match="points"):
         smallest_p(complete_draw(6), "gift")
-    assert candidates(1)[0].code == "s000"
