@@ -1,6 +1,5 @@
 """The application: settings in, a WSGI application out. Nothing is read or opened before ``create_app`` is called."""
 
-import json
 from typing import Any
 
 from apiflask import APIFlask
@@ -8,8 +7,8 @@ from flask import Flask
 from flask_wtf import CSRFProtect
 
 from pilot import __version__
-from pilot.keys import read_or_make_key
 from pilot.database import Database
+from pilot.keys import read_or_make_key
 from pilot.settings import Settings, load_settings
 from pilot.words import Message, translate
 from web import api, pages, plan_view, presenters, shared
@@ -27,7 +26,7 @@ FILTERS = {
     for name in (
         "day", "moment", "whole", "decimal", "share", "money", "p_value", "quantity", "change", "relative", "interval",
         "level", "size", "days", "short_hash", "role_name", "pilot_state", "stage_state", "run_state", "recommendation",
-        "check_status", "choice_name", "kind_name", "verb_name", "relative_size",
+        "check_status", "choice_name", "kind_name", "relative_size",
     )
 }  # fmt: skip
 
@@ -57,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     pages.register_pages(app)
     api.register_api(app, csrf)
-    app.jinja_env.filters.update(FILTERS, tr=translate, stored=_stored, say=_say, from_json=json.loads)
+    app.jinja_env.filters.update(FILTERS, tr=translate, stored=_stored, say=_say)
     app.jinja_env.globals.update(
         navigation=navigation, currency=shared.currency, timezone=shared.timezone, current_stage=plan_view.current_stage
     )

@@ -91,7 +91,7 @@ def rule_of(view: Callable[..., Any]) -> Rule | KeyRule | None:
 
 def actor() -> User:
     """The signed-in user of this request."""
-    return cast(User, current_user.user)
+    return cast("User", current_user.user)
 
 
 def may(permission: str, obj: Any = None) -> bool:
@@ -150,7 +150,7 @@ def guard() -> ResponseReturnValue | None:
         return redirect(url_for("session.sign_in", next=request.full_path.rstrip("?")))
     obj = None
     if rule.of is not None:
-        arguments = cast(dict[str, Any], request.view_args)
-        obj = arguments[rule.of] = subjects.load(session(), rule.of, cast(Mapping[str, str], arguments)[rule.of])
+        arguments = cast("dict[str, Any]", request.view_args)
+        obj = arguments[rule.of] = subjects.load(session(), rule.of, cast("Mapping[str, str]", arguments)[rule.of])
     permissions.require(actor(), rule.permission, obj)
     return None

@@ -4,7 +4,6 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, jsonify, render_template, request
-from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -13,6 +12,7 @@ from pilot import errors as pilot_errors
 from pilot.access.errors import NotAuthenticated, TooManyAttempts
 from pilot.errors import PilotError
 from pilot.words import N_, translate
+from web.words import _
 from web.work import roll_back
 
 

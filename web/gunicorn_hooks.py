@@ -1,15 +1,23 @@
-"""What gunicorn does around its workers: heavy libraries are warmed after the fork, a dead worker's counters are closed."""
+"""What gunicorn does around its workers: heavy libraries are loaded after the fork, a dead worker's gauges are closed."""
 
-import contextlib
+import importlib
 from typing import Any
 
 from prometheus_client import multiprocess
 
+# Loaded by one thread before the first request: two requests that import pandas at once can see it half made.
+HEAVY = ("pandas", "ibis", "duckdb", "deltalake", "scipy.stats", "altair")
+
+
+def warm_up() -> None:
+    """Load the libraries that the pages with numbers need."""
+    for name in HEAVY:
+        importlib.import_module(name)
+
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """Import what the first request would otherwise wait for (never before the fork: some libraries start threads)."""
-    with contextlib.suppress(ImportError):
-        import altair  # noqa: F401 - imported for its side effect of being loaded
+    """Load them in each worker, never before the fork: some of them start threads."""
+    warm_up()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from flask import request, url_for
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from web.auth import PUBLIC, Rule, may, rule_of
+from web.words import _
 from web.work import settings
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from pilot.planning.metrics import SUGGESTED
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, GateRule, Plan
 from pilot.programs.model import CONTROL
 from web.errors import FieldUnreadable
+from web.words import _
 
 NO_ROLE, SECONDARY, GUARDRAIL = "", "secondary", "guardrail"
 

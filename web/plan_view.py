@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import render_template, url_for
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
-from pilot.access.queries import users
-from pilot.governance.approvals import approvals
+from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
 from pilot.planning import queries
 from pilot.planning.amendments import difference
@@ -22,6 +20,7 @@ from pilot.programs import queries as programs
 from pilot.words import translate
 from web import plan_words, presenters
 from web.auth import may
+from web.words import _
 from web.work import session, settings
 
 AMENDABLE = frozenset({PilotState.SEALED, PilotState.DRAWN, PilotState.RUNNING, PilotState.AT_GATE})
@@ -61,8 +60,7 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         versions=versions,
         version=versions[-1] if versions else None,
         difference=_difference(pilot, versions),
-        approvals=approvals(session(), pilot),
-        people={user.id: user.name for user in users(session())},
+        sign_offs=sign_offs(session(), pilot),
     )
 
 
@@ -82,7 +80,7 @@ def board(pilot: Pilot, error: str | None = None) -> str:
         current=current,
         today=today,
         stage_words=_stage_words(plan),
-        gate_words={code: text for code, text in plan_words.gate_rules()},
+        gate_words=dict(plan_words.gate_rules()),
         may_look=current is not None
         and current.state in (StageState.RUNNING, StageState.EXTENDED)
         and today > current.ends_on,

@@ -1,10 +1,8 @@
 """The words of a plan: what each code is called on the pages, for forms and for reading."""
 
-from flask_babel import gettext as _
-from flask_babel import ngettext
-
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, Plan, StagePlan
 from web import presenters
+from web.words import _, ngettext
 
 
 def objectives() -> list[tuple[str, str, str]]:

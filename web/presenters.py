@@ -9,10 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
-from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from web.language import current_language
+from web.words import _, ngettext
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -42,8 +41,9 @@ def moment(value: datetime | str | None, timezone: str = "UTC") -> str:
     if value is None:
         return "–"
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    shown = dates.format_datetime(found, "medium", ZoneInfo(timezone), _locale())
-    zone = dates.get_timezone_name(found.astimezone(ZoneInfo(timezone)), "short", locale=_locale())
+    local = found.astimezone(ZoneInfo(timezone))
+    shown = f"{dates.format_date(local, 'medium', _locale())}, {dates.format_time(local, 'short', locale=_locale())}"
+    zone = dates.get_timezone_name(local, "short", locale=_locale())
     return f"{shown} {zone}"
 
 
@@ -106,12 +106,15 @@ def relative_size(value: float | None) -> str:
 
 
 def interval(bounds: tuple[float | None, float | None], unit: str, currency: str) -> str:
-    """Both ends of an interval; an end that is not bounded says so."""
-    low, high = (
-        _("unbounded") if end is None or end in (float("inf"), float("-inf")) else change(end, unit, currency)
-        for end in bounds
-    )
-    return _("%(low)s to %(high)s", low=low, high=high)
+    """Both ends of an interval; where the data set no limit on a side, it says so."""
+    low, high = bounds
+    if low is None and high is None:
+        return _("no limit on either side")
+    if low is None:
+        return _("up to %(high)s", high=change(high or 0.0, unit, currency))
+    if high is None:
+        return _("from %(low)s upwards", low=change(low, unit, currency))
+    return _("%(low)s to %(high)s", low=change(low, unit, currency), high=change(high, unit, currency))
 
 
 def level(value: float) -> str:
@@ -200,17 +203,3 @@ def kind_name(kind: str) -> str:
     return {
         "regions": _("Regions"), "stores": _("Stores"), "customers": _("Customers"), "receipts": _("Receipts"),
     }.get(str(kind), str(kind))  # fmt: skip
-
-
-def verb_name(verb: str) -> str:
-    """What somebody did, for the history of a pilot; a verb without a name of its own is shown as it is."""
-    return {
-        "pilot.create": _("Began the pilot"), "plan.edit": _("Edited the draft"), "plan.submit": _("Submitted the plan"),
-        "plan.cosign": _("Co-signed the plan"), "plan.seal": _("Approved and sealed the plan"),
-        "plan.send_back": _("Sent the plan back"), "plan.amend": _("Amended the plan"),
-        "assignment.seal_seeds": _("The system made the seeds of the draw"), "stage.draw": _("Drew the stage"),
-        "stage.start": _("Gave the stage its go-ahead"), "stage.reach_gate": _("The stage reached its gate"),
-        "stage.extend": _("Extended the stage"), "stage.pass": _("The stage passed its gate"),
-        "report.freeze": _("Made and froze the report"), "report.decided": _("Decided on the report"),
-        "report.answered": _("Answered the executives"), "pilot.stop": _("Stopped the pilot"),
-    }.get(verb, verb)  # fmt: skip

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from flask_babel import gettext as _
-
 from experiments.estimate.estimate import Estimate, Method
 from experiments.report import BLOCKING_STAMPS, Stamp
 from pilot.evidence.charts import variant_label
@@ -13,6 +11,7 @@ from pilot.evidence.sentences import METHODS, RULES, STAMPS
 from pilot.planning.metrics import library_metric
 from pilot.words import translate
 from web import plan_words, presenters
+from web.words import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,9 @@ def _sentence(report: ReportView, row: RowView) -> str:
     }
     if row.verdict == "no_evidence":
         said = _(
-            "There is no evidence of a difference: %(metric)s under “%(variant)s” was %(effect)s against control "
-            "(%(relative)s), and anything from %(interval)s fits the data (%(level)s interval, n = %(n)s).",
-            **values,
+            "There is no evidence of a difference in %(metric)s: under “%(variant)s” it was %(effect)s (%(relative)s) "
+            "against control, %(level)s interval %(interval)s, n = %(n)s.",
+            **{**values, "metric": _in_sentence(metric)},
         )
     elif row.estimate.effect > 0:
         said = _(

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from web.errors import FieldUnreadable
+from web.words import _
 
 LINES = 5
 IS, MISSING = "is", "missing"

@@ -6,12 +6,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from babel.numbers import get_currency_precision
-from flask_babel import gettext as _
 
 from pilot.programs.mechanics import CHOICE_LABELS, TermField, TermKind, TermLine, term_fields, term_lines
 from pilot.words import translate
 from web import presenters
 from web.errors import FieldUnreadable
+from web.words import _
 
 BLANK_ROWS = 5
 

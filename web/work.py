@@ -1,7 +1,7 @@
 """One request, one unit of work: reading for safe methods, one transaction for the others, opened when first needed."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -19,12 +19,12 @@ class _RollBack(Exception):
 
 def settings() -> Settings:
     """The settings that this application was created with."""
-    return cast(Settings, current_app.config["PILOT_SETTINGS"])
+    return cast("Settings", current_app.config["PILOT_SETTINGS"])
 
 
 def database() -> Database:
     """The database of this process."""
-    return cast(Database, current_app.extensions["pilot_database"])
+    return cast("Database", current_app.extensions["pilot_database"])
 
 
 def session() -> Session:
@@ -34,7 +34,7 @@ def session() -> Session:
         writes = request.method not in SAFE_METHODS and not g.get("only_reading", False)
         g.session = stack.enter_context(database().unit_of_work() if writes else database().reading())
         g.work = stack
-    return cast(Session, g.session)
+    return cast("Session", g.session)
 
 
 def roll_back() -> None:
@@ -46,10 +46,8 @@ def roll_back() -> None:
     try:
         raise _RollBack
     except _RollBack:
-        try:
+        with suppress(_RollBack):
             work.__exit__(*sys.exc_info())
-        except _RollBack:
-            pass
 
 
 def keep() -> None:

@@ -1,13 +1,12 @@
 """The API's door: the key in the header, and whether it covers what is asked."""
 
-from datetime import UTC, datetime
 
 from flask import request
 
 from pilot.access import api_keys
 from pilot.access.model import ApiKey
 from pilot.access.permissions import Scope, require_key
-from web.work import session
+from web.work import session, settings
 
 
 def authenticate(scope: Scope) -> ApiKey:

@@ -4,7 +4,6 @@ from zoneinfo import available_timezones
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access import service as access
 from pilot.access.permissions import Permission
@@ -14,6 +13,7 @@ from web import forms
 from web.auth import actor, open_session, requires
 from web.errors import status_of
 from web.language import language_names
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("account", __name__, url_prefix="/account")

@@ -1,26 +1,50 @@
-"""The home page of each role: what waits for this person, what is new, and the pilots with their next step."""
+"""The home page of each role: what waits for this person, what is new, and the pilots with where they stand."""
+
+from collections.abc import Iterable
 
 from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from pilot.access.permissions import Permission
+from pilot.governance.inbox import InboxItem, Waiting, inbox
+from pilot.network import queries as network_queries
 from pilot.notices import queries as notices
 from pilot.notices import service
-from pilot.planning.model import Pilot
-from web.auth import actor, requires
+from pilot.planning.lifecycle import ENDED, PilotState
+from pilot.planning.queries import pilots
+from web import presenters
+from web.auth import actor, may, requires
 from web.shared import network
+from web.words import _
 from web.work import session, settings
 
 pages = Blueprint("home", __name__)
+
+# Which tab a thing that waits is done on; everything else is done on the plan.
+_TABS = {
+    Waiting.DRAW: "pilots.stages",
+    Waiting.START: "pilots.stages",
+    Waiting.MAKE_REPORT: "pilots.stages",
+    Waiting.DECIDE: "reports.decision",
+    Waiting.AGREE: "reports.decision",
+    Waiting.ANSWER: "reports.decision",
+}
 
 
 @pages.get("/")
 @requires(Permission.HOME)
 def show() -> ResponseReturnValue:
-    pilots = session().scalars(select(Pilot).order_by(Pilot.created_at.desc())).all()
+    waiting = inbox(session(), actor(), now=settings().now())
+    found = pilots(session())
     return render_template(
-        "home/show.html", waiting=[], notices=notices.unread(session(), actor().id), pilots=pilots, network=network()
+        "home/show.html",
+        waiting=[
+            (item, url_for(_TABS.get(item.waiting, "pilots.show"), pilot=item.pilot), _effect(item)) for item in waiting
+        ],
+        notices=notices.unread(session(), actor().id),
+        pilots=[pilot for pilot in found if PilotState(pilot.state) not in ENDED],
+        n_ended=sum(PilotState(pilot.state) in ENDED for pilot in found),
+        first_steps=list(_first_steps(bool(found))),
     )
 
 
@@ -30,3 +54,29 @@ def read_notice(notice: int) -> ResponseReturnValue:
     """Put a notice away and go where it leads."""
     found = service.mark_read(session(), notice, actor=actor(), now=settings().now())
     return redirect(found.link or url_for("home.show"))
+
+
+def _effect(item: InboxItem) -> str:
+    """What a report that waits is about: the effect with its interval."""
+    if item.effect is None or item.effect_unit is None or item.currency is None:
+        return ""
+    effect = presenters.change(item.effect, item.effect_unit, item.currency)
+    if item.interval is None:
+        return effect
+    bounds = presenters.interval(item.interval, item.effect_unit, item.currency)
+    return _("%(effect)s, interval %(bounds)s", effect=effect, bounds=bounds)
+
+
+def _first_steps(has_pilots: bool) -> Iterable[tuple[str, str]]:
+    """What a new installation still lacks, in order, as far as this person can do it."""
+    if network() is None:
+        if may(Permission.NETWORK_EDIT):
+            yield _("Set the network's currency, time zone and business-day cut-off"), url_for("network.show")
+        return
+    if not network_queries.stores(session()):
+        if may(Permission.NETWORK_IMPORT):
+            yield _("Import regions, stores, customers and receipts"), url_for("imports.show_all")
+        return
+    if not has_pilots and may(Permission.PILOT_CREATE):
+        yield _("Make a program with what you want to try"), url_for("programs.show_all")
+        yield _("Plan the first pilot"), url_for("pilots.create")

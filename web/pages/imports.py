@@ -4,14 +4,13 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.imports import queries, service
 from pilot.imports.dialects import DELIMITERS, ENCODINGS, Dialect, FileFormat
 from pilot.imports.mapping import STORE_TIME, FileMapping, MappingGuess, guess_mapping
-from pilot.imports.model import ImportKind, ImportRun, RunState
+from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.values import DATE_ORDERS
 from pilot.jobs import service as jobs
 from pilot.jobs.model import JobKind
@@ -23,6 +22,7 @@ from web.auth import actor, requires
 from web.errors import FieldMissing, status_of
 from web.presenters import kind_name
 from web.uploads import Upload
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("imports", __name__, url_prefix="/imports")

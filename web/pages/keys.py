@@ -4,7 +4,6 @@ from datetime import UTC, datetime, time
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy import select
 
 from pilot.access import api_keys
@@ -16,6 +15,7 @@ from pilot.words import translate
 from web import forms
 from web.auth import actor, requires
 from web.errors import status_of
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("keys", __name__, url_prefix="/keys")

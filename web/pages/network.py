@@ -4,7 +4,6 @@ from zoneinfo import available_timezones
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
@@ -13,6 +12,7 @@ from pilot.words import translate
 from web import forms, shared
 from web.auth import actor, requires
 from web.errors import status_of
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("network", __name__, url_prefix="/network")

@@ -1,6 +1,6 @@
 """For operators: alive, ready, counters, and the page of the API."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from flask import Blueprint, Response, jsonify, render_template
 from flask.typing import ResponseReturnValue

@@ -6,14 +6,13 @@ from typing import Any
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.assignment import queries as ledger
 from pilot.assignment.service import balance_of
-from pilot.audit.queries import history_of
 from pilot.errors import NotFound, PilotError
+from pilot.governance import queries as governance
 from pilot.network import queries as network
 from pilot.planning import queries, service
 from pilot.planning.candidates import COVARIATES, STAYS_OUT_WORDS
@@ -27,6 +26,7 @@ from web.auth import actor, requires
 from web.errors import status_of
 from web.pages.programs import code_from
 from web.presenters import neutralised
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("pilots", __name__, url_prefix="/pilots")
@@ -128,8 +128,8 @@ def ledger_record(pilot: Pilot) -> ResponseReturnValue:
 def history(pilot: Pilot) -> ResponseReturnValue:
     """Everything that happened to this pilot, newest first."""
     names = {user.email: user.name for user in users(session())}
-    entries = [(entry, names.get(entry.actor, entry.actor)) for entry in history_of(session(), "pilot", pilot.code)]
-    return render_template("pilots/history.html", pilot=pilot, tab="history", error=None, entries=entries[::-1])
+    rows = [(row, names.get(row.actor, row.actor)) for row in governance.history(session(), pilot)]
+    return render_template("pilots/history.html", pilot=pilot, tab="history", error=None, rows=rows)
 
 
 def _create_page(error: str | None = None) -> str:

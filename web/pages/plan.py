@@ -4,7 +4,6 @@ import os
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from pilot.access.permissions import Permission
@@ -26,6 +25,7 @@ from pilot.words import translate
 from web import forms, plan_form, plan_view, plan_words
 from web.auth import actor, requires
 from web.errors import status_of
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("plan", __name__, url_prefix="/pilots")

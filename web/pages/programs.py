@@ -5,7 +5,6 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from sqlalchemy import select
 
 from pilot.access.permissions import Permission
@@ -20,6 +19,7 @@ from web import forms, terms
 from web.auth import actor, requires
 from web.errors import status_of
 from web.shared import currency
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("programs", __name__, url_prefix="/programs")

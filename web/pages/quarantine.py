@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
@@ -16,6 +15,7 @@ from web import forms
 from web.auth import actor, requires
 from web.errors import status_of
 from web.presenters import kind_name
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("quarantine", __name__, url_prefix="/quarantine")

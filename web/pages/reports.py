@@ -2,24 +2,25 @@
 
 import csv
 import io
+from dataclasses import dataclass
 from typing import Any
 
 from babel.numbers import get_currency_precision
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
+from experiments.report import Diagnostic, Status
 from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError
 from pilot.evidence import charts, queries
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
-from pilot.evidence.recommendation import Recommended
 from pilot.evidence.sentences import check_title
-from pilot.governance import decisions, rules
+from pilot.governance import queries as governance_queries
 from pilot.governance import service as governance
 from pilot.governance.model import Choice
+from pilot.governance.queries import Option
 from pilot.network import queries as network
 from pilot.planning import queries as planning
 from pilot.planning.lifecycle import StageState
@@ -29,8 +30,19 @@ from pilot.words import translate
 from web import forms, report_words, subjects
 from web.auth import actor, may, requires
 from web.errors import status_of
-from web.presenters import neutralised
+from web.presenters import choice_name, day, neutralised
+from web.words import _
 from web.work import roll_back, session, settings
+
+
+@dataclass(frozen=True, slots=True)
+class Choosable:
+    """One choice on the decision form."""
+
+    code: str
+    name: str
+    what: str
+
 
 pages = Blueprint("reports", __name__, url_prefix="/pilots")
 
@@ -68,7 +80,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         series=_series_table(view),
         series_unit=library_metric(view.document.series_metric).metric.unit.value,
         balance=[(charts.covariate_label(row.covariate), row) for row in view.document.balance],
-        checks=[(_check(found.check), found) for found in view.document.analysis.diagnostics],
+        checks=[(_check(found.check), found) for found in view.document.analysis.diagnostics if _is_news(found)],
         stores={store.code: store.name for store in network.stores(session())},
     )
 
@@ -160,7 +172,7 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
     stage = pilot.current_stage if pilot.stages else None
     waiting = reports[0] if reports and stage is not None and stage.state == StageState.AT_GATE else None
     view = queries.report(session(), waiting.code) if waiting else None
-    standing = decisions.standing(session(), waiting) if waiting else None
+    standing = governance_queries.standing_of(session(), waiting) if waiting else None
     outcome = standing.outcome if standing else None
     return render_template(
         "reports/decision.html",
@@ -173,33 +185,35 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
         standing=standing,
         is_sent_back=outcome is not None and outcome.choice == Choice.SEND_BACK,
         choices=_choices(pilot, waiting) if waiting and may(Permission.DECISION_MAKE, pilot) else [],
-        past=[(one, decisions.all_decisions(session(), one), decisions.all_answers(session(), one)) for one in reports],
+        past=[(one, governance_queries.decisions_of(session(), one)) for one in reports],
         people={user.id: user.name for user in users(session())},
     )
 
 
-def _choices(pilot: Pilot, report: FrozenReport) -> list[tuple[str, str, str]]:
-    """(code, name, what it does and how many executives it takes)."""
+def _choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
+    """What an executive may choose, the recommended choice first, with what each does and how many it takes."""
     plan = planning.plan_of(session(), pilot, report.plan_hash)
-    later = [stage for stage in plan.stages if stage.number > report.stage_number]
-    next_one = later[0].name if later else _("the whole network")
-    means = {
-        Choice.APPROVE: (_("Approve"), _("Goes on to: %(next)s.", next=next_one)),
-        Choice.EXTEND: (_("Extend"), _("The stage runs on to its next planned look; controls stay controls.")),
-        Choice.SEND_BACK: (_("Send back"), _("The author answers your question; nothing moves until then.")),
-        Choice.STOP: (_("Stop"), _("The pilot ends without a rollout.")),
-    }
-    found = []
-    for choice, (name, what) in means.items():
-        override = rules.is_override(choice, Recommended(report.recommendation))
-        is_network = any(stage.is_network for stage in later[:1])
-        wide = rules.goes_network_wide(choice, is_last_stage=not later, next_is_network=is_network)
-        if override:
-            what += " " + _("This goes against the recommendation.")
-        if rules.signatures_needed(override=override, network_wide=wide) > 1:
-            what += " " + _("It takes two executives.")
-        found.append((choice.value, name, what))
-    return found
+    later = [stage.name for stage in plan.stages if stage.number > report.stage_number]
+    options = [option for option in governance_queries.options(session(), report) if option.is_open]
+    return [
+        Choosable(option.choice.value, choice_name(option.choice), _what_it_does(option, later)) for option in options
+    ]
+
+
+def _what_it_does(option: Option, later: list[str]) -> str:
+    said = {
+        Choice.APPROVE: _("Goes on to: %(next)s.", next=later[0] if later else _("the whole network")),
+        Choice.EXTEND: _("The stage runs on until %(day)s; controls stay controls.", day=day(option.until)),
+        Choice.SEND_BACK: _("The author answers your question; nothing moves until then."),
+        Choice.STOP: _("The pilot ends without a rollout."),
+    }[option.choice]
+    if option.is_recommended:
+        said += " " + _("This is what the report recommends.")
+    if option.is_override:
+        said += " " + _("This goes against the recommendation.")
+    if option.signatures_needed > 1:
+        said += " " + _("It takes two executives; %(n)s so far.", n=option.signatures)
+    return said
 
 
 def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]:
@@ -213,6 +227,11 @@ def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]
 def _check(check: str) -> str:
     title = translate(check_title(check))
     return f"{title}: {charts.covariate_label(check.split(':', 1)[1])}" if ":" in check else title
+
+
+def _is_news(found: Diagnostic) -> bool:
+    """Balance in order is told by the table of balance; everything else is a line of its own."""
+    return not found.check.startswith("balance:") or found.status is not Status.OK
 
 
 def _file(text: str, kind: str, name: str) -> Response:

@@ -1,10 +1,8 @@
 """Signing in and out, and one-time links that set a password."""
 
-from datetime import UTC, datetime
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from pilot.access import service as access
@@ -14,6 +12,7 @@ from pilot.words import translate
 from web import forms
 from web.auth import close_session, open_session, requires
 from web.errors import status_of
+from web.words import _
 from web.work import keep, roll_back, session, settings
 
 pages = Blueprint("session", __name__)

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
@@ -16,6 +15,7 @@ from pilot.words import translate
 from web import plan_view
 from web.auth import actor, requires
 from web.errors import status_of
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("stages", __name__, url_prefix="/pilots")

@@ -2,7 +2,6 @@
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext as _
 
 from pilot.access import queries
 from pilot.access import service as access
@@ -14,6 +13,7 @@ from web import forms
 from web.auth import actor, requires
 from web.errors import status_of
 from web.presenters import role_name
+from web.words import _
 from web.work import roll_back, session, settings
 
 pages = Blueprint("users", __name__, url_prefix="/people")
