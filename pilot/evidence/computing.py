@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from experiments.analysis import analyze
@@ -26,8 +27,8 @@ from pilot.evidence.measuring import Measured, Period, measure, series_metric, s
 from pilot.evidence.population import Activity, Population, activity_of, population_of, without_lost
 from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
+from pilot.network.model import Customer
 from pilot.network.queries import network
-from pilot.network.segments import segments_of_all
 from pilot.planning.errors import WindowStillOpen
 from pilot.planning.model import Pilot, Stage, StageState
 from pilot.planning.plan import Plan, StagePlan
@@ -176,15 +177,17 @@ def _analysis_plan(
 
 
 def _segments(session: Session, plan: Plan) -> dict[str, pa.Int64Array]:
-    """The customer keys of every segment that the plan or one of its offers names."""
+    """The customer keys of every segment that the plan or one of its offers names, by the sealed rules."""
     named = sorted({*plan.segments, *(offer.segment for offer in plan.offers if offer.segment)})
+    members: dict[str, list[int]] = {code: [] for code in named}
     if not named:
         return {}
-    segment_of = segments_of_all(session)
-    return {
-        code: pa.array(sorted(key for key, segment in segment_of.items() if segment == code), pa.int64())
-        for code in named
-    }
+    everybody = select(Customer.customer_key, Customer.attributes).where(Customer.forgotten_at.is_(None))
+    for key, attributes in session.execute(everybody.order_by(Customer.customer_key)):
+        segment = plan.segment_for(attributes)
+        if segment in members:
+            members[segment].append(key)
+    return {code: pa.array(keys, pa.int64()) for code, keys in members.items()}
 
 
 def _freshness(population: Population, activity: Mapping[int, Activity], period: Period) -> Freshness:

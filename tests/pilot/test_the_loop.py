@@ -1,0 +1,64 @@
+"""The whole loop through the real services: import, plan, sign, draw, receipts, look, decide; the audit verifies."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from pilot.assignment.queries import draws
+from pilot.assignment.record import replay
+from pilot.audit.service import verify
+from pilot.database import Database
+from pilot.evidence.model import FrozenReport
+from pilot.evidence.queries import document_of, report
+from pilot.governance import service as governance
+from pilot.governance.model import Choice
+from pilot.notices.queries import unread
+from pilot.planning.model import PilotState
+from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
+
+
+def test_a_pilot_goes_from_a_file_to_a_decision(database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(database, tmp_path).running()
+    network.run_to(START + timedelta(days=27))
+    frozen = network.look()
+    assert frozen.recommendation == "advance"
+    decided_on = day_at(START + timedelta(days=29))
+    for name in ("executive", "second"):
+        network.act(
+            lambda s, p, name=name: governance.decide(
+                s, s.get_one(FrozenReport, frozen.id), Choice.APPROVE, reason="It pays.",
+                actor=network.person(name), now=decided_on,
+            )
+        )  # fmt: skip
+    assert network.read(lambda s, p: p.state) == PilotState.ROLLED_OUT
+    with database.reading() as session:
+        assert verify(session, frozen.audit_head).findings == ()
+        view = report(session, frozen.code)
+        told = [str(row.message) for row in unread(session, network.person("manager").id)]
+    assert view.headline is not None
+    assert view.headline.verdict == "better"
+    assert "It pays." in told[0]
+
+
+def test_the_ledger_replays_from_its_record_after_more_receipts_arrived(database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(database, tmp_path).running()
+    network.run_to(START + timedelta(days=27))
+    record, ledger_hash = network.read(lambda s, p: [(d.record, d.ledger_hash) for d in draws(s, p)])[0]
+    assert replay(record).ledger_hash == ledger_hash
+
+
+def test_both_databases_give_the_same_ledger_and_the_same_report(
+    sqlite_database: Database, postgres_database: Database, tmp_path: Path
+) -> None:
+    elsewhere = postgres_database.settings.model_copy(update={"home": tmp_path / "elsewhere"})
+    documents = []
+    for name, database in (("sqlite", sqlite_database), ("postgresql", Database(elsewhere))):
+        folder = tmp_path / name
+        folder.mkdir()
+        network = SmallNetwork(database, folder).running()
+        network.run_to(START + timedelta(days=27))
+        frozen = network.look()
+        # The head's seal is made with each installation's own key; everything else is the same, to the last digit.
+        documents.append((frozen.ledger_hash, replace(document_of(frozen), audit_head="").text()))
+        database.dispose()
+    assert documents[0] == documents[1]
