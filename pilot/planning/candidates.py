@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
 
 NO_SEGMENT = "-"
+UNSEALED = "unsealed"
 
 
 class Covariate(StrEnum):
@@ -167,7 +168,7 @@ def candidate_list(
     return CandidateList(candidates, tuple(sorted(left_out)), ids, homes)
 
 
-def mechanism_for(plan: Plan, candidates: Iterable[Candidate], *, salt: str = "") -> Mechanism:
+def mechanism_for(plan: Plan, candidates: Iterable[Candidate], *, salt: str = UNSEALED) -> Mechanism:
     """The mechanism that the plan describes over these candidates; ``salt`` is used by ``bernoulli_hash`` only.
 
     Raises ``MechanismDoesNotFit`` when these candidates cannot be drawn that way.

@@ -23,6 +23,7 @@ from pilot.errors import PilotError
 from pilot.outcomes import history
 from pilot.planning.candidates import (
     NOTHING_EXCLUDED,
+    UNSEALED,
     CandidateList,
     Exclusions,
     candidate_list,
@@ -102,7 +103,7 @@ def design_of(
     return design_from(plan, number, listed)
 
 
-def design_from(plan: Plan, number: int, listed: CandidateList, *, salt: str = "") -> Design:
+def design_from(plan: Plan, number: int, listed: CandidateList, *, salt: str = UNSEALED) -> Design:
     """The design over candidates that are known."""
     mechanism = mechanism_for(plan, listed.candidates, salt=salt)
     n_units = len(mechanism.codes) or len(listed.candidates)
