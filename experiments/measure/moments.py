@@ -50,9 +50,7 @@ def unit_moments(
             raise DuplicateUnit(unit=first)
     if metric.level is MetricLevel.CUSTOMER:
         if homes is None:
-            raise NotEstimable(
-                Message("no_home_list", N_("{metric} needs the list of home customers"), {"metric": metric.code})
-            )
+            raise no_home_list(metric)
         counts = _members(homes, "customer_key", names)
         grouped = _fetch(_customer_sums(_reach(receipts, windows), metric, windows, homes), "unit")
         size_before = 1 if windows.before is not None else 0
@@ -130,14 +128,22 @@ def _in(column: Any, window: Window | None) -> Any:
     return ibis.literal(False) if window is None else column.between(window.first, window.last)
 
 
-def _exact(expression: Any) -> Any:
+def no_home_list(metric: Metric) -> NotEstimable:
+    """The refusal of a customer metric without the list of home customers."""
+    return NotEstimable(
+        Message("no_home_list", N_("{metric} needs the list of home customers"), {"metric": metric.code})
+    )
+
+
+def exact_sum(expression: Any) -> Any:
+    """The sum of whole numbers as an exact decimal, zero where there is nothing to add."""
     import ibis
 
     return ibis.coalesce(expression.cast(_EXACT).sum().cast(_EXACT), ibis.literal(0).cast(_EXACT))
 
 
 def _squares(names: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
-    return {name: _exact(a.cast(_EXACT) * b.cast(_EXACT)) for name, (a, b) in names.items()}
+    return {name: exact_sum(a.cast(_EXACT) * b.cast(_EXACT)) for name, (a, b) in names.items()}
 
 
 def _store_sums(receipts: ir.Table, metric: Metric, windows: Windows, stores: pa.Table) -> ir.Table:
@@ -155,9 +161,9 @@ def _store_sums(receipts: ir.Table, metric: Metric, windows: Windows, stores: pa
     )  # fmt: skip
     if metric.kind is MetricKind.STORE_TOTAL:  # the rows are store-days
         t = t.group_by("unit", "store_id", "business_date").aggregate(
-            y=_exact(t.y), x=_exact(t.x), n=_exact(t.n), n_x=_exact(t.n_x)
+            y=exact_sum(t.y), x=exact_sum(t.x), n=exact_sum(t.n), n_x=exact_sum(t.n_x)
         )
-    sums = {name: _exact(t[name]) for name in ("n", "n_x", "y", "x")}
+    sums = {name: exact_sum(t[name]) for name in ("n", "n_x", "y", "x")}
     return t.group_by("unit").aggregate(**sums, **_squares({"yy": (t.y, t.y), "xx": (t.x, t.x)}))
 
 
@@ -172,7 +178,7 @@ def _outcome(metric: Metric, t: Any, inside: Any) -> Any:
     import ibis
 
     if metric.kind in (MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET):
-        return _exact(inside.ifelse(t.net_minor, 0))
+        return exact_sum(inside.ifelse(t.net_minor, 0))
     purchase_days = t.business_date.nunique(where=inside & (t.kind == "sale"))
     if metric.kind is MetricKind.PURCHASE_FREQUENCY:
         return purchase_days
@@ -189,7 +195,7 @@ def _customer_sums(receipts: ir.Table, metric: Metric, windows: Windows, homes: 
         x=_outcome(metric, t, _in(t.business_date, windows.before)),
     )
     products = _squares({"yy": (each.y, each.y), "xx": (each.x, each.x), "xy": (each.x, each.y)})
-    return each.group_by("unit").aggregate(y=_exact(each.y), x=_exact(each.x), **products)
+    return each.group_by("unit").aggregate(y=exact_sum(each.y), x=exact_sum(each.x), **products)
 
 
 def _arm_sums(receipts: ir.Table, metric: Metric, windows: Windows, customers: pa.Table) -> ir.Table:
@@ -205,7 +211,7 @@ def _arm_sums(receipts: ir.Table, metric: Metric, windows: Windows, customers: p
         e=(earlier & (t.kind == "sale")).cast("int64").sum(),
     )
     pairs = {a + b: (each[a], each[b]) for a, b in ("yy", "yd", "yx", "ye", "dd", "dx", "de", "xx", "xe", "ee")}
-    sums = {name: _exact(each[name]) for name in "ydxe"}
+    sums = {name: exact_sum(each[name]) for name in "ydxe"}
     return each.group_by("variant", "stratum").aggregate(**sums, **_squares(pairs))
 
 

@@ -25,8 +25,6 @@ from experiments import (
     spend_per_customer,
     store_total,
     unit_moments,
-    weekly_series,
-    weeks_around,
     windows_for,
 )
 from experiments.errors import DuplicateUnit, InvalidWindow, NotMeasurable, UnknownUnit
@@ -239,25 +237,3 @@ def test_store_metrics_and_doubled_customers_are_refused_for_customer_draws() ->
             before=WINDOW,
             data_through=THROUGH,
         )
-
-
-def test_weeks_are_cut_at_the_start() -> None:
-    weeks = weeks_around(date(2026, 1, 8), first=date(2025, 12, 30), last=date(2026, 1, 23))
-    assert [week.first for week in weeks] == [date(2026, 1, 1), date(2026, 1, 8), date(2026, 1, 15)]
-
-
-def test_a_weekly_series_is_the_mean_of_the_units() -> None:
-    weeks = weeks_around(date(2026, 1, 1), first=date(2026, 1, 1), last=date(2026, 1, 14))
-    points = weekly_series(
-        receipts(FEW),
-        store_total(),
-        weeks,
-        assignment={"s1": "points", "s2": "control", "s3": "control"},
-        stores=STORES,
-    )
-    assert [(p.week, p.variant, p.value, p.n_units) for p in points] == [
-        (date(2026, 1, 1), "control", 150.0, 2),
-        (date(2026, 1, 1), "points", 1400.0, 1),
-        (date(2026, 1, 8), "control", 275.0, 2),
-        (date(2026, 1, 8), "points", 0.0, 1),
-    ]
