@@ -8,7 +8,6 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from experiments.estimate.estimate import Interval
 from pilot.access.model import User
 from pilot.access.permissions import Permission, may
 from pilot.audit.model import AuditEntry
@@ -73,7 +72,7 @@ class InboxItem:
     report: str | None = None
     recommendation: str | None = None
     effect: float | None = None
-    interval: Interval | None = None
+    interval: tuple[float | None, float | None] | None = None
     effect_unit: str | None = None
     currency: str | None = None
 
