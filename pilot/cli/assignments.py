@@ -48,20 +48,20 @@ def write_record(context: Context) -> None:
     options = context.options
     with context.database.reading() as session:
         draw = draw_of(session, pilot_by_code(session, options.pilot), options.stage)
-    if draw is None:
-        raise NotDrawn(stage=options.stage, pilot=options.pilot)
-    if options.out is None:
-        print(draw.record, file=context.console.out)
-        return
-    options.out.write_text(draw.record, "utf-8")
-    console = context.console
-    console.say(N_("The record is in {path}; its ledger hash is {hash}."), path=options.out, hash=draw.ledger_hash)
-    console.say(
-        N_("Next: “pilot assignment replay {path} --expect {hash}”, on any machine."),
-        path=options.out,
-        hash=draw.ledger_hash,
-    )
-    console.answer({"record": options.out, "ledger_hash": draw.ledger_hash})
+        if draw is None:
+            raise NotDrawn(stage=options.stage, pilot=options.pilot)
+        if options.out is None:
+            print(draw.record, file=context.console.out)
+            return
+        options.out.write_text(draw.record, "utf-8")
+        console = context.console
+        console.say(N_("The record is in {path}; its ledger hash is {hash}."), path=options.out, hash=draw.ledger_hash)
+        console.say(
+            N_("Next: “pilot assignment replay {path} --expect {hash}”, on any machine."),
+            path=options.out,
+            hash=draw.ledger_hash,
+        )
+        console.answer({"record": options.out, "ledger_hash": draw.ledger_hash})
 
 
 def replay_record(context: Context) -> int:

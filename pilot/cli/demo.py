@@ -11,8 +11,9 @@ from pilot.cli.errors import NotLoopback
 from pilot.cli.launcher import run_together
 from pilot.cli.serving import add_address, is_loopback, require_address, require_our_web
 from pilot.demo.build import build_demo
-from pilot.demo.result import DemoResult, table_lines
+from pilot.demo.result import DemoResult
 from pilot.demo.seeds import demo_entropy
+from pilot.demo.show import table_lines
 from pilot.settings import Settings, load_settings
 from pilot.words import N_, Message, translate
 
@@ -55,12 +56,8 @@ def _home(context: Context) -> Path:
 
 def _show(context: Context, result: DemoResult) -> None:
     console = context.console
-    for line in table_lines(result):
+    for line in table_lines(result, locale=context.settings.language):
         console.say("{line}", line=line)
-    console.say("")
-    console.say(N_("Accounts of the demonstration:"))
-    header = [N_("Role"), N_("E-mail"), N_("Password")]
-    console.table(header, [(account.role, account.email, account.password) for account in result.accounts])
     console.answer(result.to_document())
 
 

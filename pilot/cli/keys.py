@@ -34,18 +34,18 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 def show_all(context: Context) -> None:
     with context.database.reading() as session:
         keys = all_keys(session)
-    live = {True: phrase(N_("live")), False: phrase(N_("ended"))}
-    rows = [
-        (
-            key.code,
-            ", ".join(key.scopes),
-            ", ".join(key.store_codes) or phrase(N_("all stores")),
-            live[_is_live(context, key)],
-        )
-        for key in keys
-    ]
-    context.console.table([N_("Key"), N_("Scopes"), N_("Stores"), N_("State")], rows)
-    context.console.answer([_document(context, key) for key in keys])
+        live = {True: phrase(N_("live")), False: phrase(N_("ended"))}
+        rows = [
+            (
+                key.code,
+                ", ".join(key.scopes),
+                ", ".join(key.store_codes) or phrase(N_("all stores")),
+                live[_is_live(context, key)],
+            )
+            for key in keys
+        ]
+        context.console.table([N_("Key"), N_("Scopes"), N_("Stores"), N_("State")], rows)
+        context.console.answer([_document(context, key) for key in keys])
 
 
 def make(context: Context) -> None:

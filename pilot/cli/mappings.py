@@ -71,8 +71,8 @@ def show(context: Context) -> None:
 def show_all(context: Context) -> None:
     with context.database.reading() as session:
         saved = session.scalars(select(ColumnMapping).order_by(ColumnMapping.code)).all()
-    context.console.table([N_("Name"), N_("Kind")], [(mapping.code, mapping.kind) for mapping in saved])
-    context.console.answer([{"name": m.code, "kind": str(m.kind), "mapping": m.definition} for m in saved])
+        context.console.table([N_("Name"), N_("Kind")], [(mapping.code, mapping.kind) for mapping in saved])
+        context.console.answer([{"name": m.code, "kind": str(m.kind), "mapping": m.definition} for m in saved])
 
 
 def named_mapping(session: Session, name: str) -> FileMapping:

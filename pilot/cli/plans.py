@@ -65,9 +65,9 @@ def show_all(context: Context) -> None:
 def show(context: Context) -> None:
     with context.database.reading() as session:
         pilot = pilot_by_code(session, context.options.pilot)
-    document = {"pilot": pilot.code, "name": pilot.name, "state": str(pilot.state), "plan": pilot.plan}
-    context.console.say("{plan}", plan=json.dumps(pilot.plan, indent=2, ensure_ascii=False))
-    context.console.answer({**document, "plan_hash": pilot.plan_hash})
+        document = {"pilot": pilot.code, "name": pilot.name, "state": str(pilot.state), "plan": pilot.plan}
+        context.console.say("{plan}", plan=json.dumps(pilot.plan, indent=2, ensure_ascii=False))
+        context.console.answer({**document, "plan_hash": pilot.plan_hash})
 
 
 def check(context: Context) -> None:

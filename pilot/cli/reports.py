@@ -71,21 +71,20 @@ def show_all(context: Context) -> None:
         pilot = pilot_by_code(session, context.options.pilot)
         wanted = select(FrozenReport).where(FrozenReport.pilot_id == pilot.id).order_by(FrozenReport.id)
         reports = session.scalars(wanted).all()
-    rows = [(r.code, r.stage_number, r.look, r.recommendation, f"{r.created_at:%Y-%m-%d %H:%M}Z") for r in reports]
-    header = [N_("Report"), N_("Stage"), N_("Look"), N_("Recommends"), N_("Frozen")]
-    context.console.table(header, rows)
-    context.console.answer(
-        [
-            {"report": r.code, "stage": r.stage_number, "look": r.look, "recommendation": r.recommendation}
-            for r in reports
-        ]
-    )
+        rows = [(r.code, r.stage_number, r.look, r.recommendation, f"{r.created_at:%Y-%m-%d %H:%M}Z") for r in reports]
+        header = [N_("Report"), N_("Stage"), N_("Look"), N_("Recommends"), N_("Frozen")]
+        context.console.table(header, rows)
+        context.console.answer(
+            [
+                {"report": r.code, "stage": r.stage_number, "look": r.look, "recommendation": r.recommendation}
+                for r in reports
+            ]
+        )
 
 
 def show(context: Context) -> None:
     with context.database.reading() as session:
-        report = _report(session, context.options.report)
-    _show_report(context, report)
+        _show_report(context, _report(session, context.options.report))
 
 
 def decide(context: Context) -> None:
