@@ -50,7 +50,7 @@ def new_shoppers(number: int, baskets: Baskets, n_draws: int, tally: Tally) -> N
         also = revealed_new(before, _treated(before, assignment))
         measured = _measure(before, with_cards_shown(before, plain, also))
         report = _count("new", tally, number, measured, pairs, assignment, seed)
-        plain_report = _report(without, pairs, assignment, seed, Leads.STORE_TOTALS)
+        plain_report = report_of(without, pairs, assignment, seed, Leads.STORE_TOTALS)
         tally.add("new/same_rows", number, _customer_rows(report) == _customer_rows(plain_report))
 
 
@@ -74,7 +74,7 @@ def _treated(before: Before, assignment: Assignment) -> list[int]:
     return [store for store in before.eligible if assignment.get(store_code(store)) == CARD]
 
 
-def _report(measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int, leads: Leads) -> Report:
+def report_of(measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int, leads: Leads) -> Report:
     """The product's report of this draw, its permutations drawn by ``seed``."""
     primary = _PRIMARY[leads]
     metrics = tuple(
@@ -90,7 +90,7 @@ def _count(
     world: str, tally: Tally, number: int, measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int
 ) -> Report:
     """Count what the report of this draw says, and return it."""
-    report = _report(measured, pairs, assignment, seed, Leads.STORE_TOTALS)
+    report = report_of(measured, pairs, assignment, seed, Leads.STORE_TOTALS)
     for metric in JUDGED:
         estimate = _estimate(report.row(metric.code, CARD))
         tally.add(f"{world}/{metric.code}/effect", number, estimate.effect)
@@ -99,7 +99,7 @@ def _count(
     stamped = all(Stamp.MAY_BE_IDENTIFICATION in report.row(metric.code, CARD).stamps for metric in CUSTOMER_METRICS)
     tally.add(f"{world}/stamped", number, stamped)
     tally.add(f"{world}/advances", number, _advances(report))
-    customers_lead = _report(measured, pairs, assignment, seed, Leads.CUSTOMERS)
+    customers_lead = report_of(measured, pairs, assignment, seed, Leads.CUSTOMERS)
     tally.add(f"{world}/advances_customers_lead", number, _advances(customers_lead))
     return report
 

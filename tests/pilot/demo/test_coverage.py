@@ -7,11 +7,12 @@ import pytest
 
 from benchmarks.bars import WIDEST, card_bars, coverage_bars
 from benchmarks.coverage import page
-from benchmarks.nobody_buys_more import cards_shown_more, new_shoppers
+from benchmarks.nobody_buys_more import cards_shown_more, new_shoppers, report_of
 from benchmarks.one_draw import headline, judge
 from benchmarks.tally import Tally
 from benchmarks.trials import CARD, CEILING, IDENTIFICATION, JUDGED, TrialWorld, trial_world
 from experiments.design.mechanisms import draw
+from experiments.plan import Leads
 from pilot.demo.households import load_baskets, load_segments
 from pilot.demo.truth import world_moments
 from pilot.demo.worlds import receipts, store_code
@@ -35,6 +36,19 @@ def test_moments_put_together_from_two_worlds_are_those_of_the_draw_s_own_receip
     for metric in (*SHOWN, IDENTIFICATION):
         moments = world_moments(world.before, own, metric)
         assert tuple(moments[unit] for unit in sorted(assignment)) == world.seen(metric, assignment, lifted=True)
+
+
+def test_the_headline_is_the_row_of_the_product_s_own_report(world: TrialWorld) -> None:
+    assignment = draw(world.pairs, 1).assignment
+    measured = {metric.code: world.treated[metric.code] for metric in (*JUDGED, IDENTIFICATION)}
+    report = report_of(measured, world.pairs, assignment, 7, Leads.STORE_TOTALS)
+    for metric in JUDGED:
+        seen = tuple(measured[metric.code][unit] for unit in sorted(assignment))
+        row = headline(metric, seen, world.pairs, assignment, seed=7)
+        estimate = report.row(metric.code, CARD).estimate
+        assert estimate is not None
+        assert (row.effect, row.p_value, row.interval) == (estimate.effect, estimate.p_value, estimate.interval)
+        assert row.regression_interval == report.row(metric.code, CARD).alternatives[0].interval
 
 
 def test_a_world_where_nothing_is_injected_is_the_untreated_one(world: TrialWorld) -> None:
