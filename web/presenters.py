@@ -87,12 +87,16 @@ def quantity(value: float, unit: str, currency: str) -> str:
     return decimal(value, 3 if abs(value) < 1 else 2)
 
 
-def change(value: float, unit: str, currency: str) -> str:
-    """A difference with its sign; differences of shares are percentage points."""
-    sign = "+" if value >= 0 else MINUS
+def size_of(value: float, unit: str, currency: str) -> str:
+    """The size of a difference without its sign; differences of shares are percentage points."""
     if unit == "share":
-        return _("%(sign)s%(points)s points", sign=sign, points=decimal(abs(value) * 100, 2))
-    return sign + quantity(abs(value), unit, currency)
+        return _("%(points)s points", points=decimal(abs(value) * 100, 2))
+    return quantity(abs(value), unit, currency)
+
+
+def change(value: float, unit: str, currency: str) -> str:
+    """A difference with its sign."""
+    return ("+" if value >= 0 else MINUS) + size_of(value, unit, currency)
 
 
 def relative(value: float | None) -> str:

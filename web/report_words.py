@@ -90,6 +90,7 @@ def _sentence(report: ReportView, row: RowView) -> str:
         "metric": metric,
         "variant": variant,
         "effect": presenters.change(row.estimate.effect, row.unit, report.document.currency),
+        "size": presenters.size_of(row.estimate.effect, row.unit, report.document.currency),
         "relative": presenters.relative(row.estimate.relative_effect),
         "interval": presenters.interval(low_high, row.unit, report.document.currency),
         "level": presenters.level(row.gate_confidence or row.estimate.confidence_level),
@@ -103,12 +104,12 @@ def _sentence(report: ReportView, row: RowView) -> str:
         )
     elif row.estimate.effect > 0:
         said = _(
-            "“%(variant)s” raised the %(metric)s by %(effect)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            "“%(variant)s” raised the %(metric)s by %(size)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
             **{**values, "metric": _in_sentence(metric)},
         )
     else:
         said = _(
-            "“%(variant)s” lowered the %(metric)s by %(effect)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            "“%(variant)s” lowered the %(metric)s by %(size)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
             **{**values, "metric": _in_sentence(metric)},
         )
     warnings = [translate(STAMPS[stamp]) for stamp in map(Stamp, row.stamps) if stamp in BLOCKING_STAMPS]

@@ -43,6 +43,9 @@ def roll_back() -> None:
     work: ExitStack | None = g.pop("work", None)
     if work is None:
         return
+    cast("Session", g.session).expunge_all()  # what was loaded stays readable, and nothing of it is written
+    for name in ("_login_user", "network"):  # read again when asked for: the first is flask-login's own
+        g.pop(name, None)
     try:
         raise _RollBack
     except _RollBack:

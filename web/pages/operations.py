@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pilot.jobs.model import WorkerHeartbeat
 from pilot.upkeep import migrating
 from web.metrics import exposition
-from web.work import database, session
+from web.work import database, session, settings
 
 pages = Blueprint("operations", __name__)
 
