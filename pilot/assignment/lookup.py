@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from experiments.design.mechanisms import CONTROL, MechanismKind, assign_one
 from experiments.measure.metrics import AssignmentUnit
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
-from pilot.assignment.queries import draws_in_force, left_out, mechanism_of, stores_by_unit, unit_of
+from pilot.assignment.queries import draws_in_force, left_out, mechanism_of, stores_by_unit
 from pilot.network.model import Customer, Network, Store
 from pilot.network.queries import store_by_code
 from pilot.planning.candidates import STAYS_OUT_WORDS
@@ -135,7 +135,7 @@ def _answer(session: Session, asked: _Asked, case: _Case) -> Answer | None:
 
 
 def _variant(session: Session, asked: _Asked, case: _Case) -> _Found | Answer | None:
-    unit = unit_of(case.draw)
+    unit = case.plan.unit
     if unit is AssignmentUnit.CUSTOMER:
         return _by_customer(session, asked, case)
     store, words = asked.store, _VISITED
@@ -158,15 +158,14 @@ def _by_customer(session: Session, asked: _Asked, case: _Case) -> _Found | Answe
     if customer is None:
         concerned = asked.store.code in _stores_of(case)
         return _no(asked, _NOT_RECOGNISED, {"pilot": case.pilot.code}, case) if concerned else None
-    mechanism = mechanism_of(case.draw)
-    if mechanism.kind is not MechanismKind.BERNOULLI_HASH:
+    if case.plan.mechanism.kind is not MechanismKind.BERNOULLI_HASH:
         variant = _ledger(session, case, str(customer.customer_key))
         return _Found(variant, _say(_CUSTOMER, {"variant": variant})) if variant else None
     if asked.store.code not in _stores_of(case):
         return None
     if case.plan.segments and case.plan.segment_for(customer.attributes) not in case.plan.segments:
         return _no(asked, _NOT_IN_SEGMENT, {"pilot": case.pilot.code}, case)
-    variant = assign_one(mechanism, str(customer.customer_key))
+    variant = assign_one(mechanism_of(case.draw), str(customer.customer_key))
     return _Found(variant, _say(_CUSTOMER, {"variant": variant}))
 
 

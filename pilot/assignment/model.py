@@ -1,9 +1,9 @@
 """The ledger: a draw's record, the unit rows that follow from it, and the frozen list of home stores. Append-only."""
 
-from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from pilot.database import Base, digest, instant, name, pk, text
+from pilot.database import Base, digest, instant, name, pk
 
 
 class SealedSeed(Base):
@@ -30,7 +30,7 @@ class Draw(Base):
     pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"))
     stage_number: Mapped[int]
     plan_hash: Mapped[digest]
-    record: Mapped[text]
+    record: Mapped[str] = mapped_column(Text, deferred=True)  # long, and a look-up at a till rarely needs it
     ledger_hash: Mapped[digest]
     lake_version: Mapped[int] = mapped_column(BigInteger)
     drawn_by: Mapped[name]

@@ -1,12 +1,17 @@
 """A small network for tests of planning and assignment: 12 stores in 2 regions, 8 customers each, 39 weeks."""
 
+import atexit
 import hashlib
-from collections.abc import Iterator
+import shutil
+import tempfile
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
@@ -53,16 +58,26 @@ def a_network(session: Session) -> None:
     session.flush()
 
 
-def a_lake(settings: Settings, *, weeks: int = WEEKS) -> Lake:
-    """The lake with ``weeks`` weeks of receipts from ``FIRST_DAY``."""
+def a_lake(settings: Settings) -> Lake:
+    """The lake of ``settings`` with 39 weeks of receipts from ``FIRST_DAY`` (written once, copied for each test)."""
     lake = Lake(settings)
-    add_receipts(lake, FIRST_DAY, weeks, batch="history")
+    if not lake.path.exists():
+        shutil.copytree(_written_once(), lake.path)
     return lake
 
 
 def add_receipts(lake: Lake, first: date, weeks: int, *, batch: str) -> None:
+    """Append ``weeks`` more weeks from ``first``."""
+    receipts = _receipts(first, weeks, batch)
+    months = sorted(set(receipts[MONTH].to_pylist()))
+
+    def write(month: str, path: Path) -> int:
+        of_month = receipts.filter(pc.equal(receipts[MONTH], month)).select(SCHEMA.names)
+        pq.write_table(of_month.cast(SCHEMA), path)
+        return of_month.num_rows
+
     with lake.writing():
-        lake.append(iter(_batches(first, weeks, batch)), batch)
+        lake.append(batch, months, write)
 
 
 def a_program(session: Session, owner: User, *, mechanic: str = "cumulative_bonus") -> Program:
@@ -118,12 +133,15 @@ def _home(key: int) -> int:
     return (key - 1) // PER_STORE + 1
 
 
-def _batches(first: date, weeks: int, batch: str) -> Iterator[pa.RecordBatch]:
-    table = _receipts(first, weeks, batch)
-    yield from table.sort_by([(MONTH, "ascending"), ("receipt_id", "ascending")]).to_batches()
+@lru_cache(maxsize=1)
+def _written_once() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="pilot-lake-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    lake = Lake(Settings(home=home))
+    add_receipts(lake, FIRST_DAY, WEEKS, batch="history")
+    return lake.path
 
 
-@lru_cache(maxsize=8)
 def _receipts(first: date, weeks: int, batch: str) -> pa.Table:
     """Each customer shops once or twice a week at home, one receipt in five is anonymous; all follows from a hash."""
     rows = []
