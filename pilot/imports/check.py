@@ -105,6 +105,7 @@ def _stage_good_rows(
     finally:
         if writer:
             writer.close()
+        pa.default_memory_pool().release_unused()  # the engine needs the room next
 
 
 def _field_batches(source: TextTable, columns: dict[str, str]) -> Iterable[pa.Table]:

@@ -88,6 +88,14 @@ class DamagedParquet(FileRefused):
     template = N_("The Parquet file is damaged or cut off and cannot be read. Export it again.")
 
 
+class NotUtf8(FileRefused):
+    code = "not_utf8"
+    template = N_(
+        "Column “{column}” of the Parquet file holds text that is not valid UTF-8, in the rows from {line} on. "
+        "Export it again."
+    )
+
+
 class UnreadableColumn(FileRefused):
     code = "unreadable_column"
     template = N_("Column “{column}” of the Parquet file holds {type}. Write it as text, number, date or time.")

@@ -9,7 +9,14 @@ import pyarrow.parquet as pq
 
 from pilot.imports.arrow import Column, pc
 from pilot.imports.csv_file import BATCH_ROWS, LINE_COLUMN
-from pilot.imports.errors import DamagedParquet, DoubledHeader, RowGroupTooLarge, UnreadableColumn, ValueTooLong
+from pilot.imports.errors import (
+    DamagedParquet,
+    DoubledHeader,
+    NotUtf8,
+    RowGroupTooLarge,
+    UnreadableColumn,
+    ValueTooLong,
+)
 
 MAX_CHUNK_BYTES = 128 << 20
 MAX_VALUE = 131_072
@@ -45,7 +52,7 @@ class ParquetFile:
             with pq.ParquetFile(self._path, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns), use_threads=False):
                     lines = pa.array(range(first, first + batch.num_rows), pa.int64())
-                    arrays = [_as_text(batch.column(name), first) for name in columns]
+                    arrays = [_as_text(name, batch.column(name), first) for name in columns]
                     yield pa.table([lines, *arrays], names=[LINE_COLUMN, *columns])
                     first += batch.num_rows
         except (pa.ArrowException, OSError):
@@ -70,17 +77,17 @@ def _refuse_nested(name: str, kind: pa.DataType) -> None:
         raise UnreadableColumn(column=name[:80], type=str(kind)[:80])
 
 
-def _as_text(array: Column, first: int) -> Column:
+def _as_text(name: str, array: Column, first: int) -> Column:
     """``array`` as strings: times in ISO form with their offset, floats in their shortest exact form."""
     if pa.types.is_dictionary(array.type):
         coded: Any = array
-        _refuse_long(coded.dictionary, first)
+        _refuse_bad_text(name, coded.dictionary, first)
         plain: Column = coded.cast(array.type.value_type).cast(pa.string())
         return plain
     if pa.types.is_timestamp(array.type):
         return _instants_as_text(array)
     text = array.cast(pa.string())
-    _refuse_long(text, first)
+    _refuse_bad_text(name, text, first)
     return text
 
 
@@ -94,7 +101,11 @@ def _instants_as_text(array: Column) -> Column:
     return result
 
 
-def _refuse_long(texts: Column, first: int) -> None:
+def _refuse_bad_text(name: str, texts: Column, first: int) -> None:
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raise NotUtf8(column=name[:80], line=first) from None
     longest = pc.max(pc.utf8_length(texts)).as_py() if len(texts) else 0
     if (longest or 0) > MAX_VALUE:
         raise ValueTooLong(line=first, limit=MAX_VALUE)

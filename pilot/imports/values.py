@@ -85,14 +85,16 @@ def _one_of(texts: Column, values: tuple[str, ...]) -> Column:
 class Id:
     """An identifier of theirs: letters, digits and ``. _ : / # -``, at most 64 characters, no spreadsheet damage."""
 
-    _form = r"[\p{L}\p{N}][\p{L}\p{N}._:/#-]{0,63}"
-    _date = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
+    _form = r"[\p{L}\p{N}][\p{L}\p{N}._:/#-]*"
+    _longest = 64
+    _date = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ].*)?|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}"
     _scientific = "[0-9][.,]?[0-9]*[eE][+-]?[0-9]+"
     _decimal = "[0-9]+[.,][0-9]*"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
         damaged = pc.or_(_matches(texts, f"{self._date}|{self._scientific}|{self._decimal}"), _one_of(texts, _NO_ID))
-        return _only(texts, pc.and_(_matches(texts, self._form), pc.invert(damaged)))
+        fits = pc.and_(_matches(texts, self._form), pc.less_equal(pc.utf8_length(texts), self._longest))
+        return _only(texts, pc.and_(fits, pc.invert(damaged)))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         if text.lower() in _NO_ID:
@@ -108,7 +110,7 @@ class Id:
             )
         if text.startswith(_FORMULA_SIGNS):
             return _FORMULA
-        if len(text) > 64:
+        if len(text) > self._longest:
             return Message(
                 "id_too_long", N_("An id has at most 64 characters; this one has {length}."), {"length": len(text)}
             )

@@ -142,7 +142,7 @@ def allot_customer_keys(session: Session, external_ids: Iterable[str]) -> int:
             }
             for place, external in enumerate(fresh[start : start + _CHUNK])
         ]
-        session.execute(insert(Customer), rows)
+        session.connection().execute(insert(Customer), rows)
     return len(fresh)
 
 

@@ -1,5 +1,7 @@
 """What other rooms and pages ask of the network: its settings, regions, stores and customers."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -7,6 +9,8 @@ from pilot.errors import NotFound
 from pilot.network.errors import NetworkNotSetUp
 from pilot.network.model import Customer, Network, Region, Segment, Store
 from pilot.words import N_
+
+_CHUNK = 5_000
 
 
 def network(session: Session) -> Network:
@@ -47,10 +51,18 @@ def customer_by_external_id(session: Session, external_id: str) -> Customer:
     return found
 
 
-def customer_keys(session: Session) -> dict[str, int]:
-    """External id → customer_key of everybody who is not forgotten."""
-    rows = session.execute(select(Customer.external_id, Customer.customer_key).where(Customer.external_id.is_not(None)))
-    return {external: key for external, key in rows if external is not None}
+def customer_keys(session: Session, external_ids: Iterable[str] | None = None) -> dict[str, int]:
+    """External id → customer_key of everybody who is not forgotten, or of those among ``external_ids``."""
+    if external_ids is None:
+        rows = session.execute(select(Customer.external_id, Customer.customer_key))
+        return {external: key for external, key in rows if external is not None}
+    wanted = sorted(set(external_ids))
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(Customer.external_id, Customer.customer_key)
+        rows = session.execute(query.where(Customer.external_id.in_(wanted[start : start + _CHUNK])))
+        found.update((external, key) for external, key in rows if external is not None)
+    return found
 
 
 def n_customers(session: Session) -> int:

@@ -3,14 +3,12 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pilot.outcomes.errors import NoSuchLakeVersion
 from pilot.settings import Settings
@@ -18,6 +16,8 @@ from pilot.settings import Settings
 if TYPE_CHECKING:
     import ibis
     from deltalake import DeltaTable
+
+WriteMonth = Callable[[str, Path], int]
 
 MONTH = "business_month"
 _FIELDS: list[Any] = [
@@ -89,11 +89,12 @@ class Lake:
             return None
         return next(int(entry["version"]) for entry in table.history() if entry.get("batch_id") == batch_id)
 
-    def append(self, rows: Iterator[pa.RecordBatch], batch_id: str) -> int:
-        """Write ``rows`` (``SCHEMA`` plus month, in the order of months) as one commit; the caller holds ``writing()``.
+    def append(self, batch_id: str, months: Sequence[str], write: WriteMonth) -> int:
+        """Add one file per month as one commit; the caller holds ``writing()``. Returns the version of the batch.
 
-        A batch that is known already is not written again. Files are on disk before the log entry names them, and the
-        entry is on disk before this returns: deltalake itself calls no fsync. Returns the version of the batch.
+        ``write(month, path)`` writes that month's rows (``SCHEMA``) and says how many there were. A batch that is known
+        already is not written again. Files are on disk before the log entry names them, and the entry is on disk before
+        this returns: deltalake itself calls no fsync.
         """
         from deltalake import CommitProperties, Transaction
         from deltalake.transaction import PostCommitHookProperties
@@ -102,11 +103,8 @@ class Lake:
         if known is not None:
             return known
         table = self._open()
-        actions = list(self._write_files(rows, batch_id))
-        if not actions:
-            return table.version()
         table.create_write_transaction(
-            actions,
+            [self._add(batch_id, month, write) for month in months],
             "append",
             table.schema(),
             partition_by=[MONTH],
@@ -159,43 +157,20 @@ class Lake:
             raise NoSuchLakeVersion(version=version, latest=table.version())
         return DeltaTable(self.path, version=version)
 
-    def _write_files(self, rows: Iterator[pa.RecordBatch], batch_id: str) -> Iterator[Any]:
-        """One Parquet file per month, synced to disk; yields the action that adds it."""
+    def _add(self, batch_id: str, month: str, write: WriteMonth) -> Any:
+        """Write one month's file and sync it to disk; the action that adds it to the table."""
         from deltalake.transaction import AddAction
 
-        for month, batches in _by_month(rows):
-            folder = self.path / f"{MONTH}={month}"
-            folder.mkdir(exist_ok=True)
-            # The name follows from the batch: what a crash left behind is overwritten by the next attempt.
-            file = folder / f"{batch_id}.parquet"
-            n = 0
-            with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-                    n += batch.num_rows
-            for path in (file, folder, self.path):
-                _sync(path)
-            stat = file.stat()
-            relative = f"{MONTH}={month}/{file.name}"
-            stats = json.dumps({"numRecords": n})
-            yield AddAction(relative, stat.st_size, {MONTH: month}, stat.st_mtime_ns // 1_000_000, True, stats)
-
-
-def _by_month(rows: Iterator[pa.RecordBatch]) -> Iterator[tuple[str, Iterator[pa.RecordBatch]]]:
-    """Group batches that come in the order of months; each group must be consumed before the next."""
-
-    def pieces() -> Iterator[tuple[str, pa.RecordBatch]]:
-        for batch in rows:
-            months: list[Any] = batch.column(MONTH).to_pylist()
-            bare = batch.select(SCHEMA.names).cast(SCHEMA)
-            start = 0
-            for month, group in groupby(months):
-                n = sum(1 for _ in group)
-                yield month, bare.slice(start, n)
-                start += n
-
-    for month, group in groupby(pieces(), key=lambda piece: piece[0]):
-        yield month, (piece for _, piece in group)
+        folder = self.path / f"{MONTH}={month}"
+        folder.mkdir(exist_ok=True)
+        # The name follows from the batch: what a crash left behind is overwritten by the next attempt.
+        file = folder / f"{batch_id}.parquet"
+        n = write(month, file)
+        for path in (file, folder, self.path):
+            _sync(path)
+        stat = file.stat()
+        modified_ms, stats = stat.st_mtime_ns // 1_000_000, json.dumps({"numRecords": n})
+        return AddAction(f"{MONTH}={month}/{file.name}", stat.st_size, {MONTH: month}, modified_ms, True, stats)
 
 
 def _sync(path: Path) -> None:

@@ -146,14 +146,14 @@ class ReceiptImporter:
         )
 
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
-        return compare_with_lake(Lake(settings_of(session)), staged, customer_keys(session))
+        return compare_with_lake(Lake(settings_of(session)), staged, _keys(session, staged))
 
     def on_staged(self, session: Session, staged: Path, now: datetime) -> None:
         """Keys are given and committed before the lake is written, so that no crash can give one twice."""
         allot_customer_keys(session, _external_ids(staged))
 
     def publish(self, session: Session, run: ImportRun, staged: Path, now: datetime) -> Published:
-        return append_new(Lake(settings_of(session)), staged, customer_keys(session), run.batch_id, now)
+        return append_new(Lake(settings_of(session)), staged, _keys(session, staged), run.batch_id, now)
 
 
 RECEIPTS = ReceiptImporter()
@@ -233,6 +233,10 @@ def _currency_exponent(currency: str) -> int:
     from babel.numbers import get_currency_precision
 
     return int(get_currency_precision(currency))
+
+
+def _keys(session: Session, staged: Path) -> dict[str, int]:
+    return customer_keys(session, _external_ids(staged))
 
 
 def _external_ids(staged: Path) -> set[str]:

@@ -16,7 +16,6 @@ from pilot.words import N_, Message
 
 NATURAL_KEY = ("store_id", "till", "number", "business_date")
 _CONTENT = tuple(column for column in SCHEMA.names if column not in ("received_at", "batch_id"))
-_BATCH_ROWS = 50_000
 _OTHER_CONTENT = N_("A receipt with this id is stored already with another {columns}.")
 _OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till, number and business date.")
 _UNKNOWN_KEY = -1  # a customer who has no key yet is nobody whom the lake knows
@@ -46,10 +45,15 @@ def append_new(lake: Lake, staged: Path, keys: Mapping[str, int], batch_id: str,
             if clashes:
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            n_new = _one(connection, "SELECT count(*) FROM staged WHERE line NOT IN (SELECT line FROM same)")
+            new = "FROM staged WHERE line NOT IN (SELECT line FROM same)"
+            n_new = _one(connection, f"SELECT count(*) {new}")
             if not n_new:
                 return Published(0, lake.version())
-            return Published(n_new, lake.append(_new_rows(connection, batch_id, now), batch_id))
+            months = [m for (m,) in connection.execute(f"SELECT DISTINCT business_month {new} ORDER BY 1").fetchall()]
+            version = lake.append(
+                batch_id, months, lambda month, file: _write_new_rows(connection, month, file, batch_id, now)
+            )
+            return Published(n_new, version)
 
 
 @contextmanager
@@ -121,17 +125,19 @@ def _reason(other: str | None, columns: str | None) -> Message:
     return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": columns})
 
 
-def _new_rows(connection: DuckDBPyConnection, batch_id: str, now: datetime) -> Iterator[pa.RecordBatch]:
+def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batch_id: str, now: datetime) -> int:
+    """Write the new receipts of one month in a fixed order; returns how many."""
     columns = ", ".join(name(c) for c in _CONTENT)
-    reader = connection.execute(
+    written = connection.execute(
         f"""
-        SELECT {columns}, ?::TIMESTAMPTZ AS received_at, ? AS batch_id, {MONTH} FROM staged
-        WHERE line NOT IN (SELECT line FROM same)
-        ORDER BY {MONTH}, business_date, store_id, receipt_id
-        """,  # noqa: S608 - names are quoted
-        [now, batch_id],
-    ).fetch_record_batch(_BATCH_ROWS)
-    yield from reader
+        COPY (
+            SELECT {columns}, {literal(now.isoformat())}::TIMESTAMPTZ AS received_at, {literal(batch_id)} AS batch_id
+            FROM staged WHERE {MONTH} = {literal(month)} AND line NOT IN (SELECT line FROM same)
+            ORDER BY business_date, store_id, receipt_id
+        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)
+        """  # noqa: S608 - names, texts and paths are quoted
+    ).fetchone()
+    return int(written[0]) if written else 0
 
 
 def _rows_of(lake: Lake, batch_id: str, version: int) -> int:
