@@ -23,7 +23,7 @@ from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
-from pilot.evidence.measuring import Measured, Period, measure, series_metric, steps, weekly
+from pilot.evidence.measuring import Measured, Period, measure, measured_codes, series_metric, steps, weekly
 from pilot.evidence.population import Activity, Population, activity_of, population_of, without_lost
 from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
@@ -154,7 +154,8 @@ def _analysis_plan(
     plan: Plan, planned: StagePlan, population: Population, measured: Measured, *, look: int, seed: int
 ) -> AnalysisPlan:
     metrics = [PlannedMetric(metric_from_code(plan.primary), Role.PRIMARY)]
-    metrics += [PlannedMetric(metric_from_code(code), Role.SECONDARY) for code in plan.secondary]
+    beside = [code for code in measured_codes(plan) if code not in plan.metric_codes]
+    metrics += [PlannedMetric(metric_from_code(code), Role.SECONDARY) for code in (*plan.secondary, *beside)]
     metrics += [
         PlannedMetric(
             metric_from_code(guardrail.metric), Role.GUARDRAIL, float(guardrail.margin_share), MarginScale.RELATIVE
@@ -207,7 +208,7 @@ def _truths(
     if truths is None:
         return ()
     found = []
-    for metric in plan.metric_codes:
+    for metric in measured_codes(plan):
         for variant in plan.treated:
             effect = truths.effect(
                 pilot=pilot.code, stage=stage_number, metric=metric, variant=variant, last=window.last.isoformat()

@@ -24,7 +24,7 @@ from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window, windows_for
 from experiments.messages import Message
 from pilot.evidence.population import Population
-from pilot.planning.plan import Leads, Plan
+from pilot.planning.plan import STORE_TOTAL, Leads, Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -62,7 +62,7 @@ def measure(
 ) -> Measured:
     """Reduce ``receipts`` to moments. ``segments`` maps a code to customer keys; ``step`` counts progress."""
     measured = Measured()
-    for code in plan.metric_codes:
+    for code in measured_codes(plan):
         try:
             measured.moments[code] = _moments(receipts, metric_from_code(code), population, period)
         except NotEstimable as refused:
@@ -81,7 +81,14 @@ def measure(
 def steps(plan: Plan, segments: Mapping[str, pa.Int64Array]) -> int:
     """How often ``measure`` calls its ``step``."""
     identification = 0 if plan.unit is AssignmentUnit.CUSTOMER else 1
-    return len(plan.metric_codes) + identification + len(segments)
+    return len(measured_codes(plan)) + identification + len(segments)
+
+
+def measured_codes(plan: Plan) -> tuple[str, ...]:
+    """The plan's metrics, and the store total beside them where it could be measured: a stamp hands it the lead."""
+    if plan.unit is AssignmentUnit.CUSTOMER or STORE_TOTAL in plan.metric_codes:
+        return plan.metric_codes
+    return (*plan.metric_codes, STORE_TOTAL)
 
 
 def series_metric(plan: Plan) -> Metric:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
-from pilot.assignment.queries import assignment_of, draw_of
+from pilot.assignment.queries import assignment_of, draw_of, stores_by_unit
 from pilot.database import Database
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.service import take_look
@@ -23,7 +23,7 @@ from pilot.governance import service as governance
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind
 from pilot.imports.service import publish, stage_import
-from pilot.network.service import set_up_network
+from pilot.network.service import save_segment, set_up_network
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
@@ -48,8 +48,9 @@ class SmallNetwork:
 
     database: Database
     folder: Path
-    n_stores: int = 12
+    n_stores: int = 16
     customers: int = 4
+    n_regions: int = 2
     people: dict[str, User] = field(default_factory=dict)
 
     @property
@@ -80,11 +81,16 @@ class SmallNetwork:
                 self.people[name] = a_user(session, role, email=f"{name}@example.org")
             admin = self.person("admin")
             set_up_network(session, name="Small", currency="EUR", timezone="UTC", cutoff_hour=0, actor=admin, now=at)
-        self.load(ImportKind.REGIONS, ["region"], [["north"], ["south"]], at)
-        regions = [[store, "north" if i % 2 else "south"] for i, store in enumerate(self.stores)]
-        self.load(ImportKind.STORES, ["store", "region"], regions, at)
-        people = [[customer, store] for store in self.stores for customer in self.customers_of(store)]
-        self.load(ImportKind.CUSTOMERS, ["customer", "home_store"], people, at)
+        regions = [f"R{number:02}" for number in range(1, self.n_regions + 1)]
+        self.load(ImportKind.REGIONS, ["region"], [[region] for region in regions], at)
+        stores = [[store, regions[i % self.n_regions]] for i, store in enumerate(self.stores)]
+        self.load(ImportKind.STORES, ["store", "region"], stores, at)
+        people = [[c, store, age_of(c)] for store in self.stores for c in self.customers_of(store)]
+        self.load(ImportKind.CUSTOMERS, ["customer", "home_store", "age"], people, at)
+        with self.database.unit_of_work() as session:
+            for position, age in enumerate(("young", "old"), start=1):
+                rule = {"attribute": "age", "is": age}
+                save_segment(session, age, name=age, position=position, rule=rule, actor=admin, now=at)
         self.load_receipts(HISTORY_FROM, SET_UP_ON - timedelta(days=1), {}, at)
         with self.database.unit_of_work() as session:
             manager = self.person("manager")
@@ -146,12 +152,19 @@ class SmallNetwork:
 
     def run_to(self, last: date, *, lift: int = 60, stage: int = 1, first: date = START, code: str = CODE) -> None:
         """Receipts from ``first`` to ``last``; treated stores sell ``lift`` per cent more."""
-        drawn = self.read(lambda s, p: assignment_of(s, draw_of(s, p, stage)), code)  # type: ignore[arg-type]
-        lifted = {store: lift for store, variant in drawn.items() if variant != "control"}
+        lifted = dict.fromkeys(self.read(lambda s, p: self.treated_stores(s, p, stage), code), lift)
         if first == START:
             eve = START - timedelta(days=1)
             self.load_receipts(SET_UP_ON, eve, {}, day_at(START))
         self.load_receipts(first, last, lifted, day_at(last + timedelta(days=1)))
+
+    def treated_stores(self, session: Session, pilot: Pilot, stage: int) -> list[str]:
+        """The codes of the stores that a draw of stores or regions treats."""
+        draw = draw_of(session, pilot, stage)
+        assert draw is not None
+        variants = assignment_of(session, draw)
+        members = stores_by_unit(draw.record)
+        return [store for unit, variant in variants.items() if variant != "control" for store in members.get(unit, ())]
 
     def running(self, **changes: Any) -> "SmallNetwork":
         """Set up, planned, signed, drawn, started."""
@@ -176,15 +189,15 @@ class SmallNetwork:
             writer.writerow(header)
             writer.writerows(rows)
         importer, admin = importer_for(kind), self.person("admin")
-        mapping = FileMapping(columns={name: name for name in header})
+        attributes = {"age": "age"} if "age" in header else {}
+        mapping = FileMapping(columns={name: name for name in header if name != "age"}, attributes=attributes)
         with self.database.unit_of_work() as session:
             run = stage_import(session, importer, path, mapping, actor=admin, now=at)
         with self.database.unit_of_work() as session:
             publish(session, importer, session.merge(run), actor=admin, now=at)
 
     def load_receipts(self, first: date, last: date, lifted: Mapping[str, int], at: datetime) -> None:
-        header = ["receipt", "store", "at", "net", "till", "number", "kind", "customer"]
-        self.load(ImportKind.RECEIPTS, header, self.receipts(first, last, lifted), at)
+        self.load(ImportKind.RECEIPTS, RECEIPT_HEADER, self.receipts(first, last, lifted), at)
 
     def receipts(self, first: date, last: date, lifted: Mapping[str, int]) -> Iterable[list[str]]:
         """Every listed customer shops on about two days in three, a stranger comes every day; amounts by formula."""
@@ -195,11 +208,12 @@ class SmallNetwork:
                 for number, customer in enumerate([*buyers, ""], start=1):
                     name = f"{store}-{day:%Y%m%d}-{number}"
                     cents = 1000 + 50 * place + chance("amount", name) // 8
-                    cents += cents * lifted.get(store, 0) // 100
+                    cents += cents * lifted.get(customer, lifted.get(store, 0)) // 100
                     at = datetime.combine(day, time(10, number), UTC).isoformat()
                     yield [name, store, at, f"{cents / 100:.2f}", "1", str(number), "sale", customer]
 
 
+RECEIPT_HEADER = ("receipt", "store", "at", "net", "till", "number", "kind", "customer")
 GATE = ("leading_metric", "guardrails", "no_alarm")
 PEOPLE = {
     "admin": Role.ADMIN,
@@ -208,6 +222,11 @@ PEOPLE = {
     "executive": Role.EXECUTIVE,
     "second": Role.EXECUTIVE,
 }
+
+
+def age_of(customer: str) -> str:
+    """Half of a store's customers are young."""
+    return "young" if customer.endswith(("1", "2")) else "old"
 
 
 def day_at(day: date) -> datetime:

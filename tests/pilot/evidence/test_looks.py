@@ -159,7 +159,7 @@ def test_a_store_that_closed_leaves_with_its_pair_by_name(tmp_path: Path) -> Non
         assert document.freshness.lost == ("S03",)
         row = document.analysis.row("store_total", "points")
         assert row.estimate is not None
-        assert row.estimate.n_units == 10
+        assert row.estimate.n_units == 14
         assert Stamp.UNITS_LOST in row.stamps
         assert any("S03" in str(warning) for warning in document.analysis.warnings)
 
