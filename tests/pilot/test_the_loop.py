@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from pilot.assignment.queries import draws
+from pilot.assignment.queries import assignment_of, draws
 from pilot.assignment.record import replay
 from pilot.audit.service import verify
 from pilot.database import Database
@@ -62,3 +62,42 @@ def test_both_databases_give_the_same_ledger_and_the_same_report(
         documents.append((frozen.ledger_hash, replace(document_of(frozen), audit_head="").text()))
         database.dispose()
     assert documents[0] == documents[1]
+
+
+def test_the_next_stage_is_drawn_and_compared_on_units_of_its_own(sqlite_database: Database, tmp_path: Path) -> None:
+    """Eight stores first, all that are left next: those that stage one treated are in no later comparison."""
+    network = SmallNetwork(sqlite_database, tmp_path, n_stores=20)
+    later = START + timedelta(weeks=6)
+    stages = [
+        {"number": 1, "name": "Eight", "units": network.stores[:8], "starts_on": str(START), "weeks": 4},
+        {"number": 2, "name": "The rest", "starts_on": str(later), "weeks": 4},
+        {"number": 3, "name": "All", "starts_on": str(later + timedelta(weeks=8)), "weeks": 4, "is_network": True},
+    ]
+    network.running(mechanism={"kind": "complete"}, stages=stages)
+    treated_first = network.read(lambda s, p: network.treated_stores(s, p, 1))
+    network.run_to(later - timedelta(days=3))
+    first = network.look(on=START + timedelta(days=28))
+    assert first.recommendation == "advance"
+    network.act(
+        lambda s, p: governance.decide(
+            s, s.get_one(FrozenReport, first.id), Choice.APPROVE, reason="On.",
+            actor=network.person("executive"), now=day_at(START + timedelta(days=29)),
+        )
+    )  # fmt: skip
+    assert network.read(lambda s, p: p.state) == PilotState.SEALED
+    network.draw_and_start(2, on=later - timedelta(days=2))
+    drawn = network.read(lambda s, p: list(assignment_of(s, draws(s, p)[1])))
+    assert len(drawn) == 16
+    assert not set(drawn) & set(treated_first)
+    both = [*treated_first, *network.read(lambda s, p: network.treated_stores(s, p, 2))]
+    network.load_receipts(later - timedelta(days=2), later - timedelta(days=1), {}, day_at(later))
+    end = later + timedelta(days=27)
+    network.load_receipts(later, end, dict.fromkeys(both, 60), day_at(end + timedelta(days=1)))
+    second = document_of(network.look(2))
+    row = second.analysis.row("store_total", "points")
+    assert row.estimate is not None
+    assert row.estimate.n_units == 16
+    assert {entry["unit"] for entry in second.moments["store_total"]} == set(drawn)
+    assert second.ledger_hash != first.ledger_hash
+    listed = sum(entry["n"] for entry in second.moments["purchase_frequency"])
+    assert listed == 16 * network.customers
