@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.analysis_rows import Effect, customer_effect, unit_effect
+from experiments.design.reach import smallest_p
 from experiments.diagnostics import diagnose
 from experiments.errors import NotEstimable, UnknownMetric, WrongUnitOfAnalysis
 from experiments.estimate.estimate import Side
+from experiments.estimate.unit_means import NO_VARIATION
 from experiments.measure.metrics import MetricKind, MetricLevel, identification_rate
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
-from experiments.monitor.identification import Identification, identification
+from experiments.monitor.identification import UNMOVED, Identification, can_be_tested, identification
 from experiments.monitor.looks import LookRule, look_rule
 from experiments.monitor.multiplicity import benjamini_hochberg, holm
 from experiments.plan import AnalysisPlan, Leads, MarginScale, PlannedMetric, Role
@@ -90,14 +92,19 @@ def _n_units(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> int:
 
 
 def _identify(plan: AnalysisPlan, moments: Sequence[UnitMoments] | None) -> dict[str, Identification]:
-    """The identification test of every variant for which it can be made."""
+    """The identification test of every variant for which it can be made: with enough units, and shares in all of
+    them."""
     if moments is None or plan.customers_assigned:
         return {}
     found = {}
     for variant in plan.mechanism.treated_variants:
+        if not can_be_tested(smallest_p(plan.mechanism, variant)):
+            continue
         try:
             effect = unit_effect(plan, identification_rate(), moments, variant)
-        except NotEstimable:
+        except NotEstimable as refused:
+            if refused.message.code == NO_VARIATION:
+                found[variant] = UNMOVED
             continue
         found[variant] = identification(effect.estimate, std_error=effect.regression_error, df=effect.regression_df)
     return found

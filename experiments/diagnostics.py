@@ -23,8 +23,8 @@ def diagnose(
 ) -> tuple[tuple[Diagnostic, ...], tuple[Message, ...]]:
     """The checks of one look, and the warnings that stand above the rows."""
     checks: list[Diagnostic] = [*_sample_ratio(plan, moments), *_reach(plan, look), *_balance(plan)]
-    for variant, test in found.items():
-        checks.append(_identification(variant, test))
+    for variant in () if plan.customers_assigned else plan.mechanism.treated_variants:
+        checks.append(_identification(variant, found[variant]) if variant in found else _not_tested(variant))
     warnings = [check.message for check in checks if check.status is Status.ALARM]
     lost = _lost(plan, moments)
     if lost:
@@ -120,8 +120,8 @@ def _balance(plan: AnalysisPlan) -> list[Diagnostic]:
 
 def _identification(variant: str, test: Identification) -> Diagnostic:
     values: dict[str, str | int | float] = {
-        "p": test.estimate.p_value,
-        "effect": test.estimate.effect,
+        "p": test.p_value,
+        "effect": test.effect,
         "detectable_shift": test.detectable_shift,
         "hidden_artefact": test.hidden_artefact if test.hidden_artefact is not None else 0.0,
     }
@@ -138,4 +138,16 @@ def _identification(variant: str, test: Identification) -> Diagnostic:
     )
     code = "identification_moved" if test.moved else "identification_quiet"
     status = Status.WARN if test.moved else Status.OK
-    return Diagnostic("identification", status, test.estimate.p_value, Message(code, template, values), variant)
+    return Diagnostic("identification", status, test.p_value, Message(code, template, values), variant)
+
+
+def _not_tested(variant: str) -> Diagnostic:
+    message = Message(
+        "identification_not_tested",
+        N_(
+            "whether the share of receipts with a customer moved could not be tested: the shares are missing or the "
+            "units are too few; customer rows cannot pass a gate"
+        ),
+        {},
+    )
+    return Diagnostic("identification", Status.WARN, None, message, variant)

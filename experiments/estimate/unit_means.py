@@ -16,7 +16,8 @@ from experiments.estimate.estimate import TInference
 from experiments.estimate.unit_table import Floats, UnitTable
 from experiments.messages import N_, Message
 
-_NO_VARIATION = 1e-12
+NO_VARIATION = "no_variation"
+_NEGLIGIBLE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +59,7 @@ def fit(table: UnitTable) -> Regression:
     y, t = within_blocks(table, table.y), within_blocks(table, table.treated)
     leverage = 1.0 / np.bincount(table.block)[table.block]
     df = table.n_units - table.n_blocks - 1
-    if df < 1 or not _dot(t, t) > _NO_VARIATION:
+    if df < 1 or not _dot(t, t) > _NEGLIGIBLE:
         raise NotEstimable(
             Message(
                 "too_few_units",
@@ -70,8 +71,8 @@ def fit(table: UnitTable) -> Regression:
             )
         )
     spread = _dot(table.y - table.y.mean(), table.y - table.y.mean())
-    if spread <= _NO_VARIATION**2 * max(1.0, _dot(table.y, table.y)):
-        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
+    if spread <= _NEGLIGIBLE**2 * max(1.0, _dot(table.y, table.y)):
+        raise NotEstimable(Message(NO_VARIATION, N_("every unit has the same value; nothing can be estimated"), {}))
     x_unit = _unit_covariate(table, t) if df >= 3 else None
     if x_unit is not None:
         y, t = y - _dot(x_unit, y) * x_unit, t - _dot(x_unit, t) * x_unit
@@ -103,7 +104,7 @@ def _unit_covariate(table: UnitTable, t: Floats | None) -> Floats | None:
         return None
     x = within_blocks(table, table.x)
     total = _dot(x, x)
-    if total <= _NO_VARIATION * max(_dot(table.x, table.x), 1e-300):
+    if total <= _NEGLIGIBLE * max(_dot(table.x, table.x), 1e-300):
         return None
     unit: Floats = x / np.sqrt(total)
     if t is not None:

@@ -17,13 +17,23 @@ STAMP_LEVEL = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The test of one variant. ``detectable_shift`` is in points of the share (0–1), ``hidden_artefact`` a share of
-    the metric."""
+    """The test of one variant. ``effect`` and ``detectable_shift`` are in points of the share (0–1),
+    ``hidden_artefact`` is a share of the metric (None where nothing was identified in control).
+    """
 
-    estimate: Estimate
-    moved: bool
+    effect: float
+    p_value: float
     detectable_shift: float
     hidden_artefact: float | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether customer rows are stamped."""
+        return self.p_value < STAMP_LEVEL
+
+
+# Every unit has the same share: it cannot have moved, and nothing can be hidden.
+UNMOVED = Identification(effect=0.0, p_value=1.0, detectable_shift=0.0, hidden_artefact=0.0)
 
 
 def identification(headline: Estimate, *, std_error: float, df: float) -> Identification:
@@ -34,4 +44,9 @@ def identification(headline: Estimate, *, std_error: float, df: float) -> Identi
     """
     shift = detectable(std_error, df, level=STAMP_LEVEL)
     artefact = shift / headline.mean_control if headline.mean_control > 0 else None
-    return Identification(headline, headline.p_value < STAMP_LEVEL, shift, artefact)
+    return Identification(headline.effect, headline.p_value, shift, artefact)
+
+
+def can_be_tested(smallest_p: float) -> bool:
+    """Whether the draw has enough units for the test to stamp at all: a test that cannot speak is not a quiet one."""
+    return smallest_p < STAMP_LEVEL

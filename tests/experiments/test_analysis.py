@@ -159,6 +159,20 @@ def test_without_the_identified_shares_customer_rows_cannot_pass() -> None:
     assert row.blocked
 
 
+def test_a_draw_too_small_to_see_identification_move_leaves_customer_rows_untested() -> None:
+    report = _report(_plan(paired_draw(8)))
+    assert report.row("purchase_frequency", "points").stamps == ("identification_not_tested",)
+    check = next(d for d in report.diagnostics if d.check == "identification")
+    assert (check.status, check.value) == (Status.WARN, None)
+
+
+def test_where_every_receipt_is_identified_nothing_can_have_moved() -> None:
+    plan = _plan(paired_draw(40))
+    everyone = [moments(unit, 500, 500, n=500) for unit in plan.mechanism.codes]
+    report = analyze(plan, {"purchase_frequency": _rows(plan)}, everyone)
+    assert report.row("purchase_frequency", "points").stamps == ()
+
+
 def test_where_few_receipts_were_identified_customer_metrics_are_refused() -> None:
     plan = _plan(paired_draw(40))
     report = analyze(plan, {"store_total": _rows(plan), "purchase_frequency": _rows(plan)}, _shares(plan, level=0.2))

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import Estimate, NotEstimable, Share
+from experiments import Estimate, NotEstimable, Share, smallest_p
 from experiments.errors import InvalidNumber, UnknownVariant
-from experiments.monitor.identification import identification
+from experiments.monitor.identification import can_be_tested, identification
 from experiments.monitor.multiplicity import benjamini_hochberg, holm
 from experiments.monitor.sample_ratio import sample_ratio
-from tests.experiments.building import SHARES
+from tests.experiments.building import SHARES, complete_draw, paired_draw
 
 
 def test_equal_counts_are_no_surprise() -> None:
@@ -65,6 +65,11 @@ def _share(effect: float, p: float, *, control: float = 0.8) -> Estimate:
 def test_a_shift_at_ten_percent_is_said_to_have_moved() -> None:
     assert identification(_share(0.02, 0.099), std_error=0.01, df=37).moved
     assert not identification(_share(0.02, 0.10), std_error=0.01, df=37).moved
+
+
+def test_a_draw_too_small_to_stamp_cannot_be_called_quiet() -> None:
+    assert not can_be_tested(smallest_p(complete_draw(6), "points"))  # 3 against 3: never below .10
+    assert can_be_tested(smallest_p(paired_draw(10), "points"))
 
 
 def test_a_quiet_test_says_what_it_could_have_missed() -> None:
