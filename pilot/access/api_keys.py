@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot.access.errors import KeyIsRevoked, KeyRefused, KeyWithoutScope, NameMissing
+from pilot.access.errors import KeyIsRevoked, KeyRefused, KeyWithoutScope, NameNeeded
 from pilot.access.model import ApiKey, User
 from pilot.access.permissions import Scope
 from pilot.access.service import name_of
@@ -32,7 +32,7 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """A key and its secret, which is shown this once. No stores: the key is for all of them; no end: until revoked."""
     if not 1 <= len(name.strip()) <= 300:
-        raise NameMissing(kind="API key")
+        raise NameNeeded(kind="API key")
     if not scopes:
         raise KeyWithoutScope(scopes=", ".join(Scope))
     key = ApiKey(

@@ -44,8 +44,8 @@ class EmailNotValid(Refused):
     template = N_("“{email}” is not an e-mail address. Write it as name@example.org.")
 
 
-class NameMissing(Refused):
-    code = "name_missing"
+class NameNeeded(Refused):
+    code = "name_needed"
     template = N_("A {kind} needs a name of 1 to 300 characters.")
 
 

@@ -18,7 +18,7 @@ from pilot.access.errors import (
     EmailTaken,
     LastAdministrator,
     LinkNotValid,
-    NameMissing,
+    NameNeeded,
     SignInRefused,
     UnknownPreference,
     WrongPassword,
@@ -46,7 +46,7 @@ def create_user(session: Session, *, email: str, name: str, role: Role, actor: U
     """A person without a password yet; ``make_link`` gives the way in. Raises by name what is wrong."""
     address = normal_email(email)
     if not 1 <= len(name.strip()) <= 300:
-        raise NameMissing(kind="person")
+        raise NameNeeded(kind="person")
     if session.scalar(select(User).where(User.email == address)) is not None:
         raise EmailTaken(email=address)
     user = User(

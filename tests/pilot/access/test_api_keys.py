@@ -72,7 +72,7 @@ def test_an_ended_key_is_not_rotated(session: Session, now: datetime) -> None:
 def test_a_key_needs_a_scope_and_a_name(session: Session, now: datetime) -> None:
     for name, scopes, error in (
         ("Till", [], errors.KeyWithoutScope),
-        (" ", [Scope.ASSIGNMENTS_READ], errors.NameMissing),
+        (" ", [Scope.ASSIGNMENTS_READ], errors.NameNeeded),
     ):
         with pytest.raises(error):
             create_api_key(session, name=name, scopes=scopes, store_codes=[], expires_at=None, actor="system", now=now)
