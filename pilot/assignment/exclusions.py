@@ -8,7 +8,8 @@ from experiments.measure.metrics import AssignmentUnit
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
 from pilot.assignment.queries import draws_in_force, unit_of
 from pilot.network.model import Region, Store
-from pilot.planning.candidates import Exclusions, StaysOut
+from pilot.planning.candidate_words import StaysOut
+from pilot.planning.candidates import Exclusions
 from pilot.planning.lifecycle import ENDED, PilotState, StageState
 from pilot.planning.model import Pilot
 

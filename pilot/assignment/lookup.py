@@ -14,7 +14,7 @@ from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
 from pilot.assignment.queries import draws_in_force, left_out, mechanism_of, stores_by_unit
 from pilot.network.model import Customer, Network, Store
 from pilot.network.queries import store_by_code
-from pilot.planning.candidates import STAYS_OUT_WORDS
+from pilot.planning.candidate_words import STAYS_OUT_WORDS
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import AppliesBy, Plan, PlannedOffer
 from pilot.planning.queries import plan_of, sealed_plan

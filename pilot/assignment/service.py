@@ -59,6 +59,7 @@ def seal_seeds(session: Session, pilot: Pilot, *, entropy: bytes, actor: User, n
     ``entropy`` is the operating system's randomness (the demonstration passes its own). The log keeps a hash of each
     seed, so that nobody can exchange one before the draw. Raises ``SeedsAlreadyMade`` and ``TooLittleEntropy``.
     """
+    planning.lock(session, pilot)
     plan, plan_hash = sealed_plan(session, pilot), pilot.plan_hash or ""
     if len(entropy) < LEAST_ENTROPY_BYTES:
         raise TooLittleEntropy(needed=LEAST_ENTROPY_BYTES, given=len(entropy))
@@ -84,6 +85,7 @@ def draw_stage(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake,
     Candidates, covariates and homes come from the lake's version of this moment, which the record names. Raises
     ``SeedMissing``, ``AlreadyDrawn``, ``DrawnTooLate``, and what the candidates and the design refuse.
     """
+    planning.lock(session, pilot)
     plan, seed = sealed_plan(session, pilot), _binding_seed(session, pilot, stage_number)
     _require_turn(session, pilot, plan, stage_number, now)
     version = lake.version()
@@ -93,7 +95,7 @@ def draw_stage(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake,
     design = design_from(plan, stage_number, listed, salt=seed)
     require_reach(plan, stage_number, design)
     homes = _homes_of_the_drawn(plan, design)
-    record = _record_of(session, plan, stage_number, design, homes, pilot.plan_hash or "", seed, version)
+    record = _record_of(session, plan, stage_number, design, homes, pilot.plan_hash or "", seed)
     replayed = replay(record)
     draw = Draw(
         pilot_id=pilot.id,
@@ -121,7 +123,7 @@ def specimen(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, s
     seed = sha256_hex(f"specimen/{plan.pilot}/{stage_number}/{seed_text}")
     design = design_from(plan, stage_number, design.candidates, salt=seed)
     homes = _homes_of_the_drawn(plan, design)
-    replayed = replay(_record_of(session, plan, stage_number, design, homes, plan.hash(), seed, lake.version(), True))
+    replayed = replay(_record_of(session, plan, stage_number, design, homes, plan.hash(), seed, is_specimen=True))
     rows = {row.unit: row.variant for row in replayed.rows}
     return Specimen(seed_text, replayed, balance(design.mechanism, rows))
 
@@ -179,7 +181,7 @@ def _record_of(
     homes: Mapping[int, int],
     plan_hash: str,
     seed: str,
-    version: int,
+    *,
     is_specimen: bool = False,
 ) -> str:
     code_of = {store.id: store.code for store in session.scalars(select(Store))}
@@ -195,7 +197,7 @@ def _record_of(
         mechanism=design.mechanism,
         left_out=design.candidates.left_out,
         stores=members,
-        lake_version=version,
+        lake_version=design.candidates.version,
         periods={
             "covariates": [str(day) for day in plan.pre_window(starts_on)],
             "homes": [str(day) for day in plan.home_window(starts_on)],

@@ -145,7 +145,7 @@ def smallest_effect(
         design = design_of(session, lake, plan, number, excluded=excluded)
     except PilotError as error:
         return _nothing(plan, number, error.message)
-    windows = _past_windows(plan, plan.stage(number), *_observed(lake, lake.version(), number))
+    windows = _past_windows(plan, plan.stage(number), *_observed(lake, design.candidates.version, number))
     refusal, visible = None, None
     try:
         require_reach(plan, number, design)
@@ -200,7 +200,7 @@ def _past_windows(plan: Plan, stage: StagePlan, first: date, last: date) -> list
 
 def _visible(lake: Lake, plan: Plan, design: Design, windows: list[_PastWindow]) -> VisibleEffect:
     """The largest of the variants' smallest visible effects."""
-    metric, version = metric_from_code(plan.primary), lake.version()
+    metric, version = metric_from_code(plan.primary), design.candidates.version
     if plan.unit is AssignmentUnit.CUSTOMER:
         arms = _arms(lake, version, metric, design, windows[:1])
         shares = design.mechanism.shares

@@ -7,7 +7,7 @@ from experiments.design.mechanisms import CONTROL, MechanismKind
 from experiments.measure.metrics import AssignmentUnit, MetricLevel
 from experiments.measure.windows import day_offsets
 from pilot.errors import PilotError
-from pilot.planning.candidates import COVARIATES
+from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.errors import (
     MechanismDoesNotFit,
     MetricDoesNotFit,

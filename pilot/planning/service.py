@@ -13,7 +13,7 @@ from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import difference, require_started_stages_untouched
 from pilot.planning.errors import CodeTaken, NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
-from pilot.planning.model import Pilot, PilotState, PlanVersion
+from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
 from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
 from pilot.planning.proofs import Proof
 from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
@@ -60,6 +60,7 @@ def edit_draft(
     session: Session, pilot: Pilot, *, document: dict[str, Any], name: str | None = None, actor: User, now: datetime
 ) -> Plan:
     """Replace the draft by ``document`` (right in form; ``rules.problems`` says what is still missing in sense)."""
+    lock(session, pilot)
     if pilot.state != PilotState.DRAFT:
         raise NotADraft(pilot=pilot.code, state=pilot.state)
     plan = _with_identity(pilot, document)
@@ -77,6 +78,7 @@ def submit(
 
     Refuses a plan that breaks a rule, that the network cannot carry out, or whose draw cannot reach its level.
     """
+    lock(session, pilot)
     if pilot.state != PilotState.DRAFT:
         raise NotADraft(pilot=pilot.code, state=pilot.state)
     return _submit(session, pilot, Plan.from_document(pilot.plan), lake, "plan.submit", reason, actor, now)
@@ -90,12 +92,15 @@ def amend(
     A stage that has started keeps its part of the plan (``AmendmentTouchesStartedStage``); one that was drawn but has
     not started waits for a new draw.
     """
+    lock(session, pilot)
     _require_reason(reason)
+    sealed_plan(session, pilot)  # before the first seal there is nothing to amend
     return _submit(session, pilot, _with_identity(pilot, document), lake, "plan.amend", reason, actor, now)
 
 
 def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, now: datetime) -> None:
     """An analyst signed the submitted version."""
+    lock(session, pilot)
     version = submitted_version(session, pilot)
     pilot.cosign(version.hash, proof)
     session.flush()
@@ -104,6 +109,7 @@ def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, 
 
 def seal(session: Session, pilot: Pilot, *, proofs: Sequence[Proof], actor: User, now: datetime) -> Plan:
     """An executive approved what the analyst signed: the submitted version is the plan in force."""
+    lock(session, pilot)
     version = submitted_version(session, pilot)
     plan = plan_of(session, pilot, version.hash)
     pilot.seal(version.hash, plan.stages, proofs, at=now)
@@ -116,6 +122,7 @@ def mark_drawn(
     session: Session, pilot: Pilot, stage_number: int, *, ledger_hash: str, actor: User, now: datetime
 ) -> None:
     """The current stage has been drawn (``assignment.draw_stage`` calls this)."""
+    lock(session, pilot)
     pilot.draw(stage_number)
     session.flush()
     _record(session, pilot, "stage.draw", {"stage": stage_number, "ledger_hash": ledger_hash}, actor, now)
@@ -125,6 +132,7 @@ def start_stage(
     session: Session, pilot: Pilot, stage_number: int, *, approvals: Sequence[Proof], actor: User, now: datetime
 ) -> None:
     """Give the drawn stage its go-ahead, at the latest on the day it starts."""
+    lock(session, pilot)
     pilot.start_stage(stage_number, approvals, today=local_date(session, now))
     session.flush()
     _record(session, pilot, "stage.start", {"stage": stage_number}, actor, now)
@@ -132,6 +140,7 @@ def start_stage(
 
 def reach_gate(session: Session, pilot: Pilot, stage_number: int, *, report: str, actor: User, now: datetime) -> None:
     """The window is over and ``report`` (its code) is frozen: the executives decide."""
+    lock(session, pilot)
     pilot.reach_gate(stage_number, today=local_date(session, now))
     session.flush()
     look = pilot.stage(stage_number).looks_taken
@@ -142,6 +151,7 @@ def extend_stage(
     session: Session, pilot: Pilot, stage_number: int, *, decisions: Sequence[Proof], actor: User, now: datetime
 ) -> None:
     """Extend by the planned weeks, to the next planned look."""
+    lock(session, pilot)
     planned = sealed_plan(session, pilot).stage(stage_number)
     pilot.extend_stage(stage_number, planned, decisions)
     session.flush()
@@ -153,6 +163,7 @@ def pass_stage(
     session: Session, pilot: Pilot, stage_number: int, *, decisions: Sequence[Proof], actor: User, now: datetime
 ) -> None:
     """Through the gate: to the next stage's draw, or to the rollout after the last."""
+    lock(session, pilot)
     following = [stage for stage in sealed_plan(session, pilot).stages if stage.number > stage_number]
     pilot.pass_stage(stage_number, decisions, is_next_network=bool(following) and following[0].is_network)
     session.flush()
@@ -161,6 +172,7 @@ def pass_stage(
 
 def stop_pilot(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
     """End the pilot without a rollout, with the reason."""
+    lock(session, pilot)
     _require_reason(reason)
     pilot.stop()
     session.flush()
@@ -169,10 +181,22 @@ def stop_pilot(session: Session, pilot: Pilot, *, reason: str, actor: User, now:
 
 def send_back(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
     """Back to the author, with the reason."""
+    lock(session, pilot)
     _require_reason(reason)
     pilot.send_back()
     session.flush()
     _record(session, pilot, "plan.send_back", {"reason": reason}, actor, now)
+
+
+def lock(session: Session, pilot: Pilot) -> None:
+    """Hold the pilot until the transaction ends and see it as it is now: of two who act at once, the second waits.
+
+    On PostgreSQL this locks its row; on SQLite the unit of work holds the write lock already.
+    """
+    session.flush()
+    session.refresh(pilot, with_for_update=True)
+    mine = select(Stage).where(Stage.pilot_id == pilot.id).execution_options(populate_existing=True)
+    session.scalars(mine).all()
 
 
 def _submit(

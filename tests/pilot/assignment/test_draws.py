@@ -1,6 +1,7 @@
 """Draws: nobody chooses them, they are made once, and the ledger says what was known."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 import pytest
@@ -291,12 +292,19 @@ def test_the_ledger_is_append_only(session: Session, database: Database) -> None
             session.execute(statement)
 
 
-def test_a_draw_twice_at_once_is_one_draw(session: Session, database: Database) -> None:
-    """The pilot's state is the lock: the second call finds the stage drawn."""
-    a_network(session)
+def test_of_two_who_draw_at_once_one_draws(database: Database) -> None:
     lake = a_lake(database.settings)
-    pilot = sealed(session, lake)
-    draw_stage(session, pilot, 1, lake=lake, actor=owner_of(session, pilot), now=NOW)
-    with pytest.raises(AlreadyDrawn):
-        draw_stage(session, pilot, 1, lake=lake, actor=owner_of(session, pilot), now=NOW)
-    assert len(queries.draws(session, pilot)) == 1
+    with database.unit_of_work() as session:
+        a_network(session)
+        code = sealed(session, lake).code
+
+    def draw_it(_: int) -> str:
+        with database.unit_of_work() as session:
+            pilot = planning_queries.pilot(session, code)
+            draw_stage(session, pilot, 1, lake=lake, actor=owner_of(session, pilot), now=NOW)
+        return "drawn"
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(draw_it, i) for i in range(2)]
+    outcomes = sorted("drawn" if f.exception() is None else type(f.exception()).__name__ for f in found)
+    assert outcomes == ["AlreadyDrawn", "drawn"]

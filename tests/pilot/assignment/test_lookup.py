@@ -15,6 +15,7 @@ from pilot.database import Database
 from pilot.errors import NotFound
 from pilot.network.model import Customer, Segment, Store
 from pilot.planning import service as planning
+from pilot.planning.model import Pilot
 from pilot.programs import queries as programs
 from pilot.programs.service import remove_offer, set_offer
 from tests.builders import a_user
@@ -28,7 +29,7 @@ def ask(session: Session, store: str, customer: str | None = None, at: datetime 
     return who_gets_what(session, customer=customer, store=store, at=at)
 
 
-def running(session: Session, database: Database, **changes: Any):  # type: ignore[no-untyped-def]
+def running(session: Session, database: Database, **changes: Any) -> tuple[Pilot, str, str]:
     """A started pilot; returns it with one treated and one control store."""
     if session.scalar(select(Store.id).limit(1)) is None:
         a_network(session)

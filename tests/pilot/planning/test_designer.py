@@ -14,7 +14,8 @@ from experiments.measure.moments import unit_moments
 from experiments.measure.windows import Window, Windows
 from pilot.database import Database
 from pilot.outcomes.lake import Lake
-from pilot.planning.candidates import Covariate, candidate_list, home_list, units_table
+from pilot.planning.candidate_words import Covariate
+from pilot.planning.candidates import candidate_list, home_list, units_table
 from pilot.planning.designer import design_of, smallest_effect
 from pilot.planning.errors import TooLittleHistory
 from pilot.planning.plan import Plan

@@ -1,13 +1,15 @@
 """From a draft to a sealed plan: what is refused, who may sign, and what an amendment does."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from pilot.access.model import Role
+from pilot.access.model import Role, User
 from pilot.audit import service as audit
 from pilot.database import Database
+from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
 from pilot.planning.errors import (
     DesignRefused,
@@ -29,13 +31,11 @@ from tests.builders import a_user
 from tests.pilot.planning.a_network import NOW, STARTS_ON, a_document, a_lake, a_network, a_pilot, a_stage, signed
 
 
-def _owner(session: Session, pilot: Pilot):  # type: ignore[no-untyped-def]
-    from pilot.access.model import User
-
+def _owner(session: Session, pilot: Pilot) -> User:
     return session.get_one(User, pilot.owner_id)
 
 
-def _submitted(session: Session, database: Database, **changes):  # type: ignore[no-untyped-def]
+def _submitted(session: Session, database: Database, **changes: Any) -> tuple[Pilot, Lake]:
     a_network(session)
     lake = a_lake(database.settings)
     pilot = a_pilot(session, **changes)
@@ -43,7 +43,7 @@ def _submitted(session: Session, database: Database, **changes):  # type: ignore
     return pilot, lake
 
 
-def _sealed(session: Session, database: Database, **changes):  # type: ignore[no-untyped-def]
+def _sealed(session: Session, database: Database, **changes: Any) -> tuple[Pilot, Lake, list[Proof]]:
     pilot, lake = _submitted(session, database, **changes)
     proofs, analyst, executive = signed(session, pilot)
     service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
@@ -159,6 +159,14 @@ def test_an_amendment_is_a_new_version_with_a_reason_and_needs_new_sign_offs(
     service.mark_cosigned(session, pilot, proof=new[0], actor=analyst, now=NOW)
     service.seal(session, pilot, proofs=new, actor=executive, now=NOW)
     assert pilot.stages[0].ends_on == STARTS_ON + timedelta(days=69)
+
+
+def test_before_the_first_seal_there_is_nothing_to_amend(session: Session, database: Database) -> None:
+    pilot, lake = _submitted(session, database)
+    with pytest.raises(NotSealed):
+        service.amend(
+            session, pilot, document=a_document(), reason="Why not", lake=lake, actor=_owner(session, pilot), now=NOW
+        )
 
 
 def test_a_stage_starts_only_after_its_draw_and_not_after_its_day(session: Session, database: Database) -> None:
