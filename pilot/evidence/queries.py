@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from experiments.estimate.estimate import Estimate
 from experiments.measure.series import WeekPoint
+from experiments.messages import Message as ExperimentMessage
 from experiments.report import NonInferiority, ReportRow
 from pilot.access.model import User
 from pilot.assignment.model import Draw
@@ -16,7 +17,6 @@ from pilot.errors import NotFound
 from pilot.evidence.document import ReportDocument, read_document
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommendation
-from pilot.evidence.sentences import CONTROL
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
 from pilot.programs.model import Program
@@ -193,11 +193,9 @@ def _row(document: ReportDocument, row: ReportRow, names: dict[str, str]) -> Row
     )
 
 
-def _ours(message: object) -> Message | None:
+def _ours(message: ExperimentMessage | None) -> Message | None:
     """A message of the statistics as one of ours."""
-    if message is None:
-        return None
-    return Message(message.code, message.template, message.values)  # type: ignore[attr-defined]  # same fields
+    return None if message is None else Message(message.code, message.template, message.values)
 
 
 def _verdict(row: ReportRow) -> str | None:
@@ -208,17 +206,3 @@ def _verdict(row: ReportRow) -> str | None:
     if not above and not below:
         return "no_evidence"
     return "better" if above == (row.direction == "up") else "worse"
-
-
-__all__ = [
-    "CONTROL",
-    "ReportListed",
-    "ReportView",
-    "RowView",
-    "document_of",
-    "latest_report",
-    "pinned_versions",
-    "report",
-    "reports_of",
-    "view",
-]

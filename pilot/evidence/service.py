@@ -60,7 +60,7 @@ def freeze(session: Session, document: ReportDocument, *, actor: User, now: date
     session.add(report)
     session.flush()
     message = report_ready(pilot.name, stage.number, frozen.recommendation.choice)
-    notify(session, user_id=pilot.owner_id, message=message, link=f"/reports/{report.code}", at=now)
+    notify(session, user_id=pilot.owner_id, message=message, link=f"/pilots/{pilot.code}/reports/{report.code}", at=now)
     planning.reach_gate(session, pilot, stage.number, report=report.code, actor=actor, now=now)
     details = {
         "report": report.code,

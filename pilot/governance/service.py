@@ -131,7 +131,7 @@ def decide(
     message = messages.decided(
         choice, takes_effect=decision.takes_effect, pilot=pilot.name, stage=stage.number, who=actor.name, reason=why
     )
-    _tell_owner(session, pilot, message, now)
+    _tell_owner(session, pilot, message, now, page="/decision")
     details = {
         "report": report.code,
         "report_hash": report.hash,
@@ -167,7 +167,9 @@ def answer(session: Session, report: FrozenReport, text: str, *, actor: User, no
     session.add(given)
     session.flush()
     message = messages.answered(pilot.name, stage.number, actor.name, said)
-    notify(session, user_id=now_standing.outcome.user_id, message=message, link=f"/reports/{report.code}", at=now)
+    notify(
+        session, user_id=now_standing.outcome.user_id, message=message, link=f"/pilots/{pilot.code}/decision", at=now
+    )
     _record(session, pilot, "report.answer", {"report": report.code, "round": given.round, "text": said}, actor, now)
     return given
 
@@ -258,8 +260,8 @@ def _reason(text: str) -> str:
     return text.strip()
 
 
-def _tell_owner(session: Session, pilot: Pilot, message: Message, now: datetime) -> None:
-    notify(session, user_id=pilot.owner_id, message=message, link=f"/pilots/{pilot.code}", at=now)
+def _tell_owner(session: Session, pilot: Pilot, message: Message, now: datetime, *, page: str = "") -> None:
+    notify(session, user_id=pilot.owner_id, message=message, link=f"/pilots/{pilot.code}{page}", at=now)
 
 
 def _record(session: Session, pilot: Pilot, verb: str, details: dict[str, object], actor: User, now: datetime) -> None:

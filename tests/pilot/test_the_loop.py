@@ -1,8 +1,10 @@
 """The whole loop through the real services: import, plan, sign, draw, receipts, look, decide; the audit verifies."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 from pilot.assignment.queries import assignment_of, draws
 from pilot.assignment.record import replay
@@ -45,6 +47,29 @@ def test_the_ledger_replays_from_its_record_after_more_receipts_arrived(database
     network.run_to(START + timedelta(days=27))
     record, ledger_hash = network.read(lambda s, p: [(d.record, d.ledger_hash) for d in draws(s, p)])[0]
     assert replay(record).ledger_hash == ledger_hash
+
+
+def test_two_executives_who_decide_at_once_are_counted_one_after_the_other(database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(database, tmp_path).running()
+    network.run_to(START + timedelta(days=27))
+    report_id = network.look().id
+    together = Barrier(2)
+
+    def approve(name: str) -> bool:
+        together.wait(timeout=30)
+        return network.act(
+            lambda s, p: governance.decide(
+                s, s.get_one(FrozenReport, report_id), Choice.APPROVE, reason="It pays.",
+                actor=network.person(name), now=day_at(START + timedelta(days=29)),
+            ).takes_effect
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(2) as pool:
+        took_effect = sorted(pool.map(approve, ("executive", "second")))
+    assert took_effect == [False, True]
+    assert network.read(lambda s, p: p.state) == PilotState.ROLLED_OUT
+    with database.reading() as session:
+        assert verify(session).findings == ()
 
 
 def test_both_databases_give_the_same_ledger_and_the_same_report(
