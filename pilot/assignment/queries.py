@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import pyarrow as pa
 from sqlalchemy import func, select
@@ -112,5 +113,5 @@ def stores_by_unit(record: str) -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=32)
-def _parsed(record: str) -> dict:  # type: ignore[type-arg]
+def _parsed(record: str) -> dict[str, Any]:
     return read_record(record)

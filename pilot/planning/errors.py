@@ -85,11 +85,6 @@ class NoLookLeft(Refused):
     template = N_("Stage {stage} of {pilot} has taken all its {looks} planned looks: it cannot be extended again.")
 
 
-class CodeTaken(Refused):
-    code = "code_taken"
-    template = N_("The code “{name}” is taken; choose another.")
-
-
 class PlanUnreadable(Refused):
     code = "plan_unreadable"
     template = N_("The plan cannot be read: {field}: {problem}.")

@@ -12,12 +12,13 @@ from pilot.audit import service as audit
 from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import difference, require_started_stages_untouched
-from pilot.planning.errors import CodeTaken, NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
+from pilot.planning.errors import NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
 from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
 from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
 from pilot.planning.proofs import Proof
 from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
 from pilot.programs import queries as programs
+from pilot.programs.errors import CodeTaken
 from pilot.programs.model import Program
 from pilot.programs.service import check_code
 
