@@ -1,5 +1,6 @@
 """Installations at known points of the loop, made once a test run and copied for every test that wants one."""
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -100,7 +101,9 @@ def installation(point: Point, folder: Path) -> Iterator[SmallNetwork]:
 
 @lru_cache(maxsize=1)
 def _root() -> Path:
-    return Path(tempfile.mkdtemp(prefix="pilot-snapshots-"))
+    folder = Path(tempfile.mkdtemp(prefix="pilot-snapshots-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _home(point: Point) -> Path:
