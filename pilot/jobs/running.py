@@ -5,6 +5,7 @@ from typing import Any
 
 from pilot.access.model import User
 from pilot.database import Database
+from pilot.jobs.messages import message_of
 from pilot.jobs.model import JobKind, JobRun, JobState
 from pilot.jobs.queue import make_queue
 from pilot.jobs.service import claim, finish
@@ -36,14 +37,6 @@ def run(code: str, settings: Settings) -> None:
     finally:
         queue.close()
         database.dispose()
-
-
-def message_of(error: Exception) -> Message | None:
-    """The message that an error of ours carries (those of ``experiments`` too); None for any other error."""
-    found: Any = getattr(error, "message", None)
-    if not hasattr(found, "template"):
-        return None
-    return Message(found.code, found.template, dict(found.values))
 
 
 def _outcome(work: Work, job: JobRun, task: Task) -> tuple[JobState, Message | None, dict[str, Any] | None]:
