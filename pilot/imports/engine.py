@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 MEMORY = "96MB"
+_ROWS_A_PART = 500_000
 
 
 @contextmanager
@@ -44,6 +45,16 @@ def row(columns: Sequence[str], alias: str) -> str:
     return "row(" + ", ".join(f"{alias}.{name(c)}" for c in columns) + ")"
 
 
+def parts(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Into how many parts a comparison of the staged file must be cut to stay within ``MEMORY``."""
+    return _count(connection, f"SELECT count(*) FROM {table(path)}") // _ROWS_A_PART + 1  # noqa: S608 - quoted
+
+
+def in_part(columns: Sequence[str], alias: str, part: int, of: int) -> str:
+    """The condition that a row of ``alias`` belongs to this part; rows with equal ``columns`` share a part."""
+    return f"hash({', '.join(f'{alias}.{name(c)}' for c in columns)}) % {of} = {part}"
+
+
 def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequence[Sequence[str]]) -> None:
     """Make the table ``doubled(line, other, differs, key)`` of all rows that share a key with another row.
 
@@ -52,24 +63,28 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
     a part of a key is null do not have that key.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE doubled (line BIGINT, other BIGINT, differs BOOLEAN, key INTEGER)")
-    columns_of = connection.execute(f"DESCRIBE SELECT * EXCLUDE (line) FROM {table(path)}").fetchall()  # noqa: S608 - the path is quoted
-    content = [column for column, *_ in columns_of]
+    described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (line) FROM {table(path)}").fetchall()  # noqa: S608 - quoted
+    content = [column for column, *_ in described]
+    of = parts(connection, path)
     for place, key in enumerate(keys):
-        given = " AND ".join(f"{name(c)} IS NOT NULL" for c in key)
-        columns = ", ".join(name(c) for c in key)
+        given = " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
+        columns = ", ".join(f"t.{name(c)}" for c in key)
         joined = " AND ".join(f"t.{name(c)} = d.{name(c)}" for c in key)
-        window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
-        sql = f"""
-            INSERT INTO doubled
-            WITH d AS (SELECT {columns} FROM {table(path)} WHERE {given} GROUP BY ALL HAVING count(*) > 1)
-            SELECT t.line,
-                   CASE WHEN t.line = min(t.line) OVER {window} THEN max(t.line) OVER {window}
-                        ELSE min(t.line) OVER {window} END,
-                   (count(DISTINCT {row(content, "t")}) OVER {window}) > 1,
-                   {place}
-            FROM {table(path)} t JOIN d ON {joined}
-        """  # noqa: S608 - names and paths are quoted above
-        connection.execute(sql)
+        window = f"(PARTITION BY {columns})"
+        for part in range(of):
+            here = in_part(key, "t", part, of)
+            connection.execute(f"""
+                INSERT INTO doubled
+                WITH d AS (
+                    SELECT {columns} FROM {table(path)} t WHERE {given} AND {here} GROUP BY ALL HAVING count(*) > 1
+                )
+                SELECT t.line,
+                       CASE WHEN t.line = min(t.line) OVER {window} THEN max(t.line) OVER {window}
+                            ELSE min(t.line) OVER {window} END,
+                       (count(DISTINCT {row(content, "t")}) OVER {window}) > 1,
+                       {place}
+                FROM {table(path)} t JOIN d ON {joined} WHERE {here}
+            """)  # noqa: S608 - names and paths are quoted above
 
 
 def drop_lines(connection: duckdb.DuckDBPyConnection, path: Path, lines: str) -> int:

@@ -59,7 +59,6 @@ def release_quarantined(
         filename=origin.filename,
         actor=actor,
         now=now,
-        quarantine=False,
     )
     for row in rows:
         row.state, row.released_run_id = QuarantineState.RELEASED, run.id

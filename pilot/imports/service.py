@@ -1,6 +1,7 @@
 """The verbs of an import: stage a file, publish it at once, or discard it; and keep the findings of a refused one."""
 
 import shutil
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +32,18 @@ STORED_FINDINGS = 1_000
 _STAGED_FILE = "rows.parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedImport:
+    """A file that was checked: ``checked`` is None where it is published already. To be kept with ``keep_import``."""
+
+    importer: Importer
+    batch_id: str
+    digest: str
+    filename: str
+    mapping: FileMapping
+    checked: CheckedFile | None
+
+
 def stage_import(
     session: Session,
     importer: Importer,
@@ -43,31 +56,64 @@ def stage_import(
     filename: str | None = None,
     progress: Progress | None = None,
 ) -> ImportRun:
-    """Check every row of ``path`` and keep the good ones ready for ``publish``, which belongs in the next unit of work.
+    """Check every row of ``path`` and keep the good ones for ``publish``, which belongs in the next unit of work.
 
-    A file that is published already comes back as its published run. Raises ``FileRefused`` and ``MappingRefused`` for
-    the file as a whole and ``ImportRefused`` (with ``findings``) for bad rows; nothing is kept then. With
-    ``quarantine`` bad rows are parked instead, up to 10,000. ``progress`` hears the number of rows read.
+    It is ``check_import`` and ``keep_import`` in one transaction, for small files and tests.
+    """
+    checked = check_import(
+        session, importer, path, mapping, now=now, quarantine=quarantine, filename=filename, progress=progress
+    )
+    return keep_import(session, checked, actor=actor, now=now)
+
+
+def check_import(
+    session: Session,
+    importer: Importer,
+    path: Path,
+    mapping: FileMapping,
+    *,
+    now: datetime,
+    quarantine: bool = False,
+    filename: str | None = None,
+    progress: Progress | None = None,
+) -> CheckedImport:
+    """Check every row of ``path``: the long part, which only reads the database. ``keep_import`` comes after it.
+
+    Raises ``FileRefused`` and ``MappingRefused`` for the file as a whole and ``BadRows`` (with ``findings``) for rows.
+    With ``quarantine`` bad rows will be parked instead, up to 10,000. ``progress`` hears the number of rows read.
     """
     digest = file_hash(path)
-    document = mapping.to_dict()
-    batch_id, known = _batch_of(session, importer.kind, digest, document)
+    batch_id, known = _batch_of(session, importer.kind, digest, mapping.to_dict())
+    name = (filename or path.name)[:300]
     if known is not None and known.is_published:
-        return known
+        return CheckedImport(importer, batch_id, digest, name, mapping, None)
     source = open_table(path, mapping.dialect)
-    return stage_table(
-        session,
-        importer,
-        source,
-        mapping,
-        batch_id=batch_id,
-        digest=digest,
-        filename=(filename or path.name)[:300],
-        actor=actor,
-        now=now,
-        quarantine=quarantine,
-        progress=progress,
-    )
+    checked = _check(session, importer, source, mapping, batch_id, name, now, quarantine, progress)
+    return CheckedImport(importer, batch_id, digest, name, mapping, checked)
+
+
+def keep_import(session: Session, done: CheckedImport, *, actor: User, now: datetime) -> ImportRun:
+    """Write down what ``check_import`` found, in a short unit of work. A published file comes back as it was."""
+    run = session.scalar(select(ImportRun).where(ImportRun.batch_id == done.batch_id))
+    if run is not None and run.is_published:
+        return run
+    if done.checked is None or not done.checked.staged.is_file():
+        raise StagingGone(run=done.batch_id[:12])
+    checked = done.checked
+    done.importer.on_staged(session, checked.staged, now)
+    run = _run(session, done.batch_id)
+    run.kind, run.filename, run.file_hash = done.importer.kind, done.filename, done.digest
+    run.mapping, run.state, run.actor, run.staged_at = done.mapping.to_dict(), RunState.STAGED, actor.email, now
+    run.n_rows, run.n_new, run.n_known = checked.n_rows, checked.n_new, checked.n_known
+    run.n_bad = run.n_quarantined = checked.n_bad
+    run.lake_version, run.published_at = None, None
+    session.add(run)
+    session.flush()
+    _keep_findings(session, run, checked.findings)
+    _park(session, run, checked)
+    session.flush()
+    _log(session, run, "import.staged", actor, now)
+    return run
 
 
 def stage_table(
@@ -81,47 +127,12 @@ def stage_table(
     filename: str,
     actor: User,
     now: datetime,
-    quarantine: bool,
-    progress: Progress | None = None,
 ) -> ImportRun:
-    """Stage an opened table under ``batch_id``; the door for files and for rows released from quarantine."""
-    folder = settings_of(session).staging_dir / batch_id
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        context = importer.context(session, now)
-        checked = check_table(session, importer, source, mapping, context, folder / _STAGED_FILE, progress)
-        shutil.rmtree(folder / "spill", ignore_errors=True)
-        _refuse_bad_rows(checked, filename, quarantine)
-        importer.on_staged(session, checked.staged, now)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    run = _run(session, batch_id)
-    run.kind, run.filename, run.file_hash, run.mapping = importer.kind, filename, digest, mapping.to_dict()
-    run.state, run.actor, run.staged_at, run.published_at, run.lake_version = (
-        RunState.STAGED,
-        actor.email,
-        now,
-        None,
-        None,
+    """Stage rows that are here already (released from quarantine) under ``batch_id``; bad ones raise ``BadRows``."""
+    checked = _check(session, importer, source, mapping, batch_id, filename, now, False, None)
+    return keep_import(
+        session, CheckedImport(importer, batch_id, digest, filename, mapping, checked), actor=actor, now=now
     )
-    run.n_rows, run.n_new, run.n_known = checked.n_rows, checked.n_new, checked.n_known
-    run.n_bad = run.n_quarantined = checked.n_bad
-    session.add(run)
-    session.flush()
-    _keep_findings(session, run, checked.findings)
-    _park(session, run, checked)
-    record(
-        session,
-        actor=actor.email,
-        verb="import.staged",
-        subject_kind="import",
-        subject=batch_id,
-        details=_counts(run),
-        at=now,
-    )
-    return run
 
 
 def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User, now: datetime) -> ImportRun:
@@ -142,15 +153,7 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
     run.lake_version, run.published_at = published.lake_version, now
     run.state = RunState.PUBLISHED if published.n_new else RunState.UNCHANGED
     session.flush()
-    record(
-        session,
-        actor=actor.email,
-        verb="import.published",
-        subject_kind="import",
-        subject=run.batch_id,
-        details=_counts(run),
-        at=now,
-    )
+    _log(session, run, "import.published", actor, now)
     return run
 
 
@@ -164,15 +167,7 @@ def discard(session: Session, run: ImportRun, *, actor: User, now: datetime) -> 
     session.execute(delete(QuarantinedRow).where(QuarantinedRow.run_id == run.id))
     session.flush()
     remove_staging(session, run)
-    record(
-        session,
-        actor=actor.email,
-        verb="import.discarded",
-        subject_kind="import",
-        subject=run.batch_id,
-        details={},
-        at=now,
-    )
+    _log(session, run, "import.discarded", actor, now)
 
 
 def record_refusal(
@@ -197,15 +192,7 @@ def record_refusal(
     session.add(run)
     session.flush()
     _keep_findings(session, run, list(refusal.findings))
-    record(
-        session,
-        actor=actor.email,
-        verb="import.refused",
-        subject_kind="import",
-        subject=batch_id,
-        details=_counts(run),
-        at=now,
-    )
+    _log(session, run, "import.refused", actor, now)
     return run
 
 
@@ -235,13 +222,17 @@ def remove_staging(session: Session, run: ImportRun) -> None:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Housekeeping: expired findings go, and rows of runs that are not staged any more. Returns findings deleted."""
+    """Housekeeping: expired findings go, and rows of runs that are not staged any more. Returns findings deleted.
+
+    A folder younger than a day may belong to a check that is at work and stays.
+    """
     settings = settings_of(session)
     expired = select(ImportRun.id).where(ImportRun.staged_at < now - timedelta(days=settings.findings_keep_days))
     gone = session.execute(delete(ImportFinding).where(ImportFinding.run_id.in_(expired)))
     waiting = set(session.scalars(select(ImportRun.batch_id).where(ImportRun.state == RunState.STAGED)))
+    yesterday = settings.wall_clock() - timedelta(days=1)
     for folder in settings.staging_dir.glob("*") if settings.staging_dir.is_dir() else ():
-        if folder.name not in waiting:
+        if folder.name not in waiting and folder.stat().st_mtime < yesterday.timestamp():
             shutil.rmtree(folder, ignore_errors=True)
     return int(getattr(gone, "rowcount", 0))
 
@@ -268,6 +259,32 @@ def _batch_of(
             before = latest.batch_id
     batch_id = sha256_hex(canonical_text([str(kind), digest, mapping, before]))
     return batch_id, session.scalar(select(ImportRun).where(ImportRun.batch_id == batch_id))
+
+
+def _check(
+    session: Session,
+    importer: Importer,
+    source: TextTable,
+    mapping: FileMapping,
+    batch_id: str,
+    filename: str,
+    now: datetime,
+    quarantine: bool,
+    progress: Progress | None,
+) -> CheckedFile:
+    """The staging folder holds the good rows afterwards; it is gone again where the file is refused."""
+    folder = settings_of(session).staging_dir / batch_id
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        context = importer.context(session, now)
+        checked = check_table(session, importer, source, mapping, context, folder / _STAGED_FILE, progress)
+        shutil.rmtree(folder / "spill", ignore_errors=True)
+        _refuse_bad_rows(checked, filename, quarantine)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return checked
 
 
 def _run(session: Session, batch_id: str) -> ImportRun:
@@ -312,14 +329,14 @@ def _park(session: Session, run: ImportRun, checked: CheckedFile) -> None:
     )
 
 
-def _counts(run: ImportRun) -> dict[str, object]:
-    return {
+def _log(session: Session, run: ImportRun, verb: str, actor: User, now: datetime) -> None:
+    details = {
         "kind": str(run.kind),
         "file_hash": run.file_hash,
         "rows": run.n_rows,
         "new": run.n_new,
         "known": run.n_known,
         "bad": run.n_bad,
-        "quarantined": run.n_quarantined,
         "lake_version": run.lake_version,
     }
+    record(session, actor=actor.email, verb=verb, subject_kind="import", subject=run.batch_id, details=details, at=now)

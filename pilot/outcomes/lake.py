@@ -52,6 +52,7 @@ class Lake:
     def __init__(self, settings: Settings) -> None:
         self.path: Path = settings.lake_dir
         self._lock: Path = settings.locks_dir / "lake.lock"
+        self._vacuum_lock: Path = settings.locks_dir / "vacuum.lock"
 
     def version(self) -> int:
         """The latest version."""
@@ -125,21 +126,23 @@ class Lake:
             self._open().optimize.compact()
 
     def vacuum(self, keep_versions: Sequence[int]) -> list[str]:
-        """Delete files that neither the latest version nor any of ``keep_versions`` needs. Returns the deleted ones."""
-        with self.writing():
-            return self._open().vacuum(
+        """Delete files that neither the latest version nor any of ``keep_versions`` needs. Returns the deleted ones.
+
+        It alone takes files away, so a backup that copies them holds ``vacuum.lock`` and imports can go on.
+        """
+        with _locked(self._vacuum_lock), self.writing():
+            deleted: list[str] = self._open().vacuum(
                 retention_hours=0,
                 dry_run=False,
                 enforce_retention_duration=False,
                 keep_versions=sorted({*keep_versions, self.version()}),
             )
+            return deleted
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """The one lock of everything that changes the lake's files: publishing, compacting, vacuum, backup."""
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """The one lock of everything that changes the table: publishing, compacting, vacuum."""
+        with _locked(self._lock):
             yield
 
     def _open(self, version: int | None = None) -> "DeltaTable":
@@ -171,6 +174,14 @@ class Lake:
         stat = file.stat()
         modified_ms, stats = stat.st_mtime_ns // 1_000_000, json.dumps({"numRecords": n})
         return AddAction(f"{MONTH}={month}/{file.name}", stat.st_size, {MONTH: month}, modified_ms, True, stats)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from pilot.imports.engine import engine, literal, name, table
+from pilot.imports.engine import engine, in_part, literal, name, parts, table
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
 from pilot.outcomes.errors import ReceiptsClash
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
@@ -25,7 +25,7 @@ def compare_with_lake(lake: Lake, staged: Path, keys: Mapping[str, int]) -> Comp
     """``keys``: external id → customer_key of everybody known."""
     with _joined(lake, staged, keys) as connection:
         clashes, n_clashes = _clashes(connection)
-        n_same = _one(connection, "SELECT count(*) FROM same WHERE line NOT IN (SELECT line FROM clash)")
+        n_same = _one(connection, "SELECT count(DISTINCT line) FROM same WHERE line NOT IN (SELECT line FROM clash)")
         n = _one(connection, "SELECT count(*) FROM staged")
         return Comparison(n_new=n - n_same - n_clashes, n_same=n_same, n_clashes=n_clashes, clashes=tuple(clashes))
 
@@ -46,10 +46,10 @@ def append_new(lake: Lake, staged: Path, keys: Mapping[str, int], batch_id: str,
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
             new = "FROM staged WHERE line NOT IN (SELECT line FROM same)"
-            n_new = _one(connection, f"SELECT count(*) {new}")
-            if not n_new:
+            counted = connection.execute(f"SELECT {MONTH}, count(*) {new} GROUP BY 1 ORDER BY 1").fetchall()
+            if not counted:
                 return Published(0, lake.version())
-            months = [m for (m,) in connection.execute(f"SELECT DISTINCT business_month {new} ORDER BY 1").fetchall()]
+            months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
             version = lake.append(
                 batch_id, months, lambda month, file: _write_new_rows(connection, month, file, batch_id, now)
             )
@@ -74,27 +74,36 @@ def _joined(lake: Lake, staged: Path, keys: Mapping[str, int]) -> Iterator[DuckD
         ]
         connection.execute(f"CREATE TEMP VIEW stored AS {_stored(lake.files())}")
         connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(lake.files(months=months))}")
-        differing = ", ".join(
-            f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in _CONTENT
-        )
-        # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
-        connection.execute(f"""
-            CREATE TEMP TABLE by_id AS
-            SELECT s.line, list_filter([{differing}], c -> c IS NOT NULL) AS differing
-            FROM staged s JOIN stored l ON s.receipt_id = l.receipt_id
-        """)  # noqa: S608 - names are quoted
-        connection.execute("CREATE TEMP TABLE same AS SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
-        equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
-        connection.execute(f"""
-            CREATE TEMP TABLE clash AS
-            SELECT line, NULL::VARCHAR AS other, array_to_string(differing, ', ') AS columns
-            FROM by_id WHERE len(differing) > 0
-            UNION ALL
-            SELECT s.line, min(l.receipt_id), NULL FROM staged s JOIN stored_near l ON {equal}
-            WHERE s.receipt_id <> l.receipt_id AND s.line NOT IN (SELECT line FROM by_id)
-            GROUP BY s.line
-        """)  # noqa: S608 - names are quoted
+        connection.execute("CREATE TEMP TABLE same (line BIGINT)")
+        connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR)")
+        of = parts(connection, staged)
+        for part in range(of):
+            _compare_part(connection, part, of)
         yield connection
+
+
+def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
+    """Fill ``same`` and ``clash`` from one part of the staged and stored rows."""
+    differing = ", ".join(f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in _CONTENT)
+    by_id = [in_part(("receipt_id",), alias, part, of) for alias in "sl"]
+    # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE by_id AS
+        SELECT s.line, list_filter([{differing}], c -> c IS NOT NULL) AS differing
+        FROM staged s JOIN stored l ON s.receipt_id = l.receipt_id WHERE {by_id[0]} AND {by_id[1]}
+    """)  # noqa: S608 - names are quoted
+    connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
+    connection.execute(
+        "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', ') FROM by_id WHERE len(differing) > 0"
+    )
+    equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
+    by_key = [in_part(NATURAL_KEY, alias, part, of) for alias in "sl"]
+    connection.execute(f"""
+        INSERT INTO clash
+        SELECT s.line, min(l.receipt_id), NULL FROM staged s JOIN stored_near l ON {equal}
+        WHERE s.receipt_id <> l.receipt_id AND {by_key[0]} AND {by_key[1]}
+        GROUP BY s.line
+    """)  # noqa: S608 - names are quoted
 
 
 def _stored(files: list[str]) -> str:
@@ -114,15 +123,15 @@ _SQL_TYPES = {"int64": "BIGINT", "date32[day]": "DATE", "timestamp[us, tz=UTC]":
 def _clashes(connection: DuckDBPyConnection) -> tuple[list[Clash], int]:
     n = _one(connection, "SELECT count(DISTINCT line) FROM clash")
     rows = connection.execute(
-        "SELECT line, min(other), min(columns) FROM clash GROUP BY line ORDER BY line LIMIT ?", [CLASHES_LIMIT]
+        "SELECT line, min(columns), min(other) FROM clash GROUP BY line ORDER BY line LIMIT ?", [CLASHES_LIMIT]
     ).fetchall()
-    return [Clash(line, "receipt", _reason(other, columns)) for line, other, columns in rows], n
+    return [Clash(line, "receipt", _reason(columns, other)) for line, columns, other in rows], n
 
 
-def _reason(other: str | None, columns: str | None) -> Message:
-    if other is not None:
-        return Message("stored_under_other_id", _OTHER_ID, {"other": other})
-    return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": columns})
+def _reason(columns: str | None, other: str | None) -> Message:
+    if columns is not None:
+        return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": columns})
+    return Message("stored_under_other_id", _OTHER_ID, {"other": other})
 
 
 def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batch_id: str, now: datetime) -> int:

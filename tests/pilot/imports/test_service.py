@@ -1,5 +1,6 @@
 """Imports stage and then publish at once, name every bad row, park rows on request, and never do a thing twice."""
 
+import os
 from dataclasses import replace
 from datetime import datetime
 
@@ -242,11 +243,16 @@ def test_findings_expire_and_staged_rows_of_finished_imports_are_swept(chain: Ch
     chain.take_in(ImportKind.REGIONS, REGIONS)
     run = chain.take_in(ImportKind.STORES, BAD_STORES, quarantine=True)
     waiting = chain.stage(ImportKind.STORES, STORES)
+    for folder in chain.database.settings.staging_dir.iterdir():
+        os.utime(folder, (0, 0))
+    at_work = chain.database.settings.staging_dir / "at-work"
+    at_work.mkdir()
     later = chain.now.replace(year=chain.now.year + 1)
     with chain.database.unit_of_work() as session:
         assert sweep(session, now=later) == 3
         assert not staged_file(session, run).exists()
         assert staged_file(session, waiting).exists()
+    assert at_work.is_dir()
 
 
 @pytest.mark.parametrize(

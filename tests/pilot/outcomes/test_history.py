@@ -1,0 +1,92 @@
+"""The past as planners see it: store weeks, home stores, cross-shopping; and nothing of it changes with late receipts."""
+
+from datetime import date, datetime
+
+import pytest
+
+from pilot.database import Database
+from pilot.imports.model import ImportKind
+from pilot.outcomes import history
+from pilot.outcomes.errors import BadPeriod
+from pilot.outcomes.lake import Lake
+from tests.pilot.imports.builders import Chain
+
+RECEIPTS = """receipt,store,at,kind,customer,net
+a,31,2026-01-05 10:00,sale,1,10.00
+b,31,2026-01-06 10:00,sale,1,5.00
+c,309,2026-01-12 10:00,sale,1,1.00
+d,309,2026-01-19 10:00,sale,1,2.00
+e,309,2026-01-07 10:00,sale,2,3.00
+f,31,2026-01-08 10:00,sale,2,4.00
+g,7,2026-01-08 10:00,sale,3,6.00
+h,31,2026-01-08 10:00,sale,3,7.00
+i,31,2026-01-09 10:00,sale,,8.00
+j,7,2026-01-10 10:00,return,3,-1.00
+k,7,2026-01-11 10:00,return,3,-1.00
+"""
+FIRST, LAST = date(2026, 1, 5), date(2026, 1, 25)
+
+
+@pytest.fixture
+def lake(sqlite_database: Database, now: datetime) -> Lake:
+    chain = Chain(sqlite_database, now).with_stores()
+    chain.take_in(ImportKind.RECEIPTS, RECEIPTS)
+    return Lake(sqlite_database.settings)
+
+
+def test_store_weeks_are_sums_of_whole_weeks_from_the_first_day(lake: Lake) -> None:
+    panel = history.store_weeks(lake, None, FIRST, LAST)
+    assert [tuple(row.values()) for row in panel.to_pylist()] == [
+        (1, date(2026, 1, 5), 400, 3, 3),
+        (2, date(2026, 1, 5), 3400, 5, 4),
+        (3, date(2026, 1, 5), 300, 1, 1),
+        (3, date(2026, 1, 12), 100, 1, 1),
+        (3, date(2026, 1, 19), 200, 1, 1),
+    ]
+
+
+def test_a_home_store_has_most_visits_then_the_latest_then_the_lowest_id(lake: Lake) -> None:
+    homes = history.home_stores(lake, None, FIRST, LAST)
+    # 1: two visits each, the later at 309; 2: one each, the later at 31; 3: one each at the same time; returns do not count.
+    assert [tuple(row.values()) for row in homes.to_pylist()] == [(1, 3, 2), (2, 2, 1), (3, 1, 1)]
+
+
+def test_the_period_ends_with_its_last_day(lake: Lake) -> None:
+    homes = history.home_stores(lake, None, FIRST, date(2026, 1, 6))
+    assert [tuple(row.values()) for row in homes.to_pylist()] == [(1, 2, 2)]
+
+
+def test_cross_shopping_tells_where_the_customers_of_a_store_go(lake: Lake) -> None:
+    homes = history.home_stores(lake, None, FIRST, LAST)
+    pairs = history.cross_shopping(lake, None, homes, FIRST, LAST)
+    assert [tuple(row.values()) for row in pairs.to_pylist()] == [
+        (1, 1, 1, 1),
+        (1, 2, 1, 1),
+        (2, 2, 1, 1),
+        (2, 3, 1, 1),
+        (3, 2, 1, 2),
+        (3, 3, 1, 2),
+    ]
+
+
+def test_the_past_at_a_version_does_not_change_when_receipts_come_late(
+    lake: Lake, sqlite_database: Database, now: datetime
+) -> None:
+    version = lake.version()
+    before = history.store_weeks(lake, version, FIRST, LAST)
+    with sqlite_database.engine.connect() as connection:
+        connection.exec_driver_sql("UPDATE app_user SET email = 'other@example.org'")
+        connection.exec_driver_sql("COMMIT")
+    Chain(sqlite_database, now).take_in(ImportKind.RECEIPTS, "receipt,store,at,net\nlate,31,2026-01-05 11:00,99.00\n")
+    assert history.store_weeks(lake, version, FIRST, LAST) == before
+    assert history.store_weeks(lake, None, FIRST, LAST) != before
+
+
+def test_the_period_that_is_known_is_told(lake: Lake) -> None:
+    assert history.period_known(lake, None) == (date(2026, 1, 5), date(2026, 1, 19))
+    assert history.period_known(lake, 0) is None
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(lake: Lake) -> None:
+    with pytest.raises(BadPeriod):
+        history.store_weeks(lake, None, LAST, FIRST)
