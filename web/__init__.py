@@ -1,1 +1,1 @@
-"""Delivery: pages for people and an API for tills. Thin: it parses, authorises, calls one verb or query, and presents."""
+"""Delivery: pages for people and an API for tills. Thin: parse, authorise, call one verb or query, present."""

@@ -65,7 +65,7 @@ class Person(UserMixin):  # type: ignore[misc] # flask-login is untyped
 
 
 def requires(permission: Permission, *, of: str | None = None) -> Callable[[View], View]:
-    """The view is for holders of ``permission``; with ``of="pilot"`` on this very pilot, which the view then receives."""
+    """The view is for holders of ``permission``; with ``of="pilot"`` on this very pilot, which the view receives."""
 
     def mark(view: View) -> View:
         view.rule = Rule(permission, of)  # type: ignore[attr-defined] # a label on a function

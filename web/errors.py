@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from apiflask import HTTPError
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -56,6 +57,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(ExperimentError, _ours)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(HTTPError, _of_question)
     app.register_error_handler(Exception, _ours_to_mend)
 
 
@@ -78,6 +80,14 @@ def _of_http(error: HTTPException) -> tuple[Response | str, int]:
     }
     status = error.code or 500
     return _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
+
+
+def _of_question(error: HTTPError) -> tuple[Response | str, int]:
+    """A question to the API that does not have the form that its description asks for: which field, and why."""
+    found = [
+        f"{field}: {', '.join(map(str, why))}" for part in (error.detail or {}).values() for field, why in part.items()
+    ]
+    return _answer(error.status_code, "question_unreadable", "; ".join(found) or error.message)
 
 
 def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:

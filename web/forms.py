@@ -1,4 +1,4 @@
-"""Reading a form: text, numbers, dates and money as typed values, with errors that name the field as the page shows it."""
+"""Reading a form: text, numbers and dates as typed values, with errors that name the field as the page shows it."""
 
 from datetime import date
 from decimal import Decimal, InvalidOperation

@@ -1,4 +1,4 @@
-"""What gunicorn does around its workers: heavy libraries are loaded after the fork, a dead worker's gauges are closed."""
+"""What gunicorn does around its workers: load heavy libraries after the fork, close a dead worker's gauges."""
 
 import importlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which language and time zone a page speaks: the person's, else the installation's; flask-babel and pilot.words agree."""
+"""Which language a page speaks: the person's, else the installation's; flask-babel and pilot.words agree."""
 
 from contextlib import ExitStack
 

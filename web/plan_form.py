@@ -1,4 +1,4 @@
-"""The plan on a form: percent, weeks and ticked boxes as people write them; the document that planning judges behind."""
+"""The plan on a form: percent, weeks and ticked boxes as people write them; behind it the plan's document."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

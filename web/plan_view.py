@@ -152,9 +152,7 @@ def _signature(pilot: Pilot) -> Signature | None:
     if pilot.state == PilotState.COSIGNED and may(Permission.PLAN_APPROVE, pilot):
         return Signature(
             _("Your approval"),
-            _(
-                "With your approval the plan is sealed. The system makes the seed of the draw, once; nobody can choose it."
-            ),
+            _("Your approval seals the plan. The system makes the seed of the draw, once; nobody can choose it."),
             _("Approve and seal"),
             _("The plan is sealed as it stands. Later changes are amendments and void the signatures."),
             url_for("plan.approve", pilot=pilot.code),

@@ -1,6 +1,7 @@
-"""From values to words: the only place where numbers are rounded, and where dates, numbers and money get their local form.
+"""From values to words: the only place where numbers are rounded and where dates and money get their local form.
 
-An effect never leaves without its interval, its n and its level; an interval over zero reads "no evidence of a difference".
+An effect never leaves without its interval, its n and its level; an interval over zero reads
+"no evidence of a difference".
 """
 
 from dataclasses import dataclass
@@ -143,7 +144,8 @@ def short_hash(value: str | None) -> str:
 
 def role_name(role: str) -> str:
     return {
-        "manager": _("Manager"), "analyst": _("Analyst"), "executive": _("Executive"), "admin": _("Administrator"), "auditor": _("Auditor"),
+        "manager": _("Manager"), "analyst": _("Analyst"), "executive": _("Executive"),
+        "admin": _("Administrator"), "auditor": _("Auditor"),
     }.get(str(role), str(role))  # fmt: skip
 
 
@@ -171,8 +173,9 @@ def stage_state(state: str) -> Badge:
 def run_state(state: str) -> Badge:
     """What became of an import."""
     table = {
-        "staged": (_("Checked, not yet in"), "warn"), "published": (_("Published"), "good"), "refused": (_("Refused"), "bad"),
-        "unchanged": (_("Already here"), "neutral"),
+        "staged": (_("Checked, not yet in"), "warn"), "published": (_("Published"), "good"),
+        "refused": (_("Refused"), "bad"), "unchanged": (_("Already here"), "neutral"),
+        "discarded": (_("Given up"), "neutral"),
     }  # fmt: skip
     return Badge(*table.get(str(state), (str(state), "neutral")))
 

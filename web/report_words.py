@@ -33,6 +33,7 @@ class Line:
     p: str
     n: str
     method: str
+    short_method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class ShownRow:
     """One row of the effect table; ``line`` or ``refusal`` is there."""
 
     metric: str
+    per: str
     pitfall: str
     variant: str
     segment: str | None
@@ -56,6 +58,17 @@ class ShownRow:
     guardrail: str | None
     truth: str | None
     covers_truth: bool | None
+
+
+def per_what(metric: str) -> str:
+    """What an amount of the metric is counted for; empty where the metric's title says it."""
+    kinds = {
+        "store_total": _("a store and week"),
+        "spend_per_customer": _("a customer"),
+        "average_basket": _("a receipt"),
+        "purchase_frequency": _("purchase days in 28 days"),
+    }
+    return kinds.get(metric, "")
 
 
 def verdict(report: ReportView) -> list[str]:
@@ -89,8 +102,8 @@ def _sentence(report: ReportView, row: RowView) -> str:
     values = {
         "metric": metric,
         "variant": variant,
-        "effect": presenters.change(row.estimate.effect, row.unit, report.document.currency),
-        "size": presenters.size_of(row.estimate.effect, row.unit, report.document.currency),
+        "effect": _per(presenters.change(row.estimate.effect, row.unit, report.document.currency), row.metric),
+        "size": _per(presenters.size_of(row.estimate.effect, row.unit, report.document.currency), row.metric),
         "relative": presenters.relative(row.estimate.relative_effect),
         "interval": presenters.interval(low_high, row.unit, report.document.currency),
         "level": presenters.level(row.gate_confidence or row.estimate.confidence_level),
@@ -104,26 +117,29 @@ def _sentence(report: ReportView, row: RowView) -> str:
         )
     elif row.estimate.effect > 0:
         said = _(
-            "“%(variant)s” raised the %(metric)s by %(size)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            "“%(variant)s” raised the %(metric)s by %(size)s (%(relative)s): "
+            "%(level)s interval %(interval)s, n = %(n)s.",
             **{**values, "metric": _in_sentence(metric)},
         )
     else:
         said = _(
-            "“%(variant)s” lowered the %(metric)s by %(size)s (%(relative)s): %(level)s interval %(interval)s, n = %(n)s.",
+            "“%(variant)s” lowered the %(metric)s by %(size)s (%(relative)s): "
+            "%(level)s interval %(interval)s, n = %(n)s.",
             **{**values, "metric": _in_sentence(metric)},
         )
     warnings = [translate(STAMPS[stamp]) for stamp in map(Stamp, row.stamps) if stamp in BLOCKING_STAMPS]
     return " ".join([said, *(f"{warning}." for warning in warnings)])
 
 
-def _shown(report: ReportView, row: RowView) -> ShownRow:
+def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
     currency = report.document.currency
     estimate = row.estimate
     return ShownRow(
         metric=translate(row.title),
+        per=per_what(row.metric),
         pitfall=translate(row.pitfall),
         variant=variant_label(report, row.variant),
-        segment=row.segment,
+        segment=names.get(row.segment, row.segment) if row.segment else None,
         role=plan_words.role_of_metric(row.role),
         leads=row.leads,
         verdict=_verdict_badge(row.verdict),
@@ -149,7 +165,13 @@ def _line(estimate: Estimate, row: RowView, currency: str, adjusted: float | Non
         p=presenters.p_value(estimate.p_value if adjusted is None else adjusted),
         n=presenters.whole(estimate.n_units),
         method=translate(METHODS[Method(estimate.method)]),
+        short_method=_short_method(estimate.method),
     )
+
+
+def _short_method(method: str) -> str:
+    kinds = (("permutation", _("Permutation")), ("welch", _("Welch")))
+    return next((name for start, name in kinds if method.startswith(start)), _("Regression"))
 
 
 def _gate(row: RowView, currency: str) -> str:
@@ -193,6 +215,10 @@ def _verdict_badge(verdict: str | None) -> presenters.Badge | None:
         "no_evidence": presenters.Badge(_("No evidence of a difference"), "neutral"),
     }
     return table.get(verdict or "")
+
+
+def _per(amount: str, metric: str) -> str:
+    return f"{amount} {per_what(metric)}".strip()
 
 
 def _in_sentence(title: str) -> str:

@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 
 from pilot.settings import Settings
 
-# No 'unsafe-inline' and no 'unsafe-eval': scripts and styles are files of this server. Tabler draws its marks from data: images.
+# No 'unsafe-inline', no 'unsafe-eval': scripts and styles are files of this server. Tabler draws from data: images.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -33,7 +33,7 @@ HEADERS = {
 
 
 def cookie_settings(settings: Settings) -> dict[str, object]:
-    """Flask's session cookie: not readable by scripts, not sent across sites, secure where the public address is https."""
+    """The session cookie: not readable by scripts, not sent across sites, secure where the address is https."""
     return {
         "SESSION_COOKIE_NAME": "pilot_session",
         "SESSION_COOKIE_HTTPONLY": True,

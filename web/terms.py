@@ -1,4 +1,4 @@
-"""A mechanic's terms on a form and in words: percent and money as people write them, exact decimals and minor units behind."""
+"""A mechanic's terms on a form and in words: percent and money for people, exact decimals and minor units behind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Who reaches which route on whose object: tried on the running application, route by route, and printed as a table.
+"""Who reaches which route on whose object: tried on the running application, route by route, as a table.
 
-``python -m tests.web.access_table`` prints what ``access_table.txt`` holds; a change of it is a change of who may do what.
+``python -m tests.web.access_table`` writes ``access_table.txt``; a change of it is a change of who may do what.
 """
 
 import secrets
@@ -98,7 +98,14 @@ def _try(app: Flask, route: Route, person: User, names: dict[str, str]) -> bool:
 
 
 def _arguments(route: Route, names: dict[str, str]) -> dict[str, Any]:
-    known: dict[str, Any] = {"stage": 1, "notice": 1, "variant": "points", "mechanic": "tier_card", "token": "x", **names}
+    known: dict[str, Any] = {
+        "stage": 1,
+        "notice": 1,
+        "variant": "points",
+        "mechanic": "tier_card",
+        "token": "x",
+        **names,
+    }
     return {name: known[name] for name in route.arguments}
 
 
@@ -126,17 +133,25 @@ def _objects(database: Database) -> dict[str, str]:
             run_id=run.id, kind=run.kind, line=2, field="store", row={}, reason={}, state=QuarantineState.WAITING
         )
         job = JobRun(
-            code=f"job-{secrets.token_hex(4)}", kind="look.take", state=JobState.QUEUED, done=0, total=0, message=None,
-            arguments={"pilot": AT_GATE, "stage": 1}, result=None, created_by_id=admin.id, created_at=now, finished_at=None,
+            code=f"job-{secrets.token_hex(4)}", kind="look.take", state=JobState.QUEUED, done=0, total=0,
+            message=None, arguments={"pilot": AT_GATE, "stage": 1}, result=None, created_by_id=admin.id,
+            created_at=now, finished_at=None,
         )  # fmt: skip
         session.add_all([row, job])
         key, _secret = create_api_key(
-            session, name="Tills", scopes=[Scope.ASSIGNMENTS_READ], store_codes=[], expires_at=None, actor=admin, now=now
+            session,
+            name="Tills",
+            scopes=[Scope.ASSIGNMENTS_READ],
+            store_codes=[],
+            expires_at=None,
+            actor=admin,
+            now=now,
         )
         session.flush()
         return {
-            "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1", "segment": "young",
-            "run": run.batch_id, "row": str(row.id), "job": job.code, "user": str(admin.id), "key": key.code,
+            "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1",
+            "segment": "young", "run": run.batch_id, "row": str(row.id), "job": job.code,
+            "user": str(admin.id), "key": key.code,
         }  # fmt: skip
 
 

@@ -81,9 +81,23 @@ def _add_segments(network: SmallNetwork) -> None:
 
 def _stage(*units: str, weeks: int = 4) -> dict[str, object]:
     gate = ["leading_metric", "guardrails", "no_alarm"]
-    return {"number": 1, "name": "A few stores", "units": list(units), "starts_on": str(START), "weeks": weeks, "gate": gate}
+    return {
+        "number": 1,
+        "name": "A few stores",
+        "units": list(units),
+        "starts_on": str(START),
+        "weeks": weeks,
+        "gate": gate,
+    }
 
 
 def _second_stage() -> dict[str, object]:
     later = str(START + timedelta(days=60))
-    return {"number": 2, "name": "The whole network", "starts_on": later, "weeks": 4, "gate": ["no_alarm"], "is_network": True}
+    return {
+        "number": 2,
+        "name": "The whole network",
+        "starts_on": later,
+        "weeks": 4,
+        "gate": ["no_alarm"],
+        "is_network": True,
+    }

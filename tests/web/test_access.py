@@ -1,4 +1,4 @@
-"""Every route asks for a permission, a key or stands in the public list; and the table of who reaches what is the one that was read."""
+"""Every route asks for a permission or a key, or is public; the table of who reaches what is the one that was read."""
 
 from collections.abc import Callable
 

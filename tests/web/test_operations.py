@@ -22,7 +22,9 @@ def test_not_ready_without_a_worker(client: FlaskClient) -> None:
     assert answer.json == {"status": "not ready", "checks": {"database": True, "schema": True, "worker": False}}
 
 
-def test_ready_when_database_schema_and_worker_are_there(app: Flask, client: FlaskClient, house_settings: Settings) -> None:
+def test_ready_when_database_schema_and_worker_are_there(
+    app: Flask, client: FlaskClient, house_settings: Settings
+) -> None:
     database: Database = app.extensions["pilot_database"]
     with database.unit_of_work() as session:
         beat(session, now=house_settings.wall_clock())

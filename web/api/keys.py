@@ -1,6 +1,5 @@
 """The API's door: the key in the header, and whether it covers what is asked."""
 
-
 from flask import request
 
 from pilot.access import api_keys

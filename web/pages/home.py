@@ -39,7 +39,8 @@ def show() -> ResponseReturnValue:
     return render_template(
         "home/show.html",
         waiting=[
-            (item, url_for(_TABS.get(item.waiting, "pilots.show"), pilot=item.pilot), _effect(item)) for item in waiting
+            (item, url_for(_TABS.get(item.waiting, "pilots.show"), pilot=item.pilot), _effect(item), _act(item.waiting))
+            for item in waiting
         ],
         notices=notices.unread(session(), actor().id),
         pilots=[pilot for pilot in found if PilotState(pilot.state) not in ENDED],
@@ -54,6 +55,15 @@ def read_notice(notice: int) -> ResponseReturnValue:
     """Put a notice away and go where it leads."""
     found = service.mark_read(session(), notice, actor=actor(), now=settings().now())
     return redirect(found.link or url_for("home.show"))
+
+
+def _act(waiting: Waiting) -> str:
+    """The word on the button of a thing that waits."""
+    return {
+        Waiting.FINISH_PLAN: _("Go on"), Waiting.COSIGN: _("Read and co-sign"), Waiting.APPROVE: _("Read and approve"),
+        Waiting.DRAW: _("Draw"), Waiting.START: _("Start"), Waiting.MAKE_REPORT: _("Make the report"),
+        Waiting.DECIDE: _("Decide"), Waiting.AGREE: _("Decide"), Waiting.ANSWER: _("Answer"),
+    }.get(waiting, _("Open"))  # fmt: skip
 
 
 def _effect(item: InboxItem) -> str:

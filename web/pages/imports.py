@@ -11,7 +11,7 @@ from pilot.imports import queries, service
 from pilot.imports.dialects import DELIMITERS, ENCODINGS, Dialect, FileFormat
 from pilot.imports.mapping import STORE_TIME, FileMapping, MappingGuess, guess_mapping
 from pilot.imports.model import ImportKind, ImportRun
-from pilot.imports.values import DATE_ORDERS
+from pilot.imports.times import DATE_ORDERS
 from pilot.jobs import service as jobs
 from pilot.jobs.model import JobKind
 from pilot.network import queries as network_queries

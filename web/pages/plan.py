@@ -25,6 +25,7 @@ from pilot.words import translate
 from web import forms, plan_form, plan_view, plan_words
 from web.auth import actor, requires
 from web.errors import status_of
+from web.report_words import per_what
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -135,6 +136,7 @@ def visible(pilot: Pilot, stage: int) -> ResponseReturnValue:
         found=found,
         metric=translate(metric.title),
         unit=metric.metric.unit.value,
+        per=per_what(found.metric),
         left_out=[(code, names.get(code, ""), STAYS_OUT_WORDS.get(why)) for code, why in found.left_out],
         is_open=pilot.state in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED),
     )

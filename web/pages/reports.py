@@ -22,6 +22,7 @@ from pilot.governance import service as governance
 from pilot.governance.model import Choice
 from pilot.governance.queries import Option
 from pilot.network import queries as network
+from pilot.network.segments import segments
 from pilot.planning import queries as planning
 from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
@@ -44,10 +45,10 @@ class Choosable:
     what: str
 
 
-pages = Blueprint("reports", __name__, url_prefix="/pilots")
+pages = Blueprint("reports", __name__)
 
 
-@pages.get("/<pilot>/report")
+@pages.get("/pilots/<pilot>/report")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def latest(pilot: Pilot) -> ResponseReturnValue:
     """The newest report, or what a report will be."""
@@ -57,7 +58,16 @@ def latest(pilot: Pilot) -> ResponseReturnValue:
     return render_template("reports/none.html", pilot=pilot, tab="report", error=None)
 
 
-@pages.get("/<pilot>/reports/<report>")
+@pages.get("/reports/<report>")
+@requires(Permission.PILOT_VIEW)
+def find(report: str) -> ResponseReturnValue:
+    """The short address of a report, as notices carry it."""
+    found: FrozenReport = subjects.load(session(), "report", report)
+    pilot = session().get_one(Pilot, found.pilot_id)
+    return redirect(url_for("reports.show", pilot=pilot.code, report=report))
+
+
+@pages.get("/pilots/<pilot>/reports/<report>")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def show(pilot: Pilot, report: str) -> ResponseReturnValue:
     """One look: the sentence, the table, the charts with their data, what it rests on."""
@@ -73,6 +83,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         listed=queries.reports_of(session(), pilot),
         verdict=report_words.verdict(view),
         rows=report_words.rows(view),
+        segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
         rules=[(rule, report_words.rule_in_words(view, rule)) for rule in view.recommendation.rules],
         forest=charts.forest_chart(view),
         series_chart=charts.series_chart(view, minor_per_unit=minor) if view.series else None,
@@ -85,7 +96,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
     )
 
 
-@pages.get("/<pilot>/reports/<report>/rows.csv")
+@pages.get("/pilots/<pilot>/reports/<report>/rows.csv")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
     """The effect table with every digit."""
@@ -94,8 +105,8 @@ def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(
-        ["metric", "role", "variant", "segment", "effect", "relative_effect", "low", "high", "confidence_level", "p_value",
-         "n_units", "n_rows", "method", "stamps", "truth"]
+        ["metric", "role", "variant", "segment", "effect", "relative_effect", "low", "high", "confidence_level",
+         "p_value", "n_units", "n_rows", "method", "stamps", "truth"]
     )  # fmt: skip
     for row in view.rows:
         one = row.estimate
@@ -109,21 +120,21 @@ def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
     return _file(text.getvalue(), "text/csv", f"{report}.csv")
 
 
-@pages.get("/<pilot>/reports/<report>/document.json")
+@pages.get("/pilots/<pilot>/reports/<report>/document.json")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def document(pilot: Pilot, report: str) -> ResponseReturnValue:
     """The frozen document itself."""
     return _file(_of(pilot, report).document, "application/json", f"{report}.json")
 
 
-@pages.get("/<pilot>/decision")
+@pages.get("/pilots/<pilot>/decision")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def decision(pilot: Pilot) -> ResponseReturnValue:
     """What was decided on each report, and the decision that waits."""
     return _decision_page(pilot)
 
 
-@pages.post("/<pilot>/reports/<report>/decide")
+@pages.post("/pilots/<pilot>/reports/<report>/decide")
 @requires(Permission.DECISION_MAKE, of="pilot")
 def decide(pilot: Pilot, report: str) -> ResponseReturnValue:
     """An executive's choice with its reason."""
@@ -141,7 +152,7 @@ def decide(pilot: Pilot, report: str) -> ResponseReturnValue:
     return redirect(url_for("reports.decision", pilot=code))
 
 
-@pages.post("/<pilot>/reports/<report>/answer")
+@pages.post("/pilots/<pilot>/reports/<report>/answer")
 @requires(Permission.PILOT_AMEND, of="pilot")
 def answer(pilot: Pilot, report: str) -> ResponseReturnValue:
     """The author's answer to a report that was sent back."""

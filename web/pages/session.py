@@ -1,6 +1,5 @@
 """Signing in and out, and one-time links that set a password."""
 
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
