@@ -16,7 +16,8 @@ from pilot.imports.importer import CLASHES_LIMIT, Clash, Context, Importer, Prog
 from pilot.imports.mapping import FileMapping, require_fit
 from pilot.imports.reader import LINE_COLUMN, TextTable
 from pilot.imports.rules import HIDDEN, SHOWN_CHARACTERS, Field, Finding, check_batch
-from pilot.imports.values import Reading, Text, utc_today
+from pilot.imports.times import utc_today
+from pilot.imports.values import Reading, Text
 from pilot.words import N_, Message
 
 BAD_ROWS_LIMIT = 10_000

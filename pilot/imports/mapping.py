@@ -13,7 +13,8 @@ from pilot.imports.errors import ColumnNotInFile, FieldNotMapped, UnknownField, 
 from pilot.imports.importer import Importer
 from pilot.imports.reader import TextTable, open_table, sample_rows
 from pilot.imports.rules import Field
-from pilot.imports.values import DATE_ORDERS, Day, Instant, Money
+from pilot.imports.times import Day, Instant
+from pilot.imports.values import DATE_ORDERS, Money
 
 STORE_TIME = "store"
 _SAMPLE = 200

@@ -15,7 +15,8 @@ from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.rules import Field, RowRule
-from pilot.imports.values import Day, Id, Known, Text, Zone
+from pilot.imports.times import Day
+from pilot.imports.values import Id, Known, Text, Zone
 from pilot.network.codes import natural_key
 from pilot.network.model import Region, Store
 from pilot.network.queries import network

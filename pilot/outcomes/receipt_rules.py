@@ -18,7 +18,8 @@ from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import STORE_TIME, FileMapping
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.rules import Field, RowRule
-from pilot.imports.values import Choice, Count, Id, Instant, Known, Money
+from pilot.imports.times import Instant
+from pilot.imports.values import Choice, Count, Id, Known, Money
 from pilot.network.model import Store
 from pilot.network.people import allot_customer_keys
 from pilot.network.queries import customer_keys, network

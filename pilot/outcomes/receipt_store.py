@@ -143,7 +143,7 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
             SELECT {columns}, {literal(now.isoformat())}::TIMESTAMPTZ AS received_at, {literal(batch_id)} AS batch_id
             FROM staged WHERE {MONTH} = {literal(month)} AND line NOT IN (SELECT line FROM same)
             ORDER BY business_date, store_id, receipt_id
-        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd)
+        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440)
         """  # noqa: S608 - names, texts and paths are quoted
     ).fetchone()
     return int(written[0]) if written else 0

@@ -62,7 +62,7 @@ SWAPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """How a file goes wrong: a change of its rows, or of its bytes once they are written; ``says`` is in the message."""
+    """How a file goes wrong: a change of its rows, or of its bytes when written; ``says`` is in the message."""
 
     says: str
     rows: Callable[[ImportKind, Row], list[Row]] = lambda kind, row: [row]

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilot.imports.times import Day, Instant
 from pilot.imports.values import (
     DATE_ORDERS,
     Choice,
     Contact,
     Count,
-    Day,
     Id,
-    Instant,
     Known,
     Money,
     Present,

@@ -1,4 +1,4 @@
-"""The past as planners see it: store weeks, home stores, cross-shopping; and nothing of it changes with late receipts."""
+"""The past as planners see it: store weeks, home stores, cross-shopping; fixed by the version."""
 
 from datetime import date, datetime
 
@@ -47,7 +47,7 @@ def test_store_weeks_are_sums_of_whole_weeks_from_the_first_day(lake: Lake) -> N
 
 def test_a_home_store_has_most_visits_then_the_latest_then_the_lowest_id(lake: Lake) -> None:
     homes = history.home_stores(lake, None, FIRST, LAST)
-    # 1: two visits each, the later at 309; 2: one each, the later at 31; 3: one each at the same time; returns do not count.
+    # 1: two visits each, the later at 309; 2: one each, the later at 31; 3: one each at the same time (no returns).
     assert [tuple(row.values()) for row in homes.to_pylist()] == [(1, 3, 2), (2, 2, 1), (3, 1, 1)]
 
 

@@ -153,15 +153,8 @@ def test_rows_of_an_unknown_store_are_parked_and_go_in_once_it_exists(chain: Cha
 
 def test_a_crash_between_lake_and_database_is_repaired_by_publishing_again(chain: Chain) -> None:
     run = chain.stage(ImportKind.RECEIPTS, RECEIPTS)
-    with pytest.raises(KeyboardInterrupt), chain.database.unit_of_work() as session:
-        publish(
-            session,
-            importer_for(ImportKind.RECEIPTS),
-            session.get_one(ImportRun, run.id),
-            actor=chain.admin,
-            now=chain.now,
-        )
-        raise KeyboardInterrupt  # the lake is written, the database is not
+    with pytest.raises(KeyboardInterrupt):
+        _publish_and_crash(chain, run)
     version = Lake(chain.database.settings).version()
     with chain.database.reading() as session:
         assert session.get_one(ImportRun, run.id).state == RunState.STAGED
@@ -175,6 +168,14 @@ def test_a_crash_between_lake_and_database_is_repaired_by_publishing_again(chain
         assert session.scalars(select(Customer.customer_key)).all() == sorted(keys.values())
     found = receipts_of(chain)
     assert (found["b1"]["customer_key"], found["c1"]["customer_key"]) == (keys["101"], keys["88"])
+
+
+def _publish_and_crash(chain: Chain, run: ImportRun) -> None:
+    """The lake is written, the database is not."""
+    with chain.database.unit_of_work() as session:
+        found = session.get_one(ImportRun, run.id)
+        publish(session, importer_for(ImportKind.RECEIPTS), found, actor=chain.admin, now=chain.now)
+        raise KeyboardInterrupt
 
 
 def test_a_crash_while_files_are_written_leaves_the_lake_as_it_was(

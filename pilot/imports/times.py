@@ -1,0 +1,126 @@
+"""Dates and times of day as cells hold them, in the order that the mapping names; years that cannot be are refused."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from pilot.imports.arrow import Column, pc
+from pilot.imports.values import DATE_ORDERS, Reading
+from pilot.words import N_, Message
+
+_CLOCK = (
+    r"(?:(?:T| +)(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?)"
+    r" ?(?P<z>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A calendar date in the mapping's order, from ``first`` to ``days_ahead`` days after today, never 1970-01-01."""
+
+    first: date = date(1900, 1, 1)
+    days_ahead: int = 1
+    _zero = date(1970, 1, 1)
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}(?:[ T]00:00(?::00(?:[.]0+)?)?)?$")
+        days = _days(parts)
+        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(self._last(reading)))
+        fits &= days != np.datetime64(self._zero)  # NaT compares false
+        result: Column = pa.array(days.astype("datetime64[D]"), pa.date32(), mask=~fits)
+        return result
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        return _explain_time(text, reading, self.first, self._last(reading), N_("This is not a date written {order}."))
+
+    def _last(self, reading: Reading) -> date:
+        return reading.today + timedelta(days=self.days_ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A date and time, with or without an offset: struct {local: timestamp(us), offset_minutes: int32 or null}."""
+
+    first: date = date(2000, 1, 1)
+
+    def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{_CLOCK}$")
+        days = _days(parts)
+        hours, minutes, seconds = (_number(parts, group) for group in "HMS")
+        micros = _number(parts, "f", width=6)
+        local = days.astype("datetime64[us]") + (((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros).astype(
+            "timedelta64[us]"
+        )
+        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(_tomorrow(reading)))
+        fits &= (hours < 24) & (minutes < 60) & (seconds < 60)
+        zone = pc.struct_field(parts, "z")
+        offset = pc.if_else(pc.equal(zone, ""), pa.scalar(None, pa.int32()), _offset_minutes(zone))
+        struct: Column = pa.StructArray.from_arrays(
+            [pa.array(local, pa.timestamp("us")), offset], names=["local", "offset_minutes"], mask=pa.array(~fits)
+        )
+        return struct
+
+    def explain(self, text: str, name: str, reading: Reading) -> Message:
+        template = N_("This is not a date ({order}) with a time of day, such as {order} 18:05:00.")
+        return _explain_time(text, reading, self.first, _tomorrow(reading), template)
+
+
+def _number(parts: Column, group: str, width: int = 0) -> np.typing.NDArray[np.int64]:
+    """The digits of a group as integers, 0 where the group is missing; ``width`` pads and cuts a fraction."""
+    digits = pc.struct_field(parts, group)
+    if width:
+        digits = pc.utf8_slice_codeunits(pc.utf8_rpad(digits, width, "0"), 0, width)
+    filled = pc.fill_null(pc.if_else(pc.equal(digits, ""), "0", digits), "0")
+    numbers: np.typing.NDArray[np.int64] = filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _days(parts: Column) -> np.typing.NDArray[np.datetime64]:
+    """Calendar days from the groups y, m, d; NaT for no match and for days that do not exist (31 February)."""
+    year, month, day = (_number(parts, group) for group in "ymd")
+    first = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    days = first.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
+    exists = (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == first)
+    exists &= pc.is_valid(parts).to_numpy(zero_copy_only=False)
+    return np.where(exists, days, np.datetime64("NaT"))
+
+
+def _offset_minutes(zone: Column) -> Column:
+    """``Z``, ``+02``, ``+0200`` and ``+02:00`` as minutes east of UTC."""
+    parts = pc.extract_regex(zone, "^(?P<s>[+-])(?P<h>[0-9]{2}):?(?P<m>[0-9]{2})?$")
+    minutes = _number(parts, "h") * 60 + _number(parts, "m")
+    negative = pc.fill_null(pc.equal(pc.struct_field(parts, "s"), "-"), False).to_numpy(zero_copy_only=False)
+    result: Column = pa.array(np.where(negative, -minutes, minutes), pa.int32())
+    return result
+
+
+def _explain_time(text: str, reading: Reading, first: date, last: date, template: str) -> Message:
+    match = re.match(DATE_ORDERS[reading.date_order], text)
+    if match:
+        try:
+            day = date(int(match["y"]), int(match["m"]), int(match["d"]))
+        except ValueError:
+            return Message(
+                "no_such_day",
+                N_("There is no such day. The mapping reads dates as {order}."),
+                {"order": reading.date_order},
+            )
+        if not first <= day <= last or day == date(1970, 1, 1):
+            return Message(
+                "implausible_date",
+                N_("The date is not between {first} and {last}."),
+                {"first": first.isoformat(), "last": last.isoformat()},
+            )
+    return Message("not_a_date", template, {"order": reading.date_order})
+
+
+def _tomorrow(reading: Reading) -> date:
+    return reading.today + timedelta(days=1)
+
+
+def utc_today(now: datetime) -> date:
+    """The date of ``now`` in UTC."""
+    return now.astimezone(UTC).date()
