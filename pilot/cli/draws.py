@@ -63,5 +63,5 @@ def show_specimen(context: Context, lake: Lake) -> None:
         words=shown.seed_text,
     )
     console.answer(
-        {"pilot": pilot.code, "stage": options.stage, "specimen": True, "seed_text": shown.seed_text, "rows": rows}
+        {"pilot": options.pilot, "stage": options.stage, "specimen": True, "seed_text": shown.seed_text, "rows": rows}
     )
