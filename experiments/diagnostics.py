@@ -121,19 +121,20 @@ def _balance(plan: AnalysisPlan) -> list[Diagnostic]:
 def _identification(variant: str, test: Identification) -> Diagnostic:
     values: dict[str, str | int | float] = {
         "p": test.p_value,
-        "effect": test.effect,
-        "detectable_shift": test.detectable_shift,
+        "effect_points": test.effect * 100,
+        "detectable_points": test.detectable_shift * 100,
         "hidden_artefact": test.hidden_artefact if test.hidden_artefact is not None else 0.0,
     }
     template = (
         N_(
-            "the share of receipts with a customer moved by {effect:+.2%} (p = {p:.3f}): "
+            "the share of receipts with a customer moved by {effect_points:+.2f} points (p = {p:.3f}): "
             "customer rows may be identification rather than buying"
         )
         if test.moved
         else N_(
-            "no evidence that the share of receipts with a customer moved ({effect:+.2%}, p = {p:.3f}); a shift of "
-            "{detectable_shift:.2%} would be found, and could hide {hidden_artefact:.1%} of a customer metric"
+            "no evidence that the share of receipts with a customer moved ({effect_points:+.2f} points, p = {p:.3f}); "
+            "a shift of {detectable_points:.2f} points would be found, and could hide {hidden_artefact:.1%} of a "
+            "customer metric"
         )
     )
     code = "identification_moved" if test.moved else "identification_quiet"
