@@ -14,7 +14,7 @@ from pilot.access.model import User
 from pilot.audit.service import record
 from pilot.imports.model import ImportFinding, ImportKind, ImportRun, QuarantinedRow, QuarantineState, RunState
 from pilot.imports.rules import SHOWN_CHARACTERS
-from pilot.imports.service import discard, staged_file
+from pilot.imports.service import discard, remove_staging, staged_file
 from pilot.network.errors import (
     CutoffOutOfRange,
     SegmentCodeRefused,
@@ -112,6 +112,8 @@ def forget_customer(session: Session, external_id: str, *, actor: User, now: dat
             row.row, row.state, row.decided_by, row.decided_at = {}, QuarantineState.DROPPED, actor.email, now
     for run in _staged_with(session, external_id):
         discard(session, run, actor=actor, now=now)
+    for run in session.scalars(select(ImportRun).where(ImportRun.state != RunState.STAGED)):
+        remove_staging(session, run)  # what a finished import left lying
     customer.external_id, customer.contact_hash, customer.home_store_id = None, None, None
     customer.attributes, customer.is_profile_complete, customer.forgotten_at = {}, False, now
     session.flush()

@@ -150,4 +150,6 @@ def test_forgetting_erases_the_customer_and_every_trace_in_findings_quarantine_a
         assert (last.verb, last.subject) == ("customer.forgotten", str(key))
         with pytest.raises(NotFound):
             customer_by_external_id(session, "101")
+    folders = [folder.name for folder in chain.database.settings.staging_dir.iterdir()]
+    assert folders == [other.batch_id]
     assert Lake(chain.database.settings).version() == version  # receipts stay, under a key that leads to nobody
