@@ -5,9 +5,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from pilot.access.model import User
 from pilot.access.permissions import Permission
-from pilot.cli.console import phrase
+from pilot.cli.console import Bar, phrase
 from pilot.cli.context import Context, add_common
 from pilot.cli.errors import NotReady, UnreadableFile
 from pilot.cli.mappings import describe, named_mapping
@@ -34,7 +33,7 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 
 
 def take_in(context: Context) -> int:
-    """Stage in one unit of work, publish in the next; a refused file changes nothing."""
+    """Check, keep, publish: each in a transaction of its own; a refused file changes nothing."""
     options, console = context.options, context.console
     if not options.file.is_file():
         raise UnreadableFile(path=str(options.file), problem=phrase(N_("no such file")))
@@ -43,11 +42,8 @@ def take_in(context: Context) -> int:
         context.actor(session, Permission.NETWORK_IMPORT)
         mapping = _mapping(context, session, importer)
     try:
-        with (
-            console.progress(N_("Checking {file}"), file=options.file.name) as bar,
-            context.acting(Permission.NETWORK_IMPORT) as (session, actor),
-        ):
-            run = _stage(context, session, importer, mapping, actor, bar)
+        with console.progress(N_("Checking {file}"), file=options.file.name) as bar:
+            run = _stage(context, importer, mapping, bar)
     except BadRows as refused:
         _show_findings(context, refused)
         return 1
@@ -72,24 +68,20 @@ def _mapping(context: Context, session: Session, importer: Importer) -> FileMapp
     return guess.mapping
 
 
-def _stage(
-    context: Context,
-    session: Session,
-    importer: Importer,
-    mapping: FileMapping,
-    actor: User,
-    progress: object,
-) -> ImportRun:
-    return service.stage_import(
-        session,
-        importer,
-        context.options.file,
-        mapping,
-        actor=actor,
-        now=context.now,
-        quarantine=context.options.quarantine,
-        progress=progress if callable(progress) else None,
-    )
+def _stage(context: Context, importer: Importer, mapping: FileMapping, progress: Bar) -> ImportRun:
+    """The long check only reads; what it found is kept in a short unit of work."""
+    with context.database.reading() as session:
+        checked = service.check_import(
+            session,
+            importer,
+            context.options.file,
+            mapping,
+            now=context.now,
+            quarantine=context.options.quarantine,
+            progress=progress,
+        )
+    with context.acting(Permission.NETWORK_IMPORT) as (session, actor):
+        return service.keep_import(session, checked, actor=actor, now=context.now)
 
 
 def _report(context: Context, run: ImportRun, *, is_known: bool) -> None:

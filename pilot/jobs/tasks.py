@@ -53,7 +53,7 @@ class Work:
 
 
 def stage_import(work: Work) -> dict[str, Any]:
-    """Check a file and stage its rows, or keep the findings of a refused one.
+    """Check a file while only reading, then stage its rows; or keep the findings of a refused one.
 
     Arguments: ``kind``, ``path``, ``filename``, ``mapping`` (``FileMapping.to_dict``), ``quarantine``. Result: ``run``
     (batch id) and its ``state``.
@@ -62,18 +62,19 @@ def stage_import(work: Work) -> dict[str, Any]:
     path, mapping = Path(work.arguments["path"]), FileMapping.from_dict(work.arguments["mapping"])
     filename = work.arguments["filename"]
     try:
-        with work.database.unit_of_work() as session:
-            run = imports.stage_import(
+        with work.database.reading() as session:
+            checked = imports.check_import(
                 session,
                 importer,
                 path,
                 mapping,
-                actor=work.actor,
                 now=work.now,
                 quarantine=bool(work.arguments.get("quarantine")),
                 filename=filename,
                 progress=work.progress,
             )
+        with work.database.unit_of_work() as session:
+            run = imports.keep_import(session, checked, actor=work.actor, now=work.now)
     except BadRows as refusal:
         with work.database.unit_of_work() as session:
             run = imports.record_refusal(
