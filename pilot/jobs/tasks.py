@@ -19,6 +19,7 @@ from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.jobs.model import JobKind
 from pilot.jobs.queue import JobQueue
+from pilot.jobs.uploads import forget_upload
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
 from pilot.planning.queries import pilot as pilot_by_code
@@ -55,6 +56,8 @@ class Work:
 def stage_import(work: Work) -> dict[str, Any]:
     """Check a file while only reading, then stage its rows; or keep the findings of a refused one.
 
+    An uploaded file is deleted once its rows are staged; a refused one stays for a corrected mapping.
+
     Arguments: ``kind``, ``path``, ``filename``, ``mapping`` (``FileMapping.to_dict``), ``quarantine``. Result: ``run``
     (batch id) and its ``state``.
     """
@@ -75,6 +78,7 @@ def stage_import(work: Work) -> dict[str, Any]:
             )
         with work.database.unit_of_work() as session:
             run = imports.keep_import(session, checked, actor=work.actor, now=work.now)
+        forget_upload(work.database.settings, path)
     except BadRows as refusal:
         with work.database.unit_of_work() as session:
             run = imports.record_refusal(

@@ -13,6 +13,7 @@ from pilot.imports.service import sweep
 from pilot.jobs.errors import WorkerRunsAlready
 from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
+from pilot.jobs.uploads import sweep_uploads
 from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ def _one_round(database: Database, queue: JobQueue, *, is_sweeping: bool) -> Non
         push_forgotten(session, queue, now=now)
         if is_sweeping:
             sweep(session, now=database.settings.now())
+    if is_sweeping:
+        sweep_uploads(database.settings, now)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The three kinds of long work, each through the door that the pages use."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from pilot.imports.mapping import guess_mapping
 from pilot.imports.model import ImportFinding, ImportKind, ImportRun, RunState
 from pilot.jobs import queries, running, service
 from pilot.jobs.model import JobKind, JobRun, JobState
+from pilot.jobs.uploads import KEPT, forget_upload, sweep_uploads
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
+from pilot.settings import Settings
 from tests.pilot.evidence.small_network import CODE, START, SmallNetwork, day_at
 
 
@@ -36,8 +39,13 @@ def do(network: SmallNetwork, kind: JobKind, arguments: dict[str, Any], *, perso
         return queries.job(session, code)
 
 
+def upload_of(network: SmallNetwork) -> Path:
+    return network.database.settings.home / "uploads" / "token" / "content"
+
+
 def stage(network: SmallNetwork, content: str) -> JobRun:
-    path = network.folder / "late.csv"
+    path = upload_of(network)
+    path.parent.mkdir(parents=True)
     path.write_text(content, "utf-8")
     mapping = guess_mapping(importer_for(ImportKind.RECEIPTS), path).mapping.to_dict()
     arguments = {"kind": "receipts", "path": str(path), "filename": "late.csv", "mapping": mapping, "quarantine": False}
@@ -49,6 +57,7 @@ def test_a_file_is_staged_then_published(network: SmallNetwork) -> None:
     staged = stage(network, "receipt,store,at,net\nlate-1,S01,2026-02-20T10:00:00Z,3.50\n")
     assert staged.result is not None
     assert (staged.state, staged.result["state"]) == (JobState.DONE, "staged")
+    assert not upload_of(network).parent.exists()
     published = do(network, JobKind.PUBLISH_IMPORT, {"run": staged.result["run"]})
     assert published.result is not None
     assert published.result["state"] == "published"
@@ -64,6 +73,7 @@ def test_a_refused_file_leaves_its_findings_for_the_page(network: SmallNetwork) 
         assert run.state == RunState.REFUSED
         (finding,) = session.scalars(select(ImportFinding).where(ImportFinding.run_id == run.id)).all()
         assert (finding.line, finding.value) == (2, "NOWHERE")
+    assert upload_of(network).is_file()
 
 
 def test_a_file_that_is_no_table_fails_with_its_reason(network: SmallNetwork) -> None:
@@ -106,3 +116,22 @@ def test_a_look_too_early_fails_with_its_reason(network: SmallNetwork) -> None:
     assert job.state == JobState.FAILED
     assert job.message is not None
     assert job.message["template"]
+
+
+def test_uploads_that_nobody_imported_go_after_two_days(settings: Settings) -> None:
+    old, new = (settings.home / "uploads" / name for name in ("old", "new"))
+    for upload in (old, new):
+        upload.mkdir(parents=True)
+        (upload / "content").touch()
+    before = (settings.now() - KEPT - timedelta(minutes=1)).timestamp()
+    os.utime(old, (before, before))
+    os.utime(new, (settings.now().timestamp(),) * 2)
+    sweep_uploads(settings, settings.now())
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_file_that_is_no_upload_is_left_alone(settings: Settings, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.touch()
+    forget_upload(settings, mine)
+    assert mine.is_file()
