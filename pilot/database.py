@@ -90,9 +90,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session whose changes are never committed."""
+        """A session whose changes are never committed; what it loaded stays readable after the block."""
         with self._session("BEGIN") as session:
             yield session
+            session.expunge_all()
             session.rollback()
 
     def dispose(self) -> None:
