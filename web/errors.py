@@ -87,7 +87,7 @@ def _of_question(error: HTTPError) -> tuple[Response | str, int]:
     found = [
         f"{field}: {', '.join(map(str, why))}" for part in (error.detail or {}).values() for field, why in part.items()
     ]
-    return _answer(error.status_code, "question_unreadable", "; ".join(found) or error.message)
+    return _answer(error.status_code, "question_unreadable", "; ".join(found) or str(error.message))
 
 
 def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:

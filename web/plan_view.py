@@ -10,7 +10,7 @@ from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
 from pilot.planning import queries
 from pilot.planning.amendments import difference
-from pilot.planning.candidates import COVARIATES
+from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.lifecycle import PilotState, StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot, PlanVersion, Stage
@@ -125,7 +125,7 @@ def _stage_words(plan: Plan) -> dict[int, str]:
 
 
 def _offers_now(plan: Plan, program: Any) -> tuple[Any, ...]:
-    from pilot.planning.service import current_offers
+    from pilot.planning.submission import current_offers
 
     return (
         current_offers(session(), plan) if {v.code for v in plan.variants} <= {v.code for v in program.variants} else ()

@@ -78,10 +78,14 @@ def verdict(report: ReportView) -> list[str]:
 
 
 def rows(report: ReportView) -> list[ShownRow]:
-    """Every row of the effect table, the leading ones first."""
-    return [
-        _shown(report, row) for row in sorted(report.rows, key=lambda row: (not row.leads, row.segment is not None))
-    ]
+    """The rows of the effect table, the leading ones first."""
+    whole = [row for row in report.rows if row.segment is None]
+    return [_shown(report, row, {}) for row in sorted(whole, key=lambda row: not row.leads)]
+
+
+def segment_rows(report: ReportView, names: dict[str, str]) -> list[ShownRow]:
+    """The exploratory rows, segment by segment; ``names`` are the segments'."""
+    return [_shown(report, row, names) for row in report.rows if row.segment is not None]
 
 
 def rule_in_words(report: ReportView, result: RuleResult) -> str:

@@ -1,7 +1,8 @@
 """One request, one unit of work: reading for safe methods, one transaction for the others, opened when first needed."""
 
 import sys
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -43,14 +44,27 @@ def roll_back() -> None:
     work: ExitStack | None = g.pop("work", None)
     if work is None:
         return
-    cast("Session", g.session).expunge_all()  # what was loaded stays readable, and nothing of it is written
-    for name in ("_login_user", "network"):  # read again when asked for: the first is flask-login's own
-        g.pop(name, None)
+    _forget_what_was_read()
     try:
         raise _RollBack
     except _RollBack:
         with suppress(_RollBack):
             work.__exit__(*sys.exc_info())
+
+
+@contextmanager
+def before_the_transaction() -> Iterator[Session]:
+    """A session that only reads, for what takes long; the request's own transaction begins anew after it."""
+    roll_back()
+    with database().reading() as opened:
+        yield opened
+    g.only_reading = False
+
+
+def _forget_what_was_read() -> None:
+    cast("Session", g.session).expunge_all()  # what was loaded stays readable, and nothing of it is written
+    for name in ("_login_user", "network"):  # read again when asked for: the first is flask-login's own
+        g.pop(name, None)
 
 
 def keep() -> None:

@@ -211,7 +211,7 @@ def test_a_segment_is_made_from_lines_and_said_in_words(as_person: SignIn) -> No
 
 def test_a_file_is_mapped_checked_and_taken_in(app: Flask, house_settings: Settings, as_person: SignIn) -> None:
     analyst = as_person("analyst")
-    page_address = upload(analyst, "stores", "new stores.csv", b"Shop;Area\nS90;north\nS91;south\n").location
+    page_address = upload(analyst, "stores", "new stores.csv", b"Shop;Area\nS90;R01\nS91;R02\n").location
     page = analyst.get(page_address).text
     assert "S90" in page
     form = form_of(page) | {"col-store": "Shop", "col-region": "Area"}
@@ -230,7 +230,7 @@ def test_bad_rows_are_named_by_line_column_value_and_reason(
     app: Flask, house_settings: Settings, as_person: SignIn
 ) -> None:
     analyst = as_person("analyst")
-    address = upload(analyst, "stores", "stores.csv", b"store,region\nS90,north\nS91,nowhere\n").location
+    address = upload(analyst, "stores", "stores.csv", b"store,region\nS90,R01\nS91,nowhere\n").location
     job = post(analyst, address, form_of(analyst.get(address).text)).location
     work(app, house_settings)
     page = analyst.get(analyst.get(job).location).text
@@ -240,14 +240,14 @@ def test_bad_rows_are_named_by_line_column_value_and_reason(
 
 def test_a_parked_row_is_corrected_and_taken_in(app: Flask, house_settings: Settings, as_person: SignIn) -> None:
     analyst = as_person("analyst")
-    address = upload(analyst, "stores", "stores.csv", b"store,region\nS90,north\nS91,nowhere\n").location
+    address = upload(analyst, "stores", "stores.csv", b"store,region\nS90,R01\nS91,nowhere\n").location
     form = form_of(analyst.get(address).text) | {"quarantine": "yes"}
     job = post(analyst, address, form).location
     work(app, house_settings)
     analyst.get(job)
     row = re.findall(r'href="(/quarantine/\d+)"', analyst.get("/quarantine/").text)[0]
     assert post(analyst, row, {"col-store": "S91", "col-region": "still nowhere"}).status_code == 409
-    run_address = post(analyst, row, {"col-store": "S91", "col-region": "south"}).location
+    run_address = post(analyst, row, {"col-store": "S91", "col-region": "R02"}).location
     post(analyst, run_address + "/publish", page=run_address)
     work(app, house_settings)
     assert "S91" in analyst.get("/network/").text
@@ -316,7 +316,7 @@ def test_a_customer_is_forgotten_by_an_administrator(as_person: SignIn) -> None:
 def test_an_uploaded_file_is_kept_under_the_home_and_named_by_nobody(
     house_settings: Settings, as_person: SignIn
 ) -> None:
-    address = upload(as_person("analyst"), "stores", "../../etc/passwd", b"store,region\nS90,north\n").location
+    address = upload(as_person("analyst"), "stores", "../../etc/passwd", b"store,region\nS90,R01\n").location
     token = address.rsplit("/", 1)[1]
     assert (house_settings.home / "uploads" / token / "content").is_file()
     assert as_person("analyst").get("/imports/files/..").status_code == 404

@@ -36,7 +36,9 @@ def register_api(app: APIFlask, csrf: CSRFProtect) -> None:
     }
 
     @app.spec_processor
-    def describe_refusals(spec: dict[str, Any]) -> dict[str, Any]:
+    def describe_refusals(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+        if isinstance(spec, str):  # the YAML form, which is not served
+            return spec
         for path in spec.get("paths", {}).values():
             for operation in path.values():
                 for status in REFUSALS:

@@ -11,7 +11,7 @@ from pilot.imports import queries, service
 from pilot.imports.dialects import DELIMITERS, ENCODINGS, Dialect, FileFormat
 from pilot.imports.mapping import STORE_TIME, FileMapping, MappingGuess, guess_mapping
 from pilot.imports.model import ImportKind, ImportRun
-from pilot.imports.times import DATE_ORDERS
+from pilot.imports.values import DATE_ORDERS
 from pilot.jobs import service as jobs
 from pilot.jobs.model import JobKind
 from pilot.network import queries as network_queries
@@ -106,6 +106,7 @@ def show(run: ImportRun) -> ResponseReturnValue:
         has_more=len(found) > PAGE,
         page=page,
         kind=kind_name(run.kind),
+        file=request.args.get("file"),
     )
 
 
@@ -165,14 +166,17 @@ def _mapping_page(found: Upload, *, dialect: Dialect | None = None, error: str |
         return render_template("imports/unreadable.html", upload=found, text=text, choices=_choices())
     chosen = _chosen(guess) if error and CORRECTED in request.form else guess.mapping.to_dict()
     saved = queries.saved_mappings(session(), found.kind)
-    used = next((one for one in saved if one.code == request.args.get("mapping")), None)
+    earlier = queries.run_of_batch(session(), request.args.get("run", ""))
+    if earlier is not None:
+        chosen = earlier.mapping
+    chosen = next((one.definition for one in saved if one.code == request.args.get("mapping")), chosen)
     return render_template(
         "imports/mapping.html",
         upload=found,
         fields=importer.fields,
         takes_attributes=importer.takes_attributes,
         guess=guess,
-        mapping=used.definition if used else chosen,
+        mapping=chosen,
         saved=saved,
         choices=_choices(),
         kind=kind_name(found.kind),

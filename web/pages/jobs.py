@@ -4,10 +4,12 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
+from pilot.imports.model import RunState
 from pilot.jobs import queries
 from pilot.jobs.model import JobKind, JobRun, JobState
+from web import uploads
 from web.auth import requires
-from web.work import session
+from web.work import session, settings
 
 pages = Blueprint("jobs", __name__, url_prefix="/jobs")
 
@@ -40,7 +42,11 @@ def _result_address(job: JobRun) -> str:
     result = job.result or {}
     if job.kind == JobKind.TAKE_LOOK:
         return url_for("reports.show", pilot=job.arguments["pilot"], report=result["report"])
-    return url_for("imports.show", run=result["run"])
+    token = job.arguments.get("token")
+    if token and result["state"] != RunState.REFUSED:
+        uploads.remove(settings(), token)  # checked rows are staged; the file itself holds more than they do
+        token = None
+    return url_for("imports.show", run=result["run"], file=token)
 
 
 def _origin_address(job: JobRun) -> str:

@@ -15,7 +15,7 @@ from pilot.errors import NotFound, PilotError
 from pilot.governance import queries as governance
 from pilot.network import queries as network
 from pilot.planning import queries, service
-from pilot.planning.candidates import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.candidate_words import COVARIATES, STAYS_OUT_WORDS
 from pilot.planning.metrics import PROPOSALS
 from pilot.planning.model import Pilot, Stage
 from pilot.planning.plan import Objective, Plan

@@ -15,7 +15,7 @@ from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
-from pilot.planning.candidates import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.candidate_words import COVARIATES, STAYS_OUT_WORDS
 from pilot.planning.designer import smallest_effect
 from pilot.planning.lifecycle import PilotState
 from pilot.planning.metrics import library, library_metric
@@ -27,7 +27,7 @@ from web.auth import actor, requires
 from web.errors import status_of
 from web.report_words import per_what
 from web.words import _
-from web.work import roll_back, session, settings
+from web.work import before_the_transaction, roll_back, session, settings
 
 pages = Blueprint("plan", __name__, url_prefix="/pilots")
 
@@ -59,9 +59,12 @@ def amend(pilot: Pilot) -> ResponseReturnValue:
     code = pilot.code
     try:
         document = plan_form.read(request.form, queries.sealed_plan(session(), pilot).to_document())
-        reason = forms.text("reason", _("Reason"))
-        lake, now = Lake(settings()), settings().now()
-        service.amend(session(), pilot, document=document, reason=reason, lake=lake, actor=actor(), now=now)
+        reason, now = forms.text("reason", _("Reason")), settings().now()
+        with before_the_transaction() as reading:
+            found = queries.pilot(reading, code)
+            checked = service.check_amendment(reading, found, document=document, lake=Lake(settings()))
+        pilot = queries.pilot(session(), code)
+        service.amend(session(), pilot, document=document, reason=reason, checked=checked, actor=actor(), now=now)
     except PilotError as error:
         return _refused_form(code, error, amending=True)
     flash(_("The amendment waits for its signatures."), "success")
@@ -74,7 +77,10 @@ def submit(pilot: Pilot) -> ResponseReturnValue:
     """Freeze the draft as a version and ask the analysts."""
     code = pilot.code
     try:
-        service.submit(session(), pilot, lake=Lake(settings()), actor=actor(), now=settings().now())
+        with before_the_transaction() as reading:
+            checked = service.check_submission(reading, queries.pilot(reading, code), lake=Lake(settings()))
+        pilot = queries.pilot(session(), code)
+        service.submit(session(), pilot, checked=checked, actor=actor(), now=settings().now())
     except PilotError as error:
         return _refused_plan(code, error)
     flash(_("The plan is submitted. An analyst co-signs it next."), "success")

@@ -16,7 +16,7 @@ from web import plan_view
 from web.auth import actor, requires
 from web.errors import status_of
 from web.words import _
-from web.work import roll_back, session, settings
+from web.work import before_the_transaction, roll_back, session, settings
 
 pages = Blueprint("stages", __name__, url_prefix="/pilots")
 
@@ -27,7 +27,11 @@ def draw(pilot: Pilot, stage: int) -> ResponseReturnValue:
     """The binding draw, from the seed that the seal made."""
     code = pilot.code
     try:
-        governance.draw(session(), pilot, stage, lake=Lake(settings()), actor=actor(), now=settings().now())
+        lake, now, who = Lake(settings()), settings().now(), actor()
+        with before_the_transaction() as reading:
+            found = queries.pilot(reading, code)
+            prepared = governance.prepare_draw(reading, found, stage, lake=lake, actor=who, now=now)
+        governance.draw(session(), queries.pilot(session(), code), prepared, actor=actor(), now=now)
     except PilotError as error:
         return _refused(code, error)
     flash(_("The stage is drawn and the ledger is written."), "success")
