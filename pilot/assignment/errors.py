@@ -37,6 +37,13 @@ class DrawnTooLate(Refused):
     )
 
 
+class DrawMovedOn(Refused):
+    """The plan, or which stores are free, changed while the draw was being prepared."""
+
+    code = "draw_moved_on"
+    template = N_("Stage {stage} of {pilot}: the plan or the free stores have changed while it was drawn. Draw again.")
+
+
 class NotDrawn(Refused):
     code = "not_drawn"
     template = N_("Stage {stage} of {pilot} has not been drawn.")

@@ -11,31 +11,21 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from experiments.design.balance import BalanceRow, balance
-from experiments.measure.metrics import AssignmentUnit
 from pilot.access.model import User
-from pilot.assignment.errors import (
-    AlreadyDrawn,
-    DrawnTooLate,
-    SeedMissing,
-    SeedsAlreadyMade,
-    SpecimenAfterSeal,
-    TooLittleEntropy,
-)
-from pilot.assignment.exclusions import exclusions
+from pilot.assignment.errors import SeedsAlreadyMade, SpecimenAfterSeal, TooLittleEntropy
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry, SealedSeed
+from pilot.assignment.preparing import PreparedDraw, homes_of_the_drawn, record_of, require_unmoved
+from pilot.assignment.preparing import prepare_draw as prepare_draw
 from pilot.assignment.queries import assignment_of, has_seeds, mechanism_of
-from pilot.assignment.record import Replayed, make_record, replay
+from pilot.assignment.record import Replayed, replay
 from pilot.audit import service as audit
 from pilot.canonical import canonical_text, sha256_hex
-from pilot.network.model import Store
+from pilot.network.model import Network
 from pilot.planning import service as planning
-from pilot.planning.candidates import candidate_list
-from pilot.planning.designer import Design, design_from, design_of, require_reach
-from pilot.planning.errors import StageOutOfTurn
-from pilot.planning.lifecycle import PilotState, StageState, require_move
+from pilot.planning.designer import design_from, design_of
+from pilot.planning.lifecycle import PilotState
 from pilot.planning.model import Pilot
-from pilot.planning.plan import Plan
-from pilot.planning.queries import draft_plan, local_date, sealed_plan
+from pilot.planning.queries import draft_plan, sealed_plan
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
@@ -79,38 +69,29 @@ def seal_seeds(session: Session, pilot: Pilot, *, entropy: bytes, actor: User, n
     _record(session, pilot, "assignment.seal_seeds", details, actor, now)
 
 
-def draw_stage(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, actor: User, now: datetime) -> Draw:
-    """Draw the current stage with its binding seed and write the ledger: the record, the units, the home list.
+def draw_stage(session: Session, pilot: Pilot, *, prepared: PreparedDraw, actor: User, now: datetime) -> Draw:
+    """Write a prepared draw into the ledger: the record, the units, the home list.
 
-    Candidates, covariates and homes come from the lake's version of this moment, which the record names. Raises
-    ``SeedMissing``, ``AlreadyDrawn``, ``DrawnTooLate``, and what the candidates and the design refuse.
+    Raises ``AlreadyDrawn``, ``DrawnTooLate``, and ``DrawMovedOn`` when something that it rests on has changed since it
+    was prepared.
     """
     planning.lock(session, pilot)
-    plan, seed = sealed_plan(session, pilot), _binding_seed(session, pilot, stage_number)
-    _require_turn(session, pilot, plan, stage_number, now)
-    version = lake.version()
-    listed = candidate_list(
-        session, lake, plan, stage_number, version=version, excluded=exclusions(session, pilot, stage_number)
-    )
-    design = design_from(plan, stage_number, listed, salt=seed)
-    require_reach(plan, stage_number, design)
-    homes = _homes_of_the_drawn(plan, design)
-    record = _record_of(session, plan, stage_number, design, homes, pilot.plan_hash or "", seed)
-    replayed = replay(record)
+    _lock_ledger(session)
+    require_unmoved(session, pilot, prepared, now)
     draw = Draw(
         pilot_id=pilot.id,
-        stage_number=stage_number,
-        plan_hash=pilot.plan_hash,
-        record=record,
-        ledger_hash=replayed.ledger_hash,
-        lake_version=version,
+        stage_number=prepared.stage,
+        plan_hash=prepared.plan_hash,
+        record=prepared.record,
+        ledger_hash=prepared.replayed.ledger_hash,
+        lake_version=prepared.lake_version,
         drawn_by=actor.email,
         drawn_at=now,
     )
     session.add(draw)
     session.flush()
-    _write(session, draw, replayed, homes)
-    planning.mark_drawn(session, pilot, stage_number, ledger_hash=draw.ledger_hash, actor=actor, now=now)
+    _write(session, draw, prepared.replayed, prepared.homes)
+    planning.mark_drawn(session, pilot, prepared.stage, ledger_hash=draw.ledger_hash, actor=actor, now=now)
     return draw
 
 
@@ -122,8 +103,8 @@ def specimen(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, s
     design = design_of(session, lake, plan, stage_number)
     seed = sha256_hex(f"specimen/{plan.pilot}/{stage_number}/{seed_text}")
     design = design_from(plan, stage_number, design.candidates, salt=seed)
-    homes = _homes_of_the_drawn(plan, design)
-    replayed = replay(_record_of(session, plan, stage_number, design, homes, plan.hash(), seed, is_specimen=True))
+    homes = homes_of_the_drawn(plan, design)
+    replayed = replay(record_of(session, plan, stage_number, design, homes, plan.hash(), seed, is_specimen=True))
     rows = {row.unit: row.variant for row in replayed.rows}
     return Specimen(seed_text, replayed, balance(design.mechanism, rows))
 
@@ -133,77 +114,9 @@ def balance_of(session: Session, draw: Draw) -> tuple[BalanceRow, ...]:
     return balance(mechanism_of(draw), assignment_of(session, draw))
 
 
-def _binding_seed(session: Session, pilot: Pilot, stage_number: int) -> str:
-    seed = session.scalar(
-        select(SealedSeed.seed).where(
-            SealedSeed.pilot_id == pilot.id,
-            SealedSeed.stage_number == stage_number,
-            SealedSeed.plan_hash == pilot.plan_hash,
-        )
-    )
-    if seed is None:
-        raise SeedMissing(stage=stage_number, pilot=pilot.code)
-    return seed
-
-
-def _require_turn(session: Session, pilot: Pilot, plan: Plan, stage_number: int, now: datetime) -> None:
-    current = pilot.current_stage
-    if current is None or current.number != stage_number:
-        raise StageOutOfTurn(stage=stage_number, pilot=pilot.code, current=current.number if current else "–")
-    if current.state != StageState.PLANNED:
-        raise AlreadyDrawn(stage=stage_number, pilot=pilot.code)
-    require_move(pilot.code, PilotState(pilot.state), PilotState.DRAWN)
-    starts_on, today = plan.stage(stage_number).starts_on, local_date(session, now)
-    if today > starts_on:
-        raise DrawnTooLate(stage=stage_number, pilot=pilot.code, starts_on=str(starts_on), today=str(today))
-
-
-def _homes_of_the_drawn(plan: Plan, design: Design) -> dict[int, int]:
-    """The listed customers of the units that the mechanism deals, not of those it leaves out.
-
-    Where customers are drawn: the drawn customers (all candidates, where the list is open).
-    """
-    homes = design.candidates.homes
-    if plan.unit is AssignmentUnit.CUSTOMER:
-        codes = design.mechanism.codes or tuple(candidate.code for candidate in design.candidates.candidates)
-        drawn = {int(code) for code in codes}
-        return {key: store_id for key, store_id in homes.items() if key in drawn}
-    dealt = set(design.mechanism.codes)
-    ids = {i for code, members in design.candidates.stores.items() if code in dealt for i in members}
-    return {key: store_id for key, store_id in homes.items() if store_id in ids}
-
-
-def _record_of(
-    session: Session,
-    plan: Plan,
-    stage_number: int,
-    design: Design,
-    homes: Mapping[int, int],
-    plan_hash: str,
-    seed: str,
-    *,
-    is_specimen: bool = False,
-) -> str:
-    code_of = {store.id: store.code for store in session.scalars(select(Store))}
-    members = {code: sorted(code_of[i] for i in ids) for code, ids in design.candidates.stores.items()}
-    starts_on = plan.stage(stage_number).starts_on
-    return make_record(
-        pilot=plan.pilot,
-        stage=stage_number,
-        plan_hash=plan_hash,
-        seed=seed,
-        is_specimen=is_specimen,
-        unit=plan.unit.value,
-        mechanism=design.mechanism,
-        left_out=design.candidates.left_out,
-        stores=members,
-        lake_version=design.candidates.version,
-        periods={
-            "covariates": [str(day) for day in plan.pre_window(starts_on)],
-            "homes": [str(day) for day in plan.home_window(starts_on)],
-        },
-        homes={key: code_of[store_id] for key, store_id in homes.items()},
-    )
+def _lock_ledger(session: Session) -> None:
+    """Of two pilots that are drawn at once, the second waits and sees which stores the first has taken."""
+    session.execute(select(Network.id).with_for_update())
 
 
 def _write(session: Session, draw: Draw, replayed: Replayed, homes: Mapping[int, int]) -> None:

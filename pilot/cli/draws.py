@@ -27,9 +27,13 @@ def draw(context: Context) -> None:
     if options.specimen is not None:
         show_specimen(context, lake)
         return
+    with context.database.reading() as session:
+        pilot = pilot_by_code(session, options.pilot)
+        actor = context.actor(session, Permission.STAGE_DRAW, pilot)
+        prepared = governance.prepare_draw(session, pilot, options.stage, lake=lake, actor=actor, now=context.now)
     with context.acting(Permission.STAGE_DRAW) as (session, actor):
         pilot = pilot_by_code(session, options.pilot)
-        drawn = governance.draw(session, pilot, options.stage, lake=lake, actor=actor, now=context.now)
+        drawn = governance.draw(session, pilot, prepared, actor=actor, now=context.now)
         rows = assignment_of(session, drawn)
     console.table([N_("Unit"), N_("Variant")], list(rows.items()))
     console.say(N_("Drawn. Ledger hash: {hash}"), hash=drawn.ledger_hash)

@@ -106,10 +106,14 @@ def change(context: Context) -> None:
 
 
 def submit(context: Context) -> None:
+    with context.database.reading() as session:
+        pilot = pilot_by_code(session, context.options.pilot)
+        context.actor(session, Permission.PILOT_SUBMIT, pilot)
+        checked = planning.check_submission(session, pilot, lake=Lake(context.settings))
     with context.database.unit_of_work() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         actor = context.actor(session, Permission.PILOT_SUBMIT, pilot)
-        planning.submit(session, pilot, lake=Lake(context.settings), actor=actor, now=context.now)
+        planning.submit(session, pilot, checked=checked, actor=actor, now=context.now)
     _done(context, pilot, N_("{pilot} is submitted. Next: an analyst runs “pilot plan cosign {pilot}”."))
 
 
@@ -138,6 +142,10 @@ def send_back(context: Context) -> None:
 
 def change_sealed(context: Context) -> None:
     document = read_json(context.options.document)
+    with context.database.reading() as session:
+        pilot = pilot_by_code(session, context.options.pilot)
+        context.actor(session, Permission.PILOT_AMEND, pilot)
+        checked = planning.check_amendment(session, pilot, document=document, lake=Lake(context.settings))
     with context.database.unit_of_work() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         actor = context.actor(session, Permission.PILOT_AMEND, pilot)
@@ -146,7 +154,7 @@ def change_sealed(context: Context) -> None:
             pilot,
             document=document,
             reason=context.options.reason,
-            lake=Lake(context.settings),
+            checked=checked,
             actor=actor,
             now=context.now,
         )

@@ -73,9 +73,11 @@ class Cast:
             )
 
     def submit(self, code: str, *, now: datetime) -> None:
+        with self.database.reading() as session:
+            checked = planning.check_submission(session, pilot_by_code(session, code), lake=self.lake)
         with self.database.unit_of_work() as session:
             pilot = pilot_by_code(session, code)
-            planning.submit(session, pilot, lake=self.lake, actor=self.people[MANAGER], now=now)
+            planning.submit(session, pilot, checked=checked, actor=self.people[MANAGER], now=now)
 
     def cosign(self, code: str, reason: str, *, now: datetime) -> None:
         with self.database.unit_of_work() as session:
@@ -92,9 +94,11 @@ class Cast:
     def draw_and_start(self, code: str, *, drawn_at: datetime, started_at: datetime) -> dict[str, str]:
         """Draw and start the first stage; the answer is unit code → variant."""
         manager = self.people[MANAGER]
-        with self.database.unit_of_work() as session:
+        with self.database.reading() as session:
             pilot = pilot_by_code(session, code)
-            draw = governance.draw(session, pilot, 1, lake=self.lake, actor=manager, now=drawn_at)
+            prepared = governance.prepare_draw(session, pilot, 1, lake=self.lake, actor=manager, now=drawn_at)
+        with self.database.unit_of_work() as session:
+            draw = governance.draw(session, pilot_by_code(session, code), prepared, actor=manager, now=drawn_at)
             assignment = assignment_of(session, draw)
         with self.database.unit_of_work() as session:
             governance.start_stage(session, pilot_by_code(session, code), 1, actor=manager, now=started_at)

@@ -9,6 +9,7 @@ from pilot.access.model import User
 from pilot.access.permissions import Permission, require
 from pilot.assignment import service as assignment
 from pilot.assignment.model import Draw
+from pilot.assignment.preparing import PreparedDraw
 from pilot.audit.service import record
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommended
@@ -77,10 +78,18 @@ def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, 
     planning.send_back(session, pilot, reason=why, actor=actor, now=now)
 
 
-def draw(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, actor: User, now: datetime) -> Draw:
-    """Make the binding draw of a stage from its sealed seed; nobody can choose or repeat it."""
+def prepare_draw(
+    session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, actor: User, now: datetime
+) -> PreparedDraw:
+    """Make the binding draw of a stage from its sealed seed, before the transaction that writes it; may take long."""
     require(actor, Permission.STAGE_DRAW, pilot)
-    return assignment.draw_stage(session, pilot, stage_number, lake=lake, actor=actor, now=now)
+    return assignment.prepare_draw(session, pilot, stage_number, lake=lake, now=now)
+
+
+def draw(session: Session, pilot: Pilot, prepared: PreparedDraw, *, actor: User, now: datetime) -> Draw:
+    """Write the binding draw of a stage; nobody can choose or repeat it."""
+    require(actor, Permission.STAGE_DRAW, pilot)
+    return assignment.draw_stage(session, pilot, prepared=prepared, actor=actor, now=now)
 
 
 def start_stage(session: Session, pilot: Pilot, stage_number: int, *, actor: User, now: datetime) -> Stage:

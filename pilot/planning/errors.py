@@ -29,6 +29,13 @@ class UnchangedPlan(Refused):
     template = N_("The amendment changes nothing in the plan of {pilot}.")
 
 
+class PlanMovedOn(Refused):
+    """Something changed while the plan was being checked against the network's history."""
+
+    code = "plan_moved_on"
+    template = N_("The plan of {pilot}, its offers or its segments have changed while it was checked. Send it again.")
+
+
 class ReasonMissing(Refused):
     code = "reason_missing"
     template = N_("Write the reason: it stays in the log and reaches the others.")

@@ -2,28 +2,31 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.audit import service as audit
-from pilot.network.segments import segments
-from pilot.planning import rules
-from pilot.planning.amendments import difference, require_started_stages_untouched
-from pilot.planning.errors import NotADraft, ReasonMissing, UnchangedPlan, VariantNotInProgram
+from pilot.planning.amendments import difference
+from pilot.planning.errors import NotADraft, ReasonMissing
 from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
-from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
+from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof
 from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
-from pilot.programs import queries as programs
+from pilot.planning.submission import (
+    CheckedPlan,
+    amendment_to_submit,
+    draft_to_submit,
+    require_checked,
+    with_identity,
+)
+from pilot.planning.submission import check_amendment as check_amendment
+from pilot.planning.submission import check_submission as check_submission
 from pilot.programs.errors import CodeTaken
 from pilot.programs.model import Program
 from pilot.programs.service import check_code
-
-if TYPE_CHECKING:
-    from pilot.outcomes.lake import Lake
 
 
 def create_pilot(
@@ -64,7 +67,7 @@ def edit_draft(
     lock(session, pilot)
     if pilot.state != PilotState.DRAFT:
         raise NotADraft(pilot=pilot.code, state=pilot.state)
-    plan = _with_identity(pilot, document)
+    plan = with_identity(pilot, document)
     pilot.plan = plan.to_document()
     pilot.name = name or pilot.name
     session.flush()
@@ -73,30 +76,39 @@ def edit_draft(
 
 
 def submit(
-    session: Session, pilot: Pilot, *, lake: "Lake", reason: str = "", actor: User, now: datetime
+    session: Session, pilot: Pilot, *, checked: CheckedPlan, reason: str = "", actor: User, now: datetime
 ) -> PlanVersion:
     """Freeze the draft with the program's offers of today as the next version, and wait for sign-offs.
 
-    Refuses a plan that breaks a rule, that the network cannot carry out, or whose draw cannot reach its level.
+    ``checked`` is what ``check_submission`` found before this transaction. Raises ``NotADraft``, what ``rules`` refuse,
+    and ``PlanMovedOn`` when the plan is no longer the one that was checked.
     """
     lock(session, pilot)
-    if pilot.state != PilotState.DRAFT:
-        raise NotADraft(pilot=pilot.code, state=pilot.state)
-    return _submit(session, pilot, Plan.from_document(pilot.plan), lake, "plan.submit", reason, actor, now)
+    plan = draft_to_submit(session, pilot)
+    require_checked(pilot, plan, checked)
+    return _submit(session, pilot, plan, "plan.submit", reason, actor, now)
 
 
 def amend(
-    session: Session, pilot: Pilot, *, document: dict[str, Any], reason: str, lake: "Lake", actor: User, now: datetime
+    session: Session,
+    pilot: Pilot,
+    *,
+    document: dict[str, Any],
+    reason: str,
+    checked: CheckedPlan,
+    actor: User,
+    now: datetime,
 ) -> PlanVersion:
     """Change a sealed plan visibly: a new version with its reason, which has no sign-offs yet.
 
-    A stage that has started keeps its part of the plan (``AmendmentTouchesStartedStage``); one that was drawn but has
-    not started waits for a new draw.
+    ``checked`` is what ``check_amendment`` found before this transaction. A stage that has started keeps its part of
+    the plan (``AmendmentTouchesStartedStage``); one that was drawn but has not started waits for a new draw.
     """
     lock(session, pilot)
     _require_reason(reason)
-    sealed_plan(session, pilot)  # before the first seal there is nothing to amend
-    return _submit(session, pilot, _with_identity(pilot, document), lake, "plan.amend", reason, actor, now)
+    plan = amendment_to_submit(session, pilot, document)
+    require_checked(pilot, plan, checked)
+    return _submit(session, pilot, plan, "plan.amend", reason, actor, now)
 
 
 def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, now: datetime) -> None:
@@ -201,26 +213,14 @@ def lock(session: Session, pilot: Pilot) -> None:
 
 
 def _submit(
-    session: Session, pilot: Pilot, draft: Plan, lake: "Lake", verb: str, reason: str, actor: User, now: datetime
+    session: Session, pilot: Pilot, plan: Plan, verb: str, reason: str, actor: User, now: datetime
 ) -> PlanVersion:
-    from pilot.planning.designer import require_design  # the engine is loaded where it is used
-
-    number = 1 + len(session.scalars(select(PlanVersion.id).where(PlanVersion.pilot_id == pilot.id)).all())
     in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
-    plan = draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
-    rules.require_sense(plan)
-    if in_force is not None:
-        require_started_stages_untouched(in_force, plan, last_started=pilot.last_started)
-        if verb == "plan.amend" and plan.model_copy(update={"revision": in_force.revision}) == in_force:
-            raise UnchangedPlan(pilot=pilot.code)
-    for stage in plan.stages:
-        if stage.number > pilot.last_started:
-            require_design(session, lake, plan, stage.number)
     pilot.submit()
     pilot.plan = plan.to_document()
     version = PlanVersion(
         pilot_id=pilot.id,
-        number=number,
+        number=plan.revision,
         text=plan.text(),
         hash=plan.hash(),
         reason=reason,
@@ -230,50 +230,9 @@ def _submit(
     session.add(version)
     session.flush()
     changed = [row.path for row in difference(in_force.text(), version.text)] if in_force else []
-    details = {"version": number, "plan_hash": version.hash, "reason": reason, "changed": changed}
+    details = {"version": version.number, "plan_hash": version.hash, "reason": reason, "changed": changed}
     _record(session, pilot, verb, details, actor, now)
     return version
-
-
-def _frozen_parts(session: Session, pilot: Pilot, draft: Plan, in_force: Plan | None) -> dict[str, Any]:
-    """Offers and segment rules as they are now; once a stage has started, those it started with."""
-    if in_force is not None and pilot.last_started:
-        return {"offers": in_force.offers, "segment_rules": in_force.segment_rules}
-    return {"offers": current_offers(session, draft), "segment_rules": _segments(session)}
-
-
-def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
-    """The offers of the plan's variants as the program holds them now, in the order of their codes."""
-    program = programs.program(session, plan.program)
-    wanted = {variant.code for variant in plan.variants}
-    missing = wanted - {variant.code for variant in program.variants}
-    if missing:
-        raise VariantNotInProgram(program=program.code, variants=", ".join(sorted(missing)))
-    found = [
-        PlannedOffer(
-            code=offer.code,
-            variant=variant.code,
-            segment=offer.segment_code,
-            name=offer.name,
-            mechanic=offer.mechanic,
-            terms=offer.terms,
-            enrolment=offer.enrolment,
-        )
-        for variant in program.variants
-        if variant.code in wanted
-        for offer in variant.offers
-    ]
-    return tuple(sorted(found, key=lambda offer: offer.code))
-
-
-def _segments(session: Session) -> tuple[PlannedSegment, ...]:
-    """The network's segments as they are now, by position."""
-    return tuple(PlannedSegment(code=segment.code, rule=segment.rule) for segment in segments(session))
-
-
-def _with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:
-    """A document may leave out whose plan it is; it cannot say that it is another's."""
-    return Plan.from_document({**document, "pilot": pilot.code, "program": pilot.plan["program"]})
 
 
 def _require_reason(reason: str) -> None:

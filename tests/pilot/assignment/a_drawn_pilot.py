@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.assignment.model import Draw
-from pilot.assignment.service import draw_stage, seal_seeds
+from pilot.assignment.service import draw_stage, prepare_draw, seal_seeds
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
 from pilot.planning.model import Pilot
 from pilot.planning.proofs import Proof, ProofKind
-from tests.pilot.planning.a_network import NOW, a_pilot, signed
+from tests.pilot.planning.a_network import NOW, a_pilot, signed, submitted
 
 ENTROPY = b"sixteen bytes!!!" * 2
 
@@ -24,7 +24,7 @@ def owner_of(session: Session, pilot: Pilot) -> User:
 def sealed(session: Session, lake: Lake, *, code: str = "points-1", entropy: bytes = ENTROPY, **changes: Any) -> Pilot:
     """A new pilot, submitted, signed and sealed with its seeds."""
     pilot = a_pilot(session, code=code, **changes)
-    planning.submit(session, pilot, lake=lake, actor=owner_of(session, pilot), now=NOW)
+    submitted(session, pilot, lake)
     seal_again(session, pilot, entropy=entropy)
     return pilot
 
@@ -38,8 +38,9 @@ def seal_again(session: Session, pilot: Pilot, *, entropy: bytes = ENTROPY) -> l
 
 
 def drawn(session: Session, lake: Lake, pilot: Pilot, number: int = 1, *, days: int = 0) -> Draw:
-    actor = owner_of(session, pilot)
-    return draw_stage(session, pilot, number, lake=lake, actor=actor, now=NOW + timedelta(days=days))
+    actor, now = owner_of(session, pilot), NOW + timedelta(days=days)
+    prepared = prepare_draw(session, pilot, number, lake=lake, now=now)
+    return draw_stage(session, pilot, prepared=prepared, actor=actor, now=now)
 
 
 def started(session: Session, pilot: Pilot, number: int = 1, *, days: int = 0) -> None:

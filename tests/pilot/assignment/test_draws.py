@@ -21,7 +21,7 @@ from pilot.assignment.errors import (
 )
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry, SealedSeed
 from pilot.assignment.record import homes_hash, read_record, replay
-from pilot.assignment.service import balance_of, draw_stage, seal_seeds, specimen
+from pilot.assignment.service import balance_of, draw_stage, prepare_draw, seal_seeds, specimen
 from pilot.database import Database
 from pilot.network.model import Store
 from pilot.planning import queries as planning_queries
@@ -46,7 +46,9 @@ from tests.pilot.planning.a_network import (
     a_pilot,
     a_stage,
     add_receipts,
+    amended,
     signed,
+    submitted,
 )
 
 
@@ -110,7 +112,7 @@ def test_seeds_are_made_once_at_the_seal_from_enough_entropy(session: Session, d
     a_network(session)
     lake = a_lake(database.settings)
     pilot = a_pilot(session)
-    planning.submit(session, pilot, lake=lake, actor=owner_of(session, pilot), now=NOW)
+    submitted(session, pilot, lake)
     proofs, analyst, executive = signed(session, pilot)
     planning.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
     planning.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
@@ -153,10 +155,7 @@ def test_a_new_draw_is_an_amendment_and_the_old_one_stays_in_the_ledger(session:
     lake = a_lake(database.settings)
     pilot = sealed(session, lake)
     first = drawn(session, lake, pilot)
-    owner = owner_of(session, pilot)
-    planning.amend(
-        session, pilot, document=a_document(stages=[a_stage(weeks=9)]), reason="Longer", lake=lake, actor=owner, now=NOW
-    )
+    amended(session, pilot, lake, a_document(stages=[a_stage(weeks=9)]), "Longer")
     assert queries.draw_of(session, pilot, 1) is None, "the amendment voids the draw"
     seal_again(session, pilot)
     second = drawn(session, lake, pilot)
@@ -173,8 +172,7 @@ def test_an_amendment_of_a_later_stage_leaves_the_running_draw_in_force(session:
     draw = drawn(session, lake, pilot)
     started(session, pilot)
     changed = a_document(alpha="0.2", stages=[a_stage(units=half), a_stage(2, weeks=12)])
-    owner = owner_of(session, pilot)
-    planning.amend(session, pilot, document=changed, reason="Longer", lake=lake, actor=owner, now=NOW)
+    amended(session, pilot, lake, changed, "Longer")
     assert queries.draw_of(session, pilot, 1) == draw
     seal_again(session, pilot)
     assert pilot.state == PilotState.RUNNING
@@ -298,10 +296,13 @@ def test_of_two_who_draw_at_once_one_draws(database: Database) -> None:
         a_network(session)
         code = sealed(session, lake).code
 
+    with database.reading() as session:
+        prepared = prepare_draw(session, planning_queries.pilot(session, code), 1, lake=lake, now=NOW)
+
     def draw_it(_: int) -> str:
         with database.unit_of_work() as session:
             pilot = planning_queries.pilot(session, code)
-            draw_stage(session, pilot, 1, lake=lake, actor=owner_of(session, pilot), now=NOW)
+            draw_stage(session, pilot, prepared=prepared, actor=owner_of(session, pilot), now=NOW)
         return "drawn"
 
     with ThreadPoolExecutor(2) as pool:

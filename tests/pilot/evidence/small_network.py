@@ -133,7 +133,19 @@ class SmallNetwork:
 
     def submit(self, code: str = CODE, on: date = START - timedelta(days=4)) -> None:
         manager = self.person("manager")
-        self.act(lambda s, p: planning.submit(s, p, lake=self.lake, actor=manager, now=day_at(on)), code)
+        checked = self.read(lambda s, p: planning.check_submission(s, p, lake=self.lake), code)
+        self.act(lambda s, p: planning.submit(s, p, checked=checked, actor=manager, now=day_at(on)), code)
+
+    def amend(self, document: dict[str, Any], reason: str, *, on: date, code: str = CODE) -> None:
+        """The manager changes the plan in force to ``document``."""
+        manager = self.person("manager")
+        checked = self.read(lambda s, p: planning.check_amendment(s, p, document=document, lake=self.lake), code)
+        self.act(
+            lambda s, p: planning.amend(
+                s, p, document=document, reason=reason, checked=checked, actor=manager, now=day_at(on)
+            ),
+            code,
+        )
 
     def sign(self, code: str = CODE, on: date = START - timedelta(days=3)) -> None:
         """Co-signed by the analyst, approved and sealed by an executive."""
@@ -147,7 +159,11 @@ class SmallNetwork:
 
     def draw_and_start(self, stage: int = 1, code: str = CODE, on: date = START - timedelta(days=2)) -> None:
         manager = self.person("manager")
-        self.act(lambda s, p: governance.draw(s, p, stage, lake=self.lake, actor=manager, now=day_at(on)), code)
+        now = day_at(on)
+        prepared = self.read(
+            lambda s, p: governance.prepare_draw(s, p, stage, lake=self.lake, actor=manager, now=now), code
+        )
+        self.act(lambda s, p: governance.draw(s, p, prepared, actor=manager, now=now), code)
         self.act(lambda s, p: governance.start_stage(s, p, stage, actor=manager, now=day_at(on)), code)
 
     def run_to(self, last: date, *, lift: int = 60, stage: int = 1, first: date = START, code: str = CODE) -> None:

@@ -24,7 +24,6 @@ from pilot.governance.errors import (
 from pilot.governance.model import Choice, Decision
 from pilot.governance.queries import decisions_of, inbox, is_waiting_for_decision, options
 from pilot.notices.queries import unread
-from pilot.planning import service as planning
 from pilot.planning.errors import NoLookLeft, ReasonMissing
 from pilot.planning.model import Pilot, PilotState, StageState
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
@@ -185,12 +184,7 @@ def test_the_gate_closes_while_an_amendment_waits_for_its_approvals(tmp_path: Pa
         document = network.read(lambda s, p: dict(p.plan))
         later = document["stages"][1] | {"weeks": 6}
         document |= {"stages": [document["stages"][0], later]}
-        manager = network.person("manager")
-        network.act(
-            lambda s, p: planning.amend(
-                s, p, document=document, reason="Longer.", lake=network.lake, actor=manager, now=NOW
-            )
-        )
+        network.amend(document, "Longer.", on=NOW.date())
         with pytest.raises(NotAtGate):
             decide(network, Choice.EXTEND)
 

@@ -12,7 +12,6 @@ from pilot.governance import service as governance
 from pilot.governance.errors import NothingToSign, SamePerson
 from pilot.governance.queries import history, inbox, sign_offs
 from pilot.notices.queries import unread
-from pilot.planning import service as planning
 from pilot.planning.errors import OwnPlan, ReasonMissing
 from pilot.planning.model import PilotState
 from tests.pilot.evidence.small_network import ENTROPY, START, SmallNetwork, day_at
@@ -129,12 +128,7 @@ def test_a_signature_does_not_outlive_a_sending_back(tmp_path: Path) -> None:
 def test_an_amendment_voids_the_approvals(tmp_path: Path) -> None:
     with installation(Point.SEALED, tmp_path) as network:
         document = network.read(lambda s, p: {**p.plan, "hypothesis": "Another one."})
-        manager = network.person("manager")
-        network.act(
-            lambda s, p: planning.amend(
-                s, p, document=document, reason="We learned.", lake=network.lake, actor=manager, now=NOW
-            )
-        )
+        network.amend(document, "We learned.", on=NOW.date())
         assert [s.is_void for s in network.read(sign_offs)] == [True, True]
         assert state(network) == PilotState.SUBMITTED
         with pytest.raises(NothingToSign):

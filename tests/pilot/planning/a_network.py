@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from pilot.access.model import Role, User
 from pilot.network.model import Customer, Network, Region, Segment, Store
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
-from pilot.planning.model import Pilot
+from pilot.planning.model import Pilot, PlanVersion
 from pilot.planning.proofs import Proof, ProofKind
 from pilot.planning.queries import submitted_version
-from pilot.planning.service import create_pilot
+from pilot.planning.service import amend, check_amendment, check_submission, create_pilot, submit
 from pilot.programs.model import Program
 from pilot.programs.service import add_variant, create_program, set_offer
 from pilot.settings import Settings
@@ -116,6 +116,19 @@ def a_pilot(session: Session, owner: User | None = None, *, code: str = "points-
     return create_pilot(
         session, code=code, name="Points", program=program, document=a_document(**changes), actor=owner, now=NOW
     )
+
+
+def submitted(session: Session, pilot: Pilot, lake: Lake) -> PlanVersion:
+    """The draft checked and submitted by its owner."""
+    checked = check_submission(session, pilot, lake=lake)
+    return submit(session, pilot, checked=checked, actor=session.get_one(User, pilot.owner_id), now=NOW)
+
+
+def amended(session: Session, pilot: Pilot, lake: Lake, document: dict[str, Any], reason: str) -> PlanVersion:
+    """The plan in force changed to ``document`` by its owner."""
+    checked = check_amendment(session, pilot, document=document, lake=lake)
+    actor = session.get_one(User, pilot.owner_id)
+    return amend(session, pilot, document=document, reason=reason, checked=checked, actor=actor, now=NOW)
 
 
 def signed(session: Session, pilot: Pilot) -> tuple[list[Proof], User, User]:

@@ -26,9 +26,21 @@ from pilot.planning.errors import (
 )
 from pilot.planning.model import Pilot, PilotState, StageState
 from pilot.planning.proofs import Proof, ProofKind
+from pilot.programs import queries as programs
 from pilot.programs.service import set_offer
 from tests.builders import a_user
-from tests.pilot.planning.a_network import NOW, STARTS_ON, a_document, a_lake, a_network, a_pilot, a_stage, signed
+from tests.pilot.planning.a_network import (
+    NOW,
+    STARTS_ON,
+    a_document,
+    a_lake,
+    a_network,
+    a_pilot,
+    a_stage,
+    amended,
+    signed,
+    submitted,
+)
 
 
 def _owner(session: Session, pilot: Pilot) -> User:
@@ -39,7 +51,7 @@ def _submitted(session: Session, database: Database, **changes: Any) -> tuple[Pi
     a_network(session)
     lake = a_lake(database.settings)
     pilot = a_pilot(session, **changes)
-    service.submit(session, pilot, lake=lake, actor=_owner(session, pilot), now=NOW)
+    submitted(session, pilot, lake)
     return pilot, lake
 
 
@@ -64,7 +76,7 @@ def test_a_plan_goes_from_draft_to_seal_and_its_text_is_what_was_signed(session:
 
 def test_a_sealed_plan_keeps_its_offers_when_the_program_changes(session: Session, database: Database) -> None:
     pilot, _, _ = _sealed(session, database)
-    program = service.programs.program(session, "card")
+    program = programs.program(session, "card")
     set_offer(
         session,
         program.variant("points"),
@@ -81,7 +93,7 @@ def test_an_incomplete_draft_is_saved_but_not_submitted(session: Session, databa
     a_network(session)
     pilot = a_pilot(session, hypothesis="")
     with pytest.raises(PlanIncomplete, match="hypothesis"):
-        service.submit(session, pilot, lake=a_lake(database.settings), actor=_owner(session, pilot), now=NOW)
+        submitted(session, pilot, a_lake(database.settings))
     assert pilot.state == PilotState.DRAFT
 
 
@@ -93,7 +105,7 @@ def test_a_submitted_plan_is_not_edited_but_sent_back_with_a_reason(session: Ses
     with pytest.raises(ReasonMissing):
         service.send_back(session, pilot, reason=" ", actor=owner, now=NOW)
     service.send_back(session, pilot, reason="Name the guardrail", actor=owner, now=NOW)
-    service.submit(session, pilot, lake=lake, actor=owner, now=NOW)
+    submitted(session, pilot, lake)
     assert queries.submitted_version(session, pilot).hash != first, "sign-offs on what was sent back must lapse"
 
 
@@ -145,12 +157,12 @@ def test_an_amendment_is_a_new_version_with_a_reason_and_needs_new_sign_offs(
     session: Session, database: Database
 ) -> None:
     pilot, lake, proofs = _sealed(session, database)
-    owner, longer = _owner(session, pilot), a_document(stages=[a_stage(weeks=10)])
+    longer = a_document(stages=[a_stage(weeks=10)])
     with pytest.raises(ReasonMissing):
-        service.amend(session, pilot, document=longer, reason="", lake=lake, actor=owner, now=NOW)
+        amended(session, pilot, lake, longer, "")
     with pytest.raises(UnchangedPlan):
-        service.amend(session, pilot, document=a_document(), reason="No change", lake=lake, actor=owner, now=NOW)
-    version = service.amend(session, pilot, document=longer, reason="Longer", lake=lake, actor=owner, now=NOW)
+        amended(session, pilot, lake, a_document(), "No change")
+    version = amended(session, pilot, lake, longer, "Longer")
     assert (version.number, version.reason, pilot.state) == (2, "Longer", PilotState.SUBMITTED)
     analyst = a_user(session, Role.ANALYST)
     with pytest.raises(SignOffMissing):
@@ -164,9 +176,7 @@ def test_an_amendment_is_a_new_version_with_a_reason_and_needs_new_sign_offs(
 def test_before_the_first_seal_there_is_nothing_to_amend(session: Session, database: Database) -> None:
     pilot, lake = _submitted(session, database)
     with pytest.raises(NotSealed):
-        service.amend(
-            session, pilot, document=a_document(), reason="Why not", lake=lake, actor=_owner(session, pilot), now=NOW
-        )
+        amended(session, pilot, lake, a_document(), "Why not")
 
 
 def test_a_stage_starts_only_after_its_draw_and_not_after_its_day(session: Session, database: Database) -> None:

@@ -1,0 +1,125 @@
+"""What a draft is submitted as, and the long check that its stages can be drawn, made before the transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from pilot.network.segments import segments
+from pilot.planning import rules
+from pilot.planning.amendments import require_started_stages_untouched
+from pilot.planning.errors import NotADraft, PlanMovedOn, UnchangedPlan, VariantNotInProgram
+from pilot.planning.model import Pilot, PilotState, PlanVersion
+from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
+from pilot.planning.queries import sealed_plan
+from pilot.programs import queries as programs
+
+if TYPE_CHECKING:
+    from pilot.outcomes.lake import Lake
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """The lake says of the plan with this hash: each stage after ``last_started`` can be drawn and reach its level."""
+
+    plan_hash: str
+    last_started: int
+
+
+def check_submission(session: Session, pilot: Pilot, *, lake: Lake) -> CheckedPlan:
+    """Check the draft as it would be submitted now. Reads only, and may take long: call it in ``database.reading()``.
+
+    Raises ``NotADraft``, what ``rules`` refuse, and what the network or the draw cannot carry out.
+    """
+    return _checked(session, pilot, draft_to_submit(session, pilot), lake)
+
+
+def check_amendment(session: Session, pilot: Pilot, *, document: dict[str, Any], lake: Lake) -> CheckedPlan:
+    """The same for an amendment. Raises ``NotSealed`` before the first seal, ``UnchangedPlan``, and what is refused."""
+    return _checked(session, pilot, amendment_to_submit(session, pilot, document), lake)
+
+
+def draft_to_submit(session: Session, pilot: Pilot) -> Plan:
+    """The next version that the draft makes: numbered, with the offers and segment rules of this moment."""
+    if pilot.state != PilotState.DRAFT:
+        raise NotADraft(pilot=pilot.code, state=pilot.state)
+    return _to_submit(session, pilot, Plan.from_document(pilot.plan))
+
+
+def amendment_to_submit(session: Session, pilot: Pilot, document: dict[str, Any]) -> Plan:
+    """The next version that ``document`` makes of the plan in force."""
+    in_force = sealed_plan(session, pilot)
+    plan = _to_submit(session, pilot, with_identity(pilot, document))
+    if plan.model_copy(update={"revision": in_force.revision}) == in_force:
+        raise UnchangedPlan(pilot=pilot.code)
+    return plan
+
+
+def require_checked(pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
+    """``PlanMovedOn`` unless ``checked`` is about exactly this plan, and no stage has started since."""
+    if (checked.plan_hash, checked.last_started) != (plan.hash(), pilot.last_started):
+        raise PlanMovedOn(pilot=pilot.code)
+
+
+def with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:
+    """A document may leave out whose plan it is; it cannot say that it is another's."""
+    return Plan.from_document({**document, "pilot": pilot.code, "program": pilot.plan["program"]})
+
+
+def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
+    """The offers of the plan's variants as the program holds them now, in the order of their codes."""
+    program = programs.program(session, plan.program)
+    wanted = {variant.code for variant in plan.variants}
+    missing = wanted - {variant.code for variant in program.variants}
+    if missing:
+        raise VariantNotInProgram(program=program.code, variants=", ".join(sorted(missing)))
+    found = [
+        PlannedOffer(
+            code=offer.code,
+            variant=variant.code,
+            segment=offer.segment_code,
+            name=offer.name,
+            mechanic=offer.mechanic,
+            terms=offer.terms,
+            enrolment=offer.enrolment,
+        )
+        for variant in program.variants
+        if variant.code in wanted
+        for offer in variant.offers
+    ]
+    return tuple(sorted(found, key=lambda offer: offer.code))
+
+
+def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake) -> CheckedPlan:
+    from pilot.planning.designer import require_design  # the engine is loaded where it is used
+
+    for stage in plan.stages:
+        if stage.number > pilot.last_started:
+            require_design(session, lake, plan, stage.number)
+    return CheckedPlan(plan.hash(), pilot.last_started)
+
+
+def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:
+    submitted = select(func.count()).select_from(PlanVersion).where(PlanVersion.pilot_id == pilot.id)
+    number = 1 + (session.scalar(submitted) or 0)
+    in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
+    plan = draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
+    rules.require_sense(plan)
+    if in_force is not None:
+        require_started_stages_untouched(in_force, plan, last_started=pilot.last_started)
+    return plan
+
+
+def _frozen_parts(session: Session, pilot: Pilot, draft: Plan, in_force: Plan | None) -> dict[str, Any]:
+    """Offers and segment rules as they are now; once a stage has started, those it started with."""
+    if in_force is not None and pilot.last_started:
+        return {"offers": in_force.offers, "segment_rules": in_force.segment_rules}
+    return {"offers": current_offers(session, draft), "segment_rules": _segments(session)}
+
+
+def _segments(session: Session) -> tuple[PlannedSegment, ...]:
+    """The network's segments as they are now, by position."""
+    return tuple(PlannedSegment(code=segment.code, rule=segment.rule) for segment in segments(session))

@@ -1,0 +1,84 @@
+"""What is submitted is what was checked: the long check holds no lock, and whatever moved meanwhile is noticed."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.database import Database
+from pilot.network.service import save_segment
+from pilot.planning import service
+from pilot.planning.errors import NotADraft, PlanMovedOn
+from pilot.planning.model import Pilot, PilotState
+from pilot.programs.queries import program
+from pilot.programs.service import set_offer
+from tests.pilot.planning.a_network import NOW, a_document, a_lake, a_network, a_pilot, a_stage, signed, submitted
+
+
+def _edit_the_draft(session: Session, pilot: Pilot, owner: User) -> None:
+    service.edit_draft(session, pilot, document=a_document(stages=[a_stage(weeks=9)]), actor=owner, now=NOW)
+
+
+def _change_an_offer(session: Session, pilot: Pilot, owner: User) -> None:
+    variant = program(session, "card").variant("points")
+    terms = {"earn_share": "0.03", "redeem_share": "0.5"}
+    set_offer(session, variant, name="3 %", mechanic="cumulative_bonus", terms=terms, actor=owner, now=NOW)
+
+
+def _change_a_segment(session: Session, pilot: Pilot, owner: User) -> None:
+    rule = {"attribute": "age", "is": "middle"}
+    save_segment(session, "middle", name="Middle", position=3, rule=rule, actor=owner, now=NOW)
+
+
+@pytest.mark.parametrize("change", [_edit_the_draft, _change_an_offer, _change_a_segment])
+def test_a_plan_that_changed_while_it_was_checked_is_sent_again(
+    session: Session, database: Database, change: Callable[[Session, Pilot, User], None]
+) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    pilot = a_pilot(session)
+    owner = session.get_one(User, pilot.owner_id)
+    checked = service.check_submission(session, pilot, lake=lake)
+    change(session, pilot, owner)
+    with pytest.raises(PlanMovedOn, match="points-1"):
+        service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
+    assert pilot.state == PilotState.DRAFT
+    assert submitted(session, pilot, lake).number == 1
+
+
+def test_a_plan_is_submitted_once_however_often_it_was_checked(session: Session, database: Database) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    pilot = a_pilot(session)
+    owner = session.get_one(User, pilot.owner_id)
+    checked = service.check_submission(session, pilot, lake=lake)
+    service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
+    with pytest.raises(NotADraft):
+        service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
+
+
+def test_a_stage_that_started_while_an_amendment_was_checked_is_not_amended(
+    session: Session, database: Database
+) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    pilot = a_pilot(session, stages=[a_stage(), a_stage(2)])
+    submitted(session, pilot, lake)
+    proofs, analyst, executive = signed(session, pilot)
+    service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    service.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
+    later = a_document(stages=[a_stage(), a_stage(2, weeks=12)])
+    checked = service.check_amendment(session, pilot, document=later, lake=lake)
+    pilot.draw(1)
+    service.start_stage(session, pilot, 1, approvals=proofs, actor=executive, now=NOW)
+    with pytest.raises(PlanMovedOn):
+        service.amend(
+            session,
+            pilot,
+            document=later,
+            reason="Longer",
+            checked=checked,
+            actor=session.get_one(User, pilot.owner_id),
+            now=NOW,
+        )
