@@ -119,17 +119,26 @@ def service_plan(roles: StoreRoles) -> dict[str, Any]:
 
 
 def club_plan() -> dict[str, Any]:
-    """A draft: a club for families, customers drawn one by one. Its author is still writing."""
+    """A draft, whole and ready to be submitted: a club in the stores that no other pilot holds."""
     return {
         "objective": "keep",
-        "unit": "customer",
+        "hypothesis": "Families who are offered the club do more of their shopping here: store totals rise.",
+        "unit": "store",
         "mechanism": {"kind": "complete"},
         "applies_by": "home",
-        "leads": "customers",
-        "primary": "purchase_frequency",
+        "leads": "store_totals",
+        "primary": "store_total",
+        "secondary": ["identification_rate"],
         "segments": ["families"],
+        "windows": {"pre_weeks": 26, "home_weeks": 26},
         "stages": [
-            {"number": 1, "name": "Families", "units": ["all"], "starts_on": NEXT_START.isoformat(), "weeks": 13}
+            {
+                "number": 1,
+                "name": "Stores that are free",
+                "units": ["all"],
+                "starts_on": NEXT_START.isoformat(),
+                "weeks": 13,
+            }
         ],
     }
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from pilot.access.model import Role
+from pilot.access.model import Role, User
 from pilot.access.service import sign_in
 from pilot.assignment.queries import assignment_of, draw_of, homes
 from pilot.audit.service import verify
@@ -25,9 +26,12 @@ from pilot.demo.worlds import Copies, household_code, injected, receipts, store_
 from pilot.evidence.document import read_document
 from pilot.evidence.model import FrozenReport
 from pilot.network.model import Customer, Store
+from pilot.outcomes.lake import Lake
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import PilotState, StageState
 from pilot.planning.queries import pilot as pilot_by_code
+from pilot.planning.service import submit
+from pilot.planning.submission import check_submission
 from pilot.settings import Settings, load_settings, save_settings
 from pilot.words import Message
 from tests.conftest import PostgresServer
@@ -57,6 +61,10 @@ class Built:
         self.settings = load_settings(home)
         self.database = Database(self.settings)
 
+    def author(self, session: Session) -> User:
+        """The manager who wrote the pilots."""
+        return session.scalars(select(User).where(User.role == Role.MANAGER)).one()
+
     def hear(self, done: int, total: int, what: Message) -> None:
         self.steps.append((done, total, str(what)))
 
@@ -78,6 +86,14 @@ def test_it_leaves_one_pilot_at_its_gate_one_running_and_one_draft(built: Built)
         assert (at_gate.state, at_gate.stage(1).state) == (PilotState.AT_GATE, StageState.AT_GATE)
         assert (running.state, running.stage(1).state) == (PilotState.RUNNING, StageState.RUNNING)
         assert (draft.state, draft.stages) == (PilotState.DRAFT, [])
+
+
+def test_the_draft_can_be_submitted_as_it_stands(built: Built) -> None:
+    with built.database.reading() as session:
+        draft, manager = pilot_by_code(session, CLUB_PILOT), built.author(session)
+        checked = check_submission(session, draft, lake=Lake(built.settings))
+        submit(session, draft, checked=checked, actor=manager, now=built.settings.now())
+        assert draft.state == PilotState.SUBMITTED
 
 
 def test_every_role_can_sign_in_and_two_executives_can(built: Built) -> None:
