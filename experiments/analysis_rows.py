@@ -12,7 +12,7 @@ from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable, unit_table
 from experiments.estimate.welch import Welch, welch
-from experiments.measure.metrics import Metric
+from experiments.measure.metrics import Metric, spend_per_customer
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.plan import AnalysisPlan
@@ -71,6 +71,18 @@ def unit_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoment
     return Effect(
         headline, inference, tuple(alternatives), tuple(stamps), assumption, regression.std_error, float(regression.df)
     )
+
+
+def rows_per_unit(plan: AnalysisPlan, moments: Sequence[UnitMoments], variant: str) -> Estimate:
+    """The number of rows beneath each unit as a value of the unit: plain difference, permuted over the mechanism.
+
+    Raises ``NotEstimable`` where every unit has as many, or the units are too few.
+    """
+    counts = [
+        UnitMoments(unit=row.unit, n=1, y=row.n, yy=row.n**2, x=0, xx=0, xy=0, n_x=0, days=row.days, days_x=0)
+        for row in moments
+    ]
+    return unit_effect(plan, spend_per_customer(), counts, variant).estimate  # a sum per row, on no scale of its own
 
 
 def customer_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[ArmMoments], variant: str) -> Effect:

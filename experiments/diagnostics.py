@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from experiments.analysis_rows import rows_per_unit
 from experiments.design.balance import balance
 from experiments.design.mechanisms import MechanismKind
 from experiments.design.reach import smallest_p
+from experiments.errors import NotEstimable
+from experiments.measure.metrics import MetricLevel
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.monitor import sample_ratio as ratio
 from experiments.monitor.identification import Identification
 from experiments.monitor.looks import LookRule
-from experiments.plan import AnalysisPlan
+from experiments.plan import AnalysisPlan, PlannedMetric
 from experiments.report import Diagnostic, Status
 
 _IMBALANCE = 0.25
@@ -22,7 +25,9 @@ def diagnose(
     plan: AnalysisPlan, moments: Mapping[str, Moments], look: LookRule, found: Mapping[str, Identification]
 ) -> tuple[tuple[Diagnostic, ...], tuple[Message, ...]]:
     """The checks of one look, and the warnings that stand above the rows."""
-    checks: list[Diagnostic] = [*_sample_ratio(plan, moments), *_reach(plan, look), *_balance(plan)]
+    checks: list[Diagnostic] = [
+        *_sample_ratio(plan, moments), *_rows_per_unit(plan, moments), *_reach(plan, look), *_balance(plan),
+    ]  # fmt: skip
     for variant in () if plan.customers_assigned else plan.mechanism.treated_variants:
         checks.append(_identification(variant, found[variant]) if variant in found else _not_tested(variant))
     warnings = [check.message for check in checks if check.status is Status.ALARM]
@@ -74,16 +79,43 @@ def _sample_ratio(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Di
     if not sum(counts.values()):
         return []
     result = ratio.sample_ratio(counts, plan.mechanism.shares)
-    status = (
-        Status.ALARM if result.p_value < ratio.ALARM else Status.WARN if result.p_value < ratio.WARNING else Status.OK
-    )
     text = ", ".join(f"{variant}: {counts.get(variant, 0)}" for variant in plan.mechanism.variants)
     message = Message(
         "sample_ratio",
-        N_("units with data ({counts}) against the drawn shares: p = {p:.4f}"),
+        N_("units with data ({counts}) against the drawn shares: p {p:p}"),
         {"counts": text, "p": result.p_value},
     )
-    return [Diagnostic("sample_ratio", status, result.p_value, message)]
+    return [Diagnostic("sample_ratio", _ratio_status(result.p_value), result.p_value, message)]
+
+
+def _rows_per_unit(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
+    """Customers beneath stores or regions, tested as what they are: a value of each unit. Never χ² of the customers."""
+    found = next((rows for p in plan.metrics if (rows := _customers_beneath(p, moments.get(p.metric.code, ())))), None)
+    if plan.customers_assigned or found is None:
+        return []
+    checks = []
+    for variant in plan.mechanism.treated_variants:
+        try:
+            estimate = rows_per_unit(plan, found, variant)
+        except NotEstimable:  # as many in every unit, or too few units to say
+            continue
+        message = Message(
+            "rows_per_unit",
+            N_("customers per unit: control {control:.4g}, variant {treated:.4g}; by permutation p {p:p}"),
+            {"control": estimate.mean_control, "treated": estimate.mean_variant, "p": estimate.p_value},
+        )
+        checks.append(Diagnostic("rows_per_unit", _ratio_status(estimate.p_value), estimate.p_value, message, variant))
+    return checks
+
+
+def _customers_beneath(planned: PlannedMetric, rows: Moments) -> list[UnitMoments]:
+    if planned.metric.level is not MetricLevel.CUSTOMER:
+        return []
+    return [row for row in rows if isinstance(row, UnitMoments)]
+
+
+def _ratio_status(p_value: float) -> Status:
+    return Status.ALARM if p_value < ratio.ALARM else Status.WARN if p_value < ratio.WARNING else Status.OK
 
 
 def _reach(plan: AnalysisPlan, look: LookRule) -> list[Diagnostic]:
@@ -96,7 +128,7 @@ def _reach(plan: AnalysisPlan, look: LookRule) -> list[Diagnostic]:
         reachable = smallest / 2.0 if look.harm_only else smallest
         message = Message(
             "smallest_p",
-            N_("the smallest p-value this draw can give is {smallest:.3g}; this look tests at {level:.3g}"),
+            N_("the smallest p-value this draw can give: p {smallest:p}; this look tests at {level:.3g}"),
             {"smallest": smallest, "level": look.level},
         )
         status = Status.OK if reachable <= look.level else Status.ALARM
@@ -127,12 +159,12 @@ def _identification(variant: str, test: Identification) -> Diagnostic:
     }
     template = (
         N_(
-            "the share of receipts with a customer moved by {effect_points:+.2f} points (p = {p:.3f}): "
+            "the share of receipts with a customer moved by {effect_points:+.2f} points (p {p:p}): "
             "customer rows may be identification rather than buying"
         )
         if test.moved
         else N_(
-            "no evidence that the share of receipts with a customer moved ({effect_points:+.2f} points, p = {p:.3f}); "
+            "no evidence that the share of receipts with a customer moved ({effect_points:+.2f} points, p {p:p}); "
             "a shift of {detectable_points:.2f} points would be found, and could hide {hidden_artefact:.1%} of a "
             "customer metric"
         )

@@ -17,6 +17,8 @@ from experiments.measure.metrics import Metric
 from experiments.measure.unit_moments import ArmMoments
 from experiments.messages import N_, Message
 
+_FEWEST = 2  # customers in an arm of a stratum: a variance needs two
+
 
 @dataclass(frozen=True, slots=True)
 class Welch:
@@ -46,7 +48,7 @@ def welch(
     metric: Metric, moments: Sequence[ArmMoments], *, variant: str, adjust: bool = True, by_stratum: bool = False
 ) -> Welch:
     """Variant against control. ``by_stratum`` weights strata by their customers; a ratio always pools them (a wider
-    error).
+    error), and strata with fewer than two customers in an arm, which have no variance, are pooled with each other.
 
     Raises ``UnknownVariant`` without an arm of ``variant``, ``NotEstimable`` when a cell has fewer than two
     customers, a zero denominator, or when nobody differs.
@@ -54,11 +56,11 @@ def welch(
     arms = [m for m in moments if m.variant in (CONTROL, variant)]
     if not any(m.variant == variant for m in arms):
         raise UnknownVariant(variant=variant, variants=", ".join(sorted({m.variant for m in moments})))
-    strata = sorted({m.stratum for m in arms}) if by_stratum and not metric.is_ratio else [None]
-    pairs = []
-    for stratum in strata:
-        chosen = [m for m in arms if stratum is None or m.stratum == stratum]
-        pairs.append(tuple(_cell(metric, arm, (m for m in chosen if m.variant == arm)) for arm in (CONTROL, variant)))
+    strata = _strata(arms, variant) if by_stratum and not metric.is_ratio else [arms]
+    pairs = [
+        tuple(_cell(metric, arm, (m for m in stratum if m.variant == arm)) for arm in (CONTROL, variant))
+        for stratum in strata
+    ]
     cells = [cell for pair in pairs for cell in pair]
     ww = sum((cell.ww for cell in cells), Fraction(0))
     theta = sum((cell.zw for cell in cells), Fraction(0)) / ww if adjust and ww else Fraction(0)
@@ -90,6 +92,28 @@ def pooled_spread(metric: Metric, moments: Sequence[ArmMoments]) -> tuple[int, f
     return cell.n, float(cell.value) * scale, float(spread) * scale * scale
 
 
+def _strata(arms: Sequence[ArmMoments], variant: str) -> list[list[ArmMoments]]:
+    """The arms stratum by stratum; those too small for a variance together, if need be with the smallest that is not.
+
+    Every stratum was drawn by the same shares, so pooling some leaves the arms comparable.
+    """
+    strata = [[m for m in arms if m.stratum == name] for name in sorted({m.stratum for m in arms})]
+    large = sorted((s for s in strata if _smaller_arm(s, variant) >= _FEWEST), key=lambda s: sum(m.n for m in s))
+    small = [m for s in strata if _smaller_arm(s, variant) < _FEWEST for m in s]
+    if not small:
+        return strata
+    if _smaller_arm(small, variant) < _FEWEST and large:
+        small += large.pop(0)
+    return [*large, small]
+
+
+def _smaller_arm(stratum: Iterable[ArmMoments], variant: str) -> int:
+    counts = {CONTROL: 0, variant: 0}
+    for m in stratum:
+        counts[m.variant] += m.n
+    return min(counts.values())
+
+
 def _method(metric: Metric, *, adjusted: bool) -> Method:
     if metric.is_ratio:
         return Method.WELCH_DELTA_ADJUSTED if adjusted else Method.WELCH_DELTA
@@ -101,7 +125,7 @@ def _cell(metric: Metric, variant: str, moments: Iterable[ArmMoments]) -> _Cell:
     m = rows[0] if rows else None
     for row in rows[1:]:
         m = m + row if m else row
-    if m is None or m.n < 2 or m.d == 0:
+    if m is None or m.n < _FEWEST or m.d == 0:
         raise NotEstimable(
             Message(
                 "too_few_customers",

@@ -123,3 +123,22 @@ def test_the_level_holds_for_skewed_spend_and_for_baskets() -> None:
         hits[0] += welch(spend_per_customer(), arms, variant="points").inference.p_value() <= 0.05
         hits[1] += welch(average_basket(), baskets, variant="points").inference.p_value() <= 0.05
     assert all(0.03 <= hit / reps <= 0.07 for hit in hits)
+
+
+def test_strata_too_small_for_a_variance_are_pooled_and_refuse_nothing() -> None:
+    """Two customers in a segment, one in each arm: the draw allows it, so the analysis must."""
+    large = [arm("control", [1, 3, 5, 4], stratum="a"), arm("points", [4, 6, 9, 7], stratum="a")]
+    tiny = [arm("control", [2], stratum="b"), arm("points", [3], stratum="b")]
+    tinier = [arm("control", [5], stratum="c"), arm("points", [9], stratum="c")]
+    found = welch(spend_per_customer(), [*large, *tiny, *tinier], variant="points", by_stratum=True)
+    assert found.n_units == 12
+    assert found.inference.effect == pytest.approx(8 / 12 * (6.5 - 3.25) + 4 / 12 * (6 - 3.5))
+    joined = welch(spend_per_customer(), [*large, *tiny], variant="points", by_stratum=True)
+    assert joined.inference.effect == pytest.approx(29 / 5 - 15 / 5), "a single tiny stratum joins the smallest other"
+
+
+def test_strata_that_are_all_too_small_are_one() -> None:
+    pairs = [
+        arm(v, [y], stratum=s) for s, c, t in (("a", 1, 4), ("b", 2, 3)) for v, y in (("control", c), ("points", t))
+    ]
+    assert welch(spend_per_customer(), pairs, variant="points", by_stratum=True).inference.effect == pytest.approx(2.0)
