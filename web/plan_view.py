@@ -69,7 +69,7 @@ def board(pilot: Pilot, error: str | None = None) -> str:
     plan = queries.sealed_plan(session(), pilot) if pilot.plan_hash else queries.draft_plan(pilot)
     running = {stage.number: stage for stage in pilot.stages}
     current = current_stage(pilot)
-    today = queries.local_date(session(), settings().now())
+    today = queries.business_day(session(), settings().now())
     return render_template(
         "pilots/stages.html",
         pilot=pilot,

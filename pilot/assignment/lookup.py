@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +16,7 @@ from pilot.network.queries import store_by_code
 from pilot.planning.candidate_words import STAYS_OUT_WORDS
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import AppliesBy, Plan, PlannedOffer
-from pilot.planning.queries import plan_of, sealed_plan
+from pilot.planning.queries import business_date, plan_of, sealed_plan
 from pilot.words import N_, Message
 
 
@@ -86,8 +85,10 @@ def who_gets_what(session: Session, *, customer: str | None, store: str, at: dat
     Raises ``NotFound`` for an unknown store. An unknown customer is answered like a shopper whom nobody recognised.
     """
     place = store_by_code(session, store)
-    zone = place.timezone or session.scalar(select(Network.timezone)) or "UTC"
-    asked = _Asked(place, customer, _customer(session, customer), at.astimezone(ZoneInfo(zone)).date())
+    network = session.execute(select(Network.timezone, Network.cutoff_hour)).first()
+    zone, cutoff_hour = network or ("UTC", 0)
+    today = business_date(at, place.timezone or zone, cutoff_hour)
+    asked = _Asked(place, customer, _customer(session, customer), today)
     negative: Answer | None = None
     for pilot, stage, draw in draws_in_force(session):
         case = _Case(pilot, stage, draw, plan_of(session, pilot, draw.plan_hash))
@@ -106,7 +107,7 @@ _NOT_LISTED = (
 )
 _NOT_RECOGNISED = ("not_recognised", N_("{pilot} goes by customer, and no known customer was named."))
 _NOT_IN_SEGMENT = ("not_in_segment", N_("The customer is in none of the segments of {pilot}."))
-_NOT_STARTED = ("not_started", N_("Stage {stage} of {pilot} starts on {starts_on}."))
+_NOT_STARTED = ("not_started", N_("Stage {stage} of {pilot} starts on {starts_on:date}."))
 _ENDED = ("ended", N_("{pilot} was stopped."))
 _VISITED = ("visited_store", N_("Store {unit} was drawn for “{variant}”, which goes to everybody who shops there."))
 _HOME = ("home_store", N_("The customer's home store {unit} was drawn for “{variant}”."))

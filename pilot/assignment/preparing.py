@@ -22,7 +22,7 @@ from pilot.planning.errors import StageOutOfTurn
 from pilot.planning.lifecycle import PilotState, StageState, require_move
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Plan
-from pilot.planning.queries import local_date, sealed_plan
+from pilot.planning.queries import business_day, sealed_plan
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
@@ -144,6 +144,6 @@ def _require_turn(session: Session, pilot: Pilot, plan: Plan, stage_number: int,
     if current.state != StageState.PLANNED:
         raise AlreadyDrawn(stage=stage_number, pilot=pilot.code)
     require_move(pilot.code, PilotState(pilot.state), PilotState.DRAWN)
-    starts_on, today = plan.stage(stage_number).starts_on, local_date(session, now)
+    starts_on, today = plan.stage(stage_number).starts_on, business_day(session, now)
     if today > starts_on:
         raise DrawnTooLate(stage=stage_number, pilot=pilot.code, starts_on=str(starts_on), today=str(today))

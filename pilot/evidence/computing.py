@@ -18,9 +18,9 @@ from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window
 from experiments.plan import AnalysisPlan, MarginScale, PlannedMetric, Role
 from experiments.plan import Leads as AnalysisLeads
-from pilot import __version__
 from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
+from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
 from pilot.evidence.measuring import Measured, Period, measure, measured_codes, series_metric, steps, weekly
@@ -29,14 +29,13 @@ from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
 from pilot.network.model import Customer
 from pilot.network.queries import network
+from pilot.outcomes import history
 from pilot.planning.errors import WindowStillOpen
 from pilot.planning.model import Pilot, Stage, StageState
 from pilot.planning.plan import Plan, StagePlan
-from pilot.planning.queries import local_date, plan_of
+from pilot.planning.queries import business_day, plan_of
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from pilot.outcomes.lake import Lake
 
 Progress = Callable[[int, int], None]
@@ -70,7 +69,7 @@ def compute_report(
     version = lake.version()
     window, before = Window(stage.starts_on, stage.ends_on), Window(*plan.pre_window(stage.starts_on))
     receipts = lake.receipts(version, _months(before.first, window.last))
-    through = _require_observed(session, pilot, stage, receipts, now)
+    through = _require_observed(session, pilot, stage, history.period_known(lake, version), now)
     period = Period(window, before, through)
     drawn = population_of(session, draw)
     activity = activity_of(receipts, window)
@@ -102,7 +101,7 @@ def compute_report(
         plan_hash=draw.plan_hash,
         ledger_hash=draw.ledger_hash,
         lake_version=version,
-        code_version=__version__,
+        code_version=code_version(),
         window=window,
         before=before,
         freshness=_freshness(population, activity, period),
@@ -137,12 +136,17 @@ def _require_look(pilot: Pilot, stage: Stage, planned: StagePlan, *, exploratory
         raise StageNotRunning(stage=stage.number, pilot=pilot.code, state=str(stage.state))
 
 
-def _require_observed(session: Session, pilot: Pilot, stage: Stage, receipts: ir.Table, now: datetime) -> date:
-    """The last business day with complete receipts; refuses while the window is open or its receipts are missing."""
-    today = local_date(session, now)
+def _require_observed(
+    session: Session, pilot: Pilot, stage: Stage, known: tuple[date, date] | None, now: datetime
+) -> date:
+    """The last business day with complete receipts; refuses while the window is open or its receipts are missing.
+
+    ``known`` is the period of which the lake has receipts: a later day may tell that the window's last had none.
+    """
+    today = business_day(session, now)
     if today <= stage.ends_on:
         raise WindowStillOpen(stage=stage.number, pilot=pilot.code, ends_on=str(stage.ends_on), today=str(today))
-    last: date | None = receipts.business_date.max().to_pyarrow().as_py()
+    last = known[1] if known else None
     if last is None or last < stage.ends_on:
         raise ReceiptsMissing(
             stage=stage.number, pilot=pilot.code, needed=str(stage.ends_on), through=str(last) if last else "–"

@@ -16,7 +16,7 @@ from pilot.evidence.queries import document_of, latest_report
 from pilot.governance.decisions import standing
 from pilot.governance.model import Choice
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
-from pilot.planning.queries import local_date, pilots
+from pilot.planning.queries import business_day, pilots
 from pilot.words import N_, Message
 
 
@@ -79,7 +79,7 @@ class InboxItem:
 
 def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
     """Everything that waits for ``user``, the longest waiting first."""
-    today = local_date(session, now)
+    today = business_day(session, now)
     found: list[InboxItem] = []
     for pilot in pilots(session):
         for waiting, stage, report in _waiting(session, pilot, user, is_over=lambda stage: stage.ends_on < today):

@@ -20,7 +20,7 @@ from pilot.governance.inbox import Waiting as Waiting
 from pilot.governance.inbox import inbox as inbox
 from pilot.governance.model import Choice
 from pilot.planning.model import Pilot, StageState
-from pilot.planning.queries import plan_of
+from pilot.planning.queries import sealed_plan
 from pilot.words import Message
 
 
@@ -118,7 +118,7 @@ def is_waiting_for_decision(session: Session, report: FrozenReport) -> bool:
 def options(session: Session, report: FrozenReport) -> list[Option]:
     """What executives may choose on a report, the recommended choice first, with the signatures each needs and has."""
     pilot = session.get_one(Pilot, report.pilot_id)
-    planned = plan_of(session, pilot, report.plan_hash)
+    planned = sealed_plan(session, pilot)
     this = planned.stage(report.stage_number)
     later = [stage for stage in planned.stages if stage.number == this.number + 1]
     recommended = Recommended(report.recommendation)

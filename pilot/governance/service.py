@@ -34,7 +34,7 @@ from pilot.planning.errors import NoLookLeft, OwnPlan, ReasonMissing
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof, ProofKind
-from pilot.planning.queries import plan_of
+from pilot.planning.queries import sealed_plan
 from pilot.words import Message
 
 
@@ -201,7 +201,10 @@ def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, ac
 
 
 def _stage_at_gate(session: Session, pilot: Pilot, report: FrozenReport) -> tuple[Stage, Plan]:
-    """The report's stage and the plan it was drawn under, if the report is the one that waits at the gate."""
+    """The report's stage and the plan in force, if the report is the one that waits at the gate.
+
+    The plan in force holds the stage as it was drawn, and says what comes after it: later stages may have been amended.
+    """
     stage = pilot.stage(report.stage_number)
     if stage.state != StageState.AT_GATE or pilot.state != PilotState.AT_GATE:
         raise NotAtGate(stage=stage.number, pilot=pilot.name, state=str(stage.state))
@@ -211,7 +214,7 @@ def _stage_at_gate(session: Session, pilot: Pilot, report: FrozenReport) -> tupl
     latest = session.scalars(wanted.order_by(FrozenReport.look.desc()).limit(1)).one()
     if latest.id != report.id:
         raise ReportOvertaken(report=report.code, latest=latest.code)
-    return stage, plan_of(session, pilot, report.plan_hash)
+    return stage, sealed_plan(session, pilot)
 
 
 def _goes_network_wide(plan: Plan, stage: Stage, choice: Choice) -> bool:

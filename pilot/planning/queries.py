@@ -1,7 +1,7 @@
 """What people and other rooms read of pilots and their plans."""
 
 import json
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from pilot.errors import NotFound
-from pilot.network.model import Network
+from pilot.network.model import Network, Store
 from pilot.planning.errors import NothingSubmitted, NotSealed
 from pilot.planning.model import Pilot, PlanVersion
 from pilot.planning.plan import Plan
@@ -76,7 +76,18 @@ def read_text(text: str) -> Plan:
     return Plan.from_document(json.loads(text))
 
 
-def local_date(session: Session, now: datetime) -> date:
-    """The calendar day in the network's time zone (UTC where no network is set up)."""
-    zone = session.scalar(select(Network.timezone))
-    return now.astimezone(ZoneInfo(zone or "UTC")).date()
+def business_day(session: Session, now: datetime) -> date:
+    """The business day that some store of the network still has: a window is over when it is over everywhere.
+
+    Until the cut-off hour it is yesterday (UTC and midnight where no network is set up).
+    """
+    network = session.execute(select(Network.timezone, Network.cutoff_hour)).first()
+    zone, cutoff_hour = network or ("UTC", 0)
+    zones = {zone, *session.scalars(select(Store.timezone).where(Store.timezone.is_not(None)).distinct())}
+    return min(business_date(now, place, cutoff_hour) for place in zones if place)
+
+
+def business_date(at: datetime, zone: str, cutoff_hour: int) -> date:
+    """The business date of an instant in the time zone ``zone``: until the cut-off hour it is still yesterday."""
+    local = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return (local - timedelta(hours=cutoff_hour)).date()

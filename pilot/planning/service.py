@@ -14,7 +14,7 @@ from pilot.planning.errors import NotADraft, ReasonMissing
 from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
 from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof
-from pilot.planning.queries import local_date, plan_of, sealed_plan, submitted_version
+from pilot.planning.queries import business_day, plan_of, sealed_plan, submitted_version
 from pilot.planning.submission import (
     CheckedPlan,
     amendment_to_submit,
@@ -146,7 +146,7 @@ def start_stage(
 ) -> None:
     """Give the drawn stage its go-ahead, at the latest on the day it starts."""
     lock(session, pilot)
-    pilot.start_stage(stage_number, approvals, today=local_date(session, now))
+    pilot.start_stage(stage_number, approvals, today=business_day(session, now))
     session.flush()
     _record(session, pilot, "stage.start", {"stage": stage_number}, actor, now)
 
@@ -154,7 +154,7 @@ def start_stage(
 def reach_gate(session: Session, pilot: Pilot, stage_number: int, *, report: str, actor: User, now: datetime) -> None:
     """The window is over and ``report`` (its code) is frozen: the executives decide."""
     lock(session, pilot)
-    pilot.reach_gate(stage_number, today=local_date(session, now))
+    pilot.reach_gate(stage_number, today=business_day(session, now))
     session.flush()
     look = pilot.stage(stage_number).looks_taken
     _record(session, pilot, "stage.reach_gate", {"stage": stage_number, "report": report, "look": look}, actor, now)

@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role
@@ -13,7 +13,7 @@ from pilot.assignment import queries
 from pilot.assignment.lookup import Answer, who_gets_what
 from pilot.database import Database
 from pilot.errors import NotFound
-from pilot.network.model import Customer, Segment, Store
+from pilot.network.model import Customer, Network, Segment, Store
 from pilot.planning import service as planning
 from pilot.planning.model import Pilot
 from pilot.programs import queries as programs
@@ -82,6 +82,13 @@ def test_the_day_begins_in_the_time_zone_of_the_store(session: Session, database
     _, treated, _ = running(session, database)
     assert ask(session, treated, at=datetime(2026, 3, 8, 21, 59, tzinfo=UTC)).offer is None
     assert ask(session, treated, at=datetime(2026, 3, 8, 22, 0, tzinfo=UTC)).offer is not None
+
+
+def test_the_day_begins_at_the_cut_off_hour(session: Session, database: Database) -> None:
+    _, treated, _ = running(session, database)
+    session.execute(update(Network).values(cutoff_hour=4))
+    assert ask(session, treated, at=datetime(2026, 3, 9, 1, 59, tzinfo=UTC)).offer is None
+    assert ask(session, treated, at=datetime(2026, 3, 9, 2, 0, tzinfo=UTC)).offer is not None
 
 
 def test_a_store_that_was_left_out_is_told_why(session: Session, database: Database) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from pilot.access.model import Role
 from pilot.access.permissions import MayNot
 from pilot.audit.service import verify
+from pilot.database import Database
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import latest_report
 from pilot.governance import service as governance
@@ -229,3 +230,22 @@ def waits(session: Session, pilot: Pilot) -> bool:
     report = latest_report(session, pilot, 1)
     assert report is not None
     return is_waiting_for_decision(session, report)
+
+
+def test_what_comes_after_a_gate_is_said_by_the_plan_in_force(sqlite_database: Database, tmp_path: Path) -> None:
+    """An amendment dropped the later stage while the first ran: its gate has become the rollout, which takes two."""
+    stages = [
+        {"number": 1, "name": "A few", "starts_on": str(START), "weeks": 2},
+        {"number": 2, "name": "More", "starts_on": str(START + timedelta(weeks=8)), "weeks": 4},
+    ]
+    network = SmallNetwork(sqlite_database, tmp_path).running(stages=stages)
+    document = network.read(lambda s, p: {**p.plan, "stages": p.plan["stages"][:1]})
+    network.amend(document, "One stage is enough.", on=START)
+    network.sign(on=START)
+    network.run_to(START + timedelta(days=13))
+    network.look()
+    options_now = network.read(lambda s, p: options(s, latest_report(s, p, 1)))  # type: ignore[arg-type]
+    assert {o.choice.value: o.signatures_needed for o in options_now}["approve"] == 2
+    assert not decide(network, Choice.APPROVE).takes_effect
+    assert decide(network, Choice.APPROVE, "second").takes_effect
+    assert pilot_state(network) == PilotState.ROLLED_OUT
