@@ -14,6 +14,7 @@ from pilot.jobs.errors import WorkerRunsAlready
 from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
 from pilot.jobs.uploads import sweep_uploads
+from pilot.network.erasing import truncate_wal
 from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _one_round(database: Database, queue: JobQueue, *, is_sweeping: bool) -> Non
             sweep(session, now=database.settings.now())
     if is_sweeping:
         sweep_uploads(database.settings, now)
+        truncate_wal(database.engine)  # somebody may have read while a customer was forgotten
 
 
 @contextmanager

@@ -12,40 +12,45 @@ from sqlalchemy.orm import Session
 
 from pilot.network.errors import SegmentRefused
 from pilot.network.model import Customer, Segment
+from pilot.words import N_, Message
 
 _MAX_DEPTH = 5
 _CHUNK = 10_000
+_EXAMPLE = '{"attribute": "age", "is": "19-24"}'
+_NOT_A_RULE = N_("a rule is an object such as {example}")
+_TOO_DEEP = N_("there are more than {levels} levels inside each other")
+_NOT_A_LIST = N_("“all” and “any” take a list of rules")
+_NO_VALUES = N_("“in” takes a list with at least one value")
+_MISSING_IS_TRUE = N_("“missing” takes true")
+_NO_SUCH_RULE = N_("the keys {keys} do not make a rule")
+_NOT_TEXTS = N_("attributes and values are texts")
 
 
 def require_rule(segment: str, rule: object, depth: int = 0) -> None:
     """Raise ``SegmentRefused`` naming the first thing that is wrong in ``rule``."""
-
-    def refuse(problem: str) -> SegmentRefused:
-        return SegmentRefused(segment=segment, problem=problem)
-
     if not isinstance(rule, dict):
-        raise refuse("a rule is an object such as {'attribute': 'age', 'is': '19-24'}")
+        raise _refused(segment, _NOT_A_RULE, example=_EXAMPLE)
     if depth > _MAX_DEPTH:
-        raise refuse(f"more than {_MAX_DEPTH} levels inside each other")
-    match sorted(rule):
+        raise _refused(segment, _TOO_DEEP, levels=_MAX_DEPTH)
+    match sorted(rule, key=str):
         case ["all"] | ["any"]:
             parts = rule.get("all", rule.get("any"))
             if not isinstance(parts, list):
-                raise refuse("'all' and 'any' take a list of rules")
+                raise _refused(segment, _NOT_A_LIST)
             for part in parts:
                 require_rule(segment, part, depth + 1)
         case ["attribute", "is"]:
             _require_texts(segment, rule["attribute"], rule["is"])
         case ["attribute", "in"]:
             if not isinstance(rule["in"], list) or not rule["in"]:
-                raise refuse("'in' takes a list with at least one value")
+                raise _refused(segment, _NO_VALUES)
             _require_texts(segment, rule["attribute"], *rule["in"])
         case ["attribute", "missing"]:
             _require_texts(segment, rule["attribute"])
             if rule["missing"] is not True:
-                raise refuse("'missing' takes true")
+                raise _refused(segment, _MISSING_IS_TRUE)
         case keys:
-            raise refuse(f"the keys {', '.join(map(str, keys))} do not make a rule")
+            raise _refused(segment, _NO_SUCH_RULE, keys=", ".join(map(str, keys))[:80])
 
 
 def fits(rule: Mapping[str, Any], attributes: Mapping[str, str]) -> bool:
@@ -89,4 +94,9 @@ def _first_fit(rules: list[Segment], attributes: Mapping[str, str]) -> str | Non
 
 def _require_texts(segment: str, *values: object) -> None:
     if not all(isinstance(value, str) and value for value in values):
-        raise SegmentRefused(segment=segment, problem="attributes and values are texts")
+        raise _refused(segment, _NOT_TEXTS)
+
+
+def _refused(segment: str, problem: str, **values: object) -> SegmentRefused:
+    """``problem`` is a sub-sentence, translated inside the sentence of the error."""
+    return SegmentRefused(segment=segment, problem=Message("segment_problem", problem, values))

@@ -2,19 +2,16 @@
 
 import re
 import zoneinfo
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import pyarrow.parquet as pq
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.audit.service import record
-from pilot.imports.model import ImportFinding, ImportKind, ImportRun, QuarantinedRow, QuarantineState, RunState
-from pilot.imports.rules import SHOWN_CHARACTERS
-from pilot.imports.service import discard, remove_staging, staged_file
+from pilot.imports.model import ImportKind, ImportRun
+from pilot.network.erasing import erase_traces
 from pilot.network.errors import (
     CutoffOutOfRange,
     SegmentCodeRefused,
@@ -25,7 +22,7 @@ from pilot.network.errors import (
 from pilot.network.model import Network, Segment
 from pilot.network.queries import customer_by_external_id, segment_by_code
 from pilot.network.segments import require_rule
-from pilot.words import N_
+from pilot.words import N_, Message
 
 _LATEST_CUTOFF = 12
 
@@ -99,21 +96,13 @@ def delete_segment(session: Session, code: str, *, actor: User, now: datetime) -
 
 
 def forget_customer(session: Session, external_id: str, *, actor: User, now: datetime) -> int:
-    """Erase who a customer is: id, attributes, contact hash, and what findings, quarantine and staging hold of them.
+    """Erase who a customer is: id, attributes, contact hash, and every trace of the id in what imports left behind.
 
     The integer key stays, with nothing that leads to it, so that sums already reported stay true. Staged imports that
     hold the id are discarded and must be staged again without it. Returns the key. Raises ``NotFound``.
     """
     customer = customer_by_external_id(session, external_id)
-    shown = external_id[:SHOWN_CHARACTERS]
-    session.execute(delete(ImportFinding).where(ImportFinding.value == shown))
-    for row in session.scalars(select(QuarantinedRow)):
-        if external_id in row.row.values():
-            row.row, row.state, row.decided_by, row.decided_at = {}, QuarantineState.DROPPED, actor.email, now
-    for run in _staged_with(session, external_id):
-        discard(session, run, actor=actor, now=now)
-    for run in session.scalars(select(ImportRun).where(ImportRun.state != RunState.STAGED)):
-        remove_staging(session, run)  # what a finished import left lying
+    erase_traces(session, external_id, actor=actor, now=now)
     customer.external_id, customer.contact_hash, customer.home_store_id = None, None, None
     customer.attributes, customer.is_profile_complete, customer.forgotten_at = {}, False, now
     session.flush()
@@ -137,22 +126,4 @@ def _require_unused(session: Session, network: Network, wanted: dict[str, Any]) 
     labels = {"currency": N_("The currency"), "timezone": N_("The time zone"), "cutoff_hour": N_("The cut-off hour")}
     for setting, value in wanted.items():
         if getattr(network, setting) != value:
-            raise SettingsInUse(setting=labels[setting])
-
-
-def _staged_with(session: Session, external_id: str) -> Sequence[ImportRun]:
-    """Staged imports of people or receipts in which this customer occurs."""
-    kinds = (ImportKind.CUSTOMERS, ImportKind.RECEIPTS)
-    query = select(ImportRun).where(ImportRun.state == RunState.STAGED, ImportRun.kind.in_(kinds))
-    return [run for run in session.scalars(query) if _holds(session, run, external_id)]
-
-
-def _holds(session: Session, run: ImportRun, external_id: str) -> bool:
-    path = staged_file(session, run)
-    if not path.is_file():
-        return False
-    with pq.ParquetFile(path) as file:
-        return any(
-            external_id in batch.column("customer").to_pylist()
-            for batch in file.iter_batches(batch_size=20_000, columns=["customer"])
-        )
+            raise SettingsInUse(setting=Message(f"{setting}_label", labels[setting]))

@@ -174,7 +174,7 @@ def _on(kind: str, table: pa.Table, holds: Column) -> Column:
 
 
 def _not_negative(name: str, label: str) -> RowRule:
-    message = Message("negative_on_sale", N_("{what} cannot be negative on a sale."), {"what": label})
+    message = Message("negative_on_sale", N_("{what} cannot be negative on a sale."), {"what": Message(name, label)})
     return RowRule(name, message, lambda table: _on(SALE, table, pc.greater_equal(column(table, name), 0)))
 
 

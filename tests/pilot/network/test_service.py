@@ -24,6 +24,7 @@ from pilot.network.queries import customer_by_external_id, is_set_up, network, s
 from pilot.network.segments import fits, require_rule, segment_of, segments, segments_of_all
 from pilot.network.service import delete_segment, forget_customer, save_segment, set_up_network
 from pilot.outcomes.lake import Lake
+from pilot.words import Message
 from tests.pilot.imports.builders import CUSTOMERS, RECEIPTS, Chain
 
 YOUNG = {"attribute": "age", "in": ["19-24", "25-34"]}
@@ -76,6 +77,7 @@ def test_currency_zone_and_cut_off_stand_once_receipts_are_in(chain: Chain) -> N
         {"attribute": "age", "in": "19-24"},
         {"attribute": "age", "missing": False},
         {"all": OLD},
+        {3: "x", "is": "y"},
         {"all": [], "any": []},
         {"any": [{"attribute": 3, "is": "x"}]},
         {"attribute": "age", "is": "x", "or": "y"},
@@ -83,8 +85,11 @@ def test_currency_zone_and_cut_off_stand_once_receipts_are_in(chain: Chain) -> N
     ],
 )
 def test_a_rule_that_is_none_is_refused(rule: object) -> None:
-    with pytest.raises(SegmentRefused):
+    with pytest.raises(SegmentRefused) as refused:
         require_rule("young", rule)
+    problem = refused.value.message.values["problem"]
+    assert isinstance(problem, Message)  # translated inside the sentence
+    assert str(problem) in str(refused.value)
 
 
 @pytest.mark.parametrize(
