@@ -1,6 +1,10 @@
 """The words of a plan: what each code is called on the pages, for forms and for reading."""
 
+from collections.abc import Iterable, Mapping
+
+from pilot.planning.candidate_words import STAYS_OUT_WORDS
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, Plan, StagePlan
+from pilot.words import translate
 from web import presenters
 from web.words import _, ngettext
 
@@ -95,3 +99,13 @@ def stage_in_words(plan: Plan, stage: StagePlan, regions: dict[str, str]) -> str
         last=presenters.day(stage.ends_on()),
         where=where(stage, regions),
     )
+
+
+def by_reason(left_out: Iterable[tuple[str, str]], names: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Units that stay out, gathered by why, the most frequent reason first."""
+    found: dict[str, list[str]] = {}
+    for code, why in left_out:
+        words = STAYS_OUT_WORDS.get(why)
+        unit = f"{code} {names[code]}" if names.get(code, code) != code else code
+        found.setdefault(translate(words) if words else why, []).append(unit)
+    return sorted(found.items(), key=lambda item: -len(item[1]))

@@ -49,6 +49,7 @@ class ShownRow:
     leads: bool
     verdict: presenters.Badge | None
     line: Line | None
+    p_adjusted: str
     gate: str
     means: str
     alternatives: tuple[Line, ...]
@@ -146,8 +147,10 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
         segment=names.get(row.segment, row.segment) if row.segment else None,
         role=plan_words.role_of_metric(row.role),
         leads=row.leads,
-        verdict=_verdict_badge(row.verdict),
-        line=_line(estimate, row, currency, row.p_value_adjusted) if estimate else None,
+        # A segment is one of many: its interval does not know that, so it gets no verdict of its own.
+        verdict=_verdict_badge(row.verdict) if row.segment is None else None,
+        line=_line(estimate, row, currency) if estimate else None,
+        p_adjusted=_adjusted(row),
         gate=_gate(row, currency),
         means=_means(estimate, row.unit, currency) if estimate else "",
         alternatives=tuple(_line(other, row, currency) for other in row.alternatives),
@@ -160,13 +163,20 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
     )
 
 
-def _line(estimate: Estimate, row: RowView, currency: str, adjusted: float | None = None) -> Line:
+def _adjusted(row: RowView) -> str:
+    """The p-value that counts how many rows were looked at, where it is another than the row's own."""
+    if row.estimate is None or row.p_value_adjusted is None or row.p_value_adjusted == row.estimate.p_value:
+        return ""
+    return presenters.p_value(row.p_value_adjusted)
+
+
+def _line(estimate: Estimate, row: RowView, currency: str) -> Line:
     return Line(
         effect=presenters.change(estimate.effect, row.unit, currency),
         relative=presenters.relative(estimate.relative_effect),
         interval=presenters.interval(estimate.interval, row.unit, currency),
         level=presenters.level(estimate.confidence_level),
-        p=presenters.p_value(estimate.p_value if adjusted is None else adjusted),
+        p=presenters.p_value(estimate.p_value),
         n=presenters.whole(estimate.n_units),
         method=translate(METHODS[Method(estimate.method)]),
         short_method=_short_method(estimate.method),

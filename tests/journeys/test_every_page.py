@@ -1,10 +1,11 @@
-"""Every page at 1280 and at 390 pixels: nothing serious for axe, nothing wider than the screen, a picture to look at."""
+"""Every page at 1280 and at 390 pixels: nothing serious for axe, nothing wider than the screen, a picture of each."""
 
 import re
 from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.journeys.conftest import SCREENSHOTS, WIDTHS, Visitor, on
 from tests.web.house import GATE_DAY, House
@@ -16,11 +17,13 @@ PAGES: dict[str, tuple[str, ...]] = {
     "manager": (
         "/", "/account/", "/pilots/", "/pilots/new", "/pilots/draft", "/pilots/draft/edit", "/pilots/points/amend",
         "/pilots/draft/report", "/pilots/draft/assignment", "/programs/", "/programs/new", "/programs/card",
-        "/programs/card/points/offer", "/programs/card/points/offer/tier_card", "/programs/card/points/offer/personal_card",
+        "/programs/card/points/offer", "/programs/card/points/offer/tier_card",
+        "/programs/card/points/offer/personal_card",
         "/assignments/?store=S01&customer=S01-C1", "/nowhere",
     ),
     "analyst": (
-        "/", "/pilots/submitted", "/imports/", "/quarantine/", "/segments/", "/segments/new", "/segments/young", "/network/",
+        "/", "/pilots/submitted", "/imports/", "/quarantine/", "/segments/", "/segments/new", "/segments/young",
+        "/network/",
     ),
     "executive": (
         "/", "/pilots/points", "/pilots/points/stages", "/pilots/points/assignment", REPORT, "/pilots/points/decision",
@@ -82,10 +85,7 @@ def test_saying_no_when_asked_changes_nothing(
 def _look(visitor: Visitor, role: str, path: str, width: int) -> list[str]:
     page = visitor.open(path)
     page.wait_for_load_state("networkidle")
-    for chart in range(page.locator("[data-chart]").count()):
-        page.locator("[data-chart]").nth(chart).wait_for(state="visible")
-    if page.locator("[data-chart]").count():
-        page.wait_for_selector("[data-drawn=yes] >> nth=-1")
+    expect(page.locator("[data-drawn=yes]")).to_have_count(page.locator("[data-chart]").count(), timeout=30_000)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "-", path).strip("-") or "home"
     page.screenshot(path=SCREENSHOTS / f"{role}-{name}-{width}.png", full_page=True)

@@ -1,10 +1,11 @@
-"""A pilot from the manager's brief to two executives' decision, each at a browser of their own; then the log verifies."""
+"""A pilot from the manager's brief to two executives' decision, each at their own browser; then the log verifies."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from pilot.access.model import User
 from pilot.database import Database
@@ -72,7 +73,7 @@ def test_a_pilot_from_the_brief_to_the_decision(network: SmallNetwork, serve: Se
     manager.press("Make the report of stage 1", sure=True)
     manager.sees("raised the store total by")
     manager.sees("Advance")
-    assert manager.page.locator("[data-drawn=yes]").count() == 3
+    expect(manager.page.locator("[data-drawn=yes]")).to_have_count(3, timeout=30_000)
 
     for name in ("executive", "second"):
         person = visit(after, name)

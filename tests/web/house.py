@@ -7,7 +7,6 @@ from pathlib import Path
 from pilot.access import service as access
 from pilot.access.model import Role, User
 from pilot.database import Database
-from pilot.network.service import save_segment
 from pilot.settings import Settings
 from pilot.upkeep import migrating
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
@@ -39,11 +38,10 @@ def build_house(home: Path, *, now: datetime | None = None, demo: bool = False) 
     network = SmallNetwork(database, files, n_stores=24)
     network.set_up()
     add_people(network)
-    _add_segments(network)
     for code, stores in ((DRAFT, "all"), (SUBMITTED, "all")):
         network.draft(code, stages=[_stage(stores)])
     network.submit(SUBMITTED)
-    network.draft(AT_GATE, stages=[_stage(*network.stores[:16]), _second_stage()])
+    network.draft(AT_GATE, segments=["young", "old"], stages=[_stage(*network.stores[:16]), _second_stage()])
     network.submit(AT_GATE)
     network.sign(AT_GATE)
     network.draw_and_start(code=AT_GATE)
@@ -69,14 +67,6 @@ def add_people(network: SmallNetwork) -> None:
             token = access.make_link(session, user, actor="system", now=at)
             access.redeem_link(session, token, PASSWORD, now=at)
             network.people[name] = user
-
-
-def _add_segments(network: SmallNetwork) -> None:
-    at = day_at(START - timedelta(days=5))
-    with network.database.unit_of_work() as session:
-        rule = {"any": [{"attribute": "age", "in": ["19-24", "25-34"]}, {"attribute": "kids", "missing": True}]}
-        admin = network.person("admin")
-        save_segment(session, "young", name="Young", position=1, rule=rule, actor=admin, now=at)
 
 
 def _stage(*units: str, weeks: int = 4) -> dict[str, object]:

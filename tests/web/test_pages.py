@@ -329,3 +329,34 @@ def test_an_empty_installation_teaches_what_comes_first(tmp_path: Path, address:
     with empty_client(tmp_path / "home") as client:
         page = client.get(address)
         assert page.status_code == 200
+
+
+def test_segment_rows_stand_apart_without_a_verdict_and_with_their_adjusted_p(as_person: SignIn) -> None:
+    page = as_person("auditor").get("/pilots/points/reports/points-1-1").text
+    segments = page.split("Segments (exploratory)", 1)[1].split("</section>", 1)[0]
+    assert "adjusted" in segments
+    assert "Better" not in segments
+    assert "Worse" not in segments
+
+
+def test_units_left_out_are_counted_by_reason(as_person: SignIn) -> None:
+    text = as_person("analyst").get("/pilots/points/visible/2").text
+    assert re.search(r"<summary>\d+ because [a-z ]+</summary>", text)
+
+
+def test_a_demonstration_says_so_on_every_page(house_settings: Settings) -> None:
+    from tests.web.conftest import post as send
+    from tests.web.house import PASSWORD
+    from web.app import create_app
+
+    app = create_app(house_settings.model_copy(update={"demo": True}))
+    client = app.test_client()
+    public = [client.get(address).text for address in ("/sign-in", "/api/", "/nowhere")]
+    send(client, "/sign-in", {"email": "auditor@example.org", "password": PASSWORD})
+    inside = [client.get(address).text for address in ("/", "/pilots/points", "/audit/", "/demonstration/", "/nowhere")]
+    app.extensions["pilot_database"].dispose()
+    assert all("Demonstration, today is Mar 31, 2026" in page for page in (*public, *inside))
+
+
+def test_the_page_about_the_demonstration_is_there_in_a_demonstration_only(as_person: SignIn) -> None:
+    assert as_person("manager").get("/demonstration/").status_code == 404

@@ -15,7 +15,7 @@ from pilot.errors import NotFound, PilotError
 from pilot.governance import queries as governance
 from pilot.network import queries as network
 from pilot.planning import queries, service
-from pilot.planning.candidate_words import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.metrics import PROPOSALS
 from pilot.planning.model import Pilot, Stage
 from pilot.planning.plan import Objective, Plan
@@ -154,9 +154,7 @@ def _ledger_of(pilot: Pilot, stage: Stage) -> dict[str, Any]:
             (translate(COVARIATES[row.covariate]) if row.covariate in COVARIATES else row.covariate, row)
             for row in balance_of(session(), draw)
         ],
-        "left_out": [
-            (code, names.get(code, ""), STAYS_OUT_WORDS.get(why)) for code, why in ledger.left_out(draw).items()
-        ],
+        "left_out": plan_words.by_reason(ledger.left_out(draw).items(), names),
         "n_homes": ledger.homes(session(), draw).num_rows,
     }
 

@@ -15,7 +15,7 @@ from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
-from pilot.planning.candidate_words import COVARIATES, STAYS_OUT_WORDS
+from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.designer import smallest_effect
 from pilot.planning.lifecycle import PilotState
 from pilot.planning.metrics import library, library_metric
@@ -25,6 +25,7 @@ from pilot.words import translate
 from web import forms, plan_form, plan_view, plan_words
 from web.auth import actor, requires
 from web.errors import status_of
+from web.plan_words import by_reason
 from web.report_words import per_what
 from web.words import _
 from web.work import before_the_transaction, roll_back, session, settings
@@ -143,7 +144,7 @@ def visible(pilot: Pilot, stage: int) -> ResponseReturnValue:
         metric=translate(metric.title),
         unit=metric.metric.unit.value,
         per=per_what(found.metric),
-        left_out=[(code, names.get(code, ""), STAYS_OUT_WORDS.get(why)) for code, why in found.left_out],
+        left_out=by_reason(found.left_out, names),
         is_open=pilot.state in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED),
     )
 
