@@ -141,7 +141,7 @@ class InvalidWindow(ExperimentError):
     """A window whose last day comes before its first, or that touches what must come before or after it."""
 
     code = "invalid_window"
-    template = N_("the window {first} to {last} is not valid: {must_be}")
+    template = N_("the window {first:date} to {last:date} is not valid: {must_be}")
 
 
 class InvalidMoments(ExperimentError):

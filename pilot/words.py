@@ -2,20 +2,31 @@
 
 ``str(message)`` is English. People see ``translate(message)``, which reads the language from a context variable that
 the web, the command line and mail set before they speak. Standard gettext: no Flask here, so a job speaks alike.
+
+Places of a template say how their value is written: ``{share:.1%}``, ``{n:,}`` as Python does, ``{day:date}`` for a
+date or its ISO text, ``p {p:p}`` for a p-value with its relation. A translator keeps them; the locale does the rest.
 """
 
 import gettext
+import math
+import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from babel import Locale, UnknownLocaleError, dates, numbers
+
 DOMAIN = "messages"
 TRANSLATIONS = Path(__file__).parent / "translations"
-_language: ContextVar[str] = ContextVar("pilot_language", default="en")
+ENGLISH = "en"
+_SMALLEST_P = 0.001  # below it a p-value is a limit, not a number
+_language: ContextVar[str] = ContextVar("pilot_language", default=ENGLISH)
 
 
 def N_(template: str) -> str:  # noqa: N802 - the gettext convention for "translate later"
@@ -27,7 +38,7 @@ def N_(template: str) -> str:  # noqa: N802 - the gettext convention for "transl
 class Message:
     """A sentence for a person: ``code`` names it for programs, ``template`` is English with ``{name}`` places.
 
-    Values are JSON-able, or messages themselves (a reason inside a sentence).
+    Values are JSON-able (a date is its ISO text), or messages themselves (a reason inside a sentence).
     """
 
     code: str
@@ -35,7 +46,7 @@ class Message:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return self.template.format(**self.values)
+        return _PlainEnglish().vformat(self.template, (), self.values)
 
     def to_dict(self) -> dict[str, Any]:
         """The stored form: code, template, values (values must be JSON-able)."""
@@ -69,11 +80,83 @@ def speaking(language: str) -> Iterator[None]:
 
 
 def translate(message: SpokenMessage) -> str:
-    """``message`` in the current language; English where there is no translation. Values that are messages, too."""
-    template = _catalogue(_language.get()).gettext(message.template)
-    return template.format(**{k: translate(v) if hasattr(v, "template") else v for k, v in message.values.items()})
+    """``message`` in the current language, its numbers and dates as people of that language write them.
+
+    English where there is no translation. Values that are messages are translated, too.
+    """
+    language = _language.get()
+    template = _catalogue(language).gettext(message.template)
+    return _Local(_locale(language)).vformat(template, (), message.values)
+
+
+def percent_pattern(locale: Locale, decimals: str = "") -> str:
+    """The pattern of a percentage as ``locale`` writes it, such as ``#,##0.0 %`` for one decimal (``".0"``)."""
+    return str(locale.percent_formats[None].pattern).replace("#,##0", f"#,##0{decimals}")
+
+
+class _PlainEnglish(string.Formatter):
+    """Python's own formats and ours, the same in every place: what logs and programs read. Dates are ISO text."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "date":
+            return str(value)
+        if format_spec == "p":
+            return f"< {_SMALLEST_P}" if value < _SMALLEST_P else f"= {value:.3f}"
+        return format(value, format_spec)
+
+
+class _Local(string.Formatter):
+    """The same places, written as ``locale`` writes them."""
+
+    def __init__(self, locale: Locale) -> None:
+        self._locale = locale
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if hasattr(value, "template"):
+            return translate(value)
+        if format_spec == "date":
+            return self._date(value)
+        if format_spec == "p":
+            is_small = value < _SMALLEST_P
+            return f"{'<' if is_small else '='} {self._number(_SMALLEST_P if is_small else value, '.3f')}"
+        # A whole number without a format may be a name (a port, a line), so it stays as it is.
+        if isinstance(value, (float, Decimal)) or (isinstance(value, int) and format_spec):
+            return self._number(value, format_spec)
+        return format(value, format_spec)
+
+    def _date(self, value: date | str) -> str:
+        """A value that is no date, such as a dash for none, stays as it is."""
+        try:
+            found = value if isinstance(value, date) else date.fromisoformat(value)
+        except ValueError:
+            return str(value)
+        return dates.format_date(found, "medium", self._locale)
+
+    def _number(self, value: float | Decimal, format_spec: str) -> str:
+        """Python rounds, as the format says; the locale gives the marks."""
+        if not math.isfinite(value):
+            return numbers.format_decimal(value, locale=self._locale)
+        text = format(value, format_spec)
+        rounded = Decimal(text.replace(",", "").rstrip("%"))
+        if "e-" in text:
+            return numbers.format_scientific(rounded, "0.##E0", self._locale)
+        _, _, fraction = f"{rounded:f}".partition(".")
+        decimals = "." + "0" * len(fraction) if fraction else ""
+        if text.endswith("%"):
+            return numbers.format_percent(rounded / 100, percent_pattern(self._locale, decimals), self._locale)
+        pattern = f"#,##0{decimals}"
+        signed = f"+{pattern};-{pattern}" if "+" in format_spec else pattern
+        return numbers.format_decimal(rounded, signed, self._locale)
 
 
 @lru_cache(maxsize=16)
 def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation(DOMAIN, localedir=TRANSLATIONS, languages=[language], fallback=True)
+
+
+@lru_cache(maxsize=16)
+def _locale(language: str) -> Locale:
+    try:
+        return Locale.parse(language.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        return Locale(ENGLISH)

@@ -54,7 +54,7 @@ def windows_for(metric: Metric, *, window: Window, before: Window | None, data_t
         raise NotEstimable(
             Message(
                 "window_not_observed",
-                N_("{metric} reads receipts to {needed}; only days to {observed} are observed"),
+                N_("{metric} reads receipts to {needed:date}; only days to {observed:date} are observed"),
                 {"metric": metric.code, "needed": str(outcome.last), "observed": str(observed)},
             )
         )

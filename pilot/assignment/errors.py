@@ -32,8 +32,8 @@ class AlreadyDrawn(Refused):
 class DrawnTooLate(Refused):
     code = "drawn_too_late"
     template = N_(
-        "Stage {stage} of {pilot} was to start on {starts_on} and today is {today}: a draw comes before the start. "
-        "Amend the start."
+        "Stage {stage} of {pilot} was to start on {starts_on:date} and today is {today:date}: a draw comes before the "
+        "start. Amend the start."
     )
 
 

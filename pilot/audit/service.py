@@ -147,7 +147,7 @@ def _against_sealed(key: bytes, sealed: AuditHead | None, count: int, last_hash:
     if count < sealed.count:
         return [_missing(count + 1, sealed.count)]
     if count > sealed.count:
-        return [Message("audit_extra", N_("There are {count} entries, but the head was sealed at {sealed}."),
+        return [Message("audit_extra", N_("There are {count:,} entries, but the head was sealed at {sealed:,}."),
                         {"count": count, "sealed": sealed.count})]  # fmt: skip
     if last_hash != sealed.hash:
         return [Message("audit_head", N_("The last entry is not the one that the head was sealed with."), {})]

@@ -40,7 +40,7 @@ def look_up_one(context: Context) -> None:
     if answer.offer:
         console.say(N_("Offer: {offer}"), offer=json.dumps(answer.offer.model_dump(mode="json"), ensure_ascii=False))
     if answer.valid_until:
-        console.say(N_("Valid until {day}"), day=answer.valid_until.isoformat())
+        console.say(N_("Valid until {day:date}"), day=answer.valid_until.isoformat())
     console.answer(answer.to_document())
 
 

@@ -9,7 +9,7 @@ from pilot.access.permissions import Permission
 from pilot.cli.console import Bar, phrase
 from pilot.cli.context import Context, add_common
 from pilot.cli.errors import NotReady, UnreadableFile
-from pilot.cli.mappings import describe, named_mapping
+from pilot.cli.mappings import describe_guess, named_mapping
 from pilot.imports import service
 from pilot.imports.errors import BadRows
 from pilot.imports.importer import Importer
@@ -64,7 +64,7 @@ def _mapping(context: Context, session: Session, importer: Importer) -> FileMapp
     if guess.unmapped_required:
         raise NotReady(fields=", ".join(guess.unmapped_required), kind=options.kind, file=options.file.name)
     context.console.say(N_("No mapping was named; this is what the file seems to be:"))
-    describe(context.console, guess.mapping)
+    describe_guess(context.console, guess)
     return guess.mapping
 
 
@@ -89,14 +89,17 @@ def _report(context: Context, run: ImportRun, *, is_known: bool) -> None:
     if is_known:
         console.say(N_("This file is imported already ({run}); nothing has changed."), run=run.batch_id[:12])
     elif run.state == RunState.UNCHANGED:
-        console.say(N_("All {rows} rows were known; nothing has changed."), rows=run.n_rows)
+        console.say(N_("All {rows:,} rows were known; nothing has changed."), rows=run.n_rows)
     else:
         console.say(
-            N_("Imported: {new} new of {rows} rows, {known} known."), new=run.n_new, rows=run.n_rows, known=run.n_known
+            N_("Imported: {new:,} new of {rows:,} rows, {known:,} known."),
+            new=run.n_new,
+            rows=run.n_rows,
+            known=run.n_known,
         )
     if run.n_quarantined:
         console.say(
-            N_("{rows} rows are in quarantine. Next: correct or drop them on the import's page."),
+            N_("{rows:,} rows are in quarantine. Next: correct or drop them on the import's page."),
             rows=run.n_quarantined,
         )
     console.answer(

@@ -36,10 +36,11 @@ def verify_log(context: Context) -> int:
     console.answer({"ok": found.ok, "count": found.count, "findings": [m.to_dict() for m in found.findings]})
     if found.ok:
         console.say(
-            N_("The log is whole: {count} entries, each follows the one before, the head is sealed."), count=found.count
+            N_("The log is whole: {count:,} entries, each follows the one before, the head is sealed."),
+            count=found.count,
         )
         return 0
-    console.say(N_("The log is not what was written ({count} entries read):"), count=found.count)
+    console.say(N_("The log is not what was written ({count:,} entries read):"), count=found.count)
     for message in found.findings:
         console.say("  {finding}", finding=translate(message))
     console.say(N_("Next: keep a copy of the database as it is, and compare with a backup from before."))

@@ -26,7 +26,7 @@ class ReceiptsMissing(Refused):
 
     code = "receipts_missing"
     template = N_(
-        "Stage {stage} of {pilot} reads receipts to {needed}, and there are receipts to {through}. "
+        "Stage {stage} of {pilot} reads receipts to {needed:date}, and there are receipts to {through:date}. "
         "Import the rest first."
     )
 

@@ -45,12 +45,12 @@ class NulByte(FileRefused):
 
 class LineTooLong(FileRefused):
     code = "line_too_long"
-    template = N_("Line {line} is longer than {limit} bytes. Is this a CSV file with one record per line?")
+    template = N_("Line {line} is longer than {limit:,} bytes. Is this a CSV file with one record per line?")
 
 
 class ValueTooLong(FileRefused):
     code = "value_too_long"
-    template = N_("Line {line} holds a value longer than {limit} characters. Shorten it or leave the column out.")
+    template = N_("Line {line} holds a value longer than {limit:,} characters. Shorten it or leave the column out.")
 
 
 class UnclosedQuote(FileRefused):
@@ -104,7 +104,7 @@ class UnreadableColumn(FileRefused):
 class RowGroupTooLarge(FileRefused):
     code = "row_group_too_large"
     template = N_(
-        "Row group {group} of the Parquet file unpacks to {size} bytes in one column, more than {limit}. "
+        "Row group {group} of the Parquet file unpacks to {size:,} bytes in one column, more than {limit:,}. "
         "Write the file with smaller row groups."
     )
 
@@ -159,8 +159,8 @@ class ImportRefused(BadRows):
 
     code = "import_refused"
     template = N_(
-        "{n_bad} of {n_rows} rows of {filename} are not right; nothing was imported. The first is line {line}, column "
-        "“{column}”, value “{value}”: {reason} Mend the file or the mapping, or park the bad rows in quarantine."
+        "{n_bad:,} of {n_rows:,} rows of {filename} are not right; nothing was imported. The first is line {line}, "
+        "column “{column}”, value “{value}”: {reason} Mend the file or the mapping, or park the bad rows in quarantine."
     )
 
 
@@ -169,8 +169,8 @@ class TooManyBadRows(BadRows):
 
     code = "too_many_bad_rows"
     template = N_(
-        "{n_bad} of {n_rows} rows of {filename} are not right, more than quarantine takes. Check the mapping first. "
-        "The first is line {line}, column “{column}”, value “{value}”: {reason}"
+        "{n_bad:,} of {n_rows:,} rows of {filename} are not right, more than quarantine takes. Check the mapping "
+        "first. The first is line {line}, column “{column}”, value “{value}”: {reason}"
     )
 
 

@@ -111,7 +111,7 @@ def _explain_time(text: str, reading: Reading, first: date, last: date, template
         if not first <= day <= last or day == date(1970, 1, 1):
             return Message(
                 "implausible_date",
-                N_("The date is not between {first} and {last}."),
+                N_("The date is not between {first:date} and {last:date}."),
                 {"first": first.isoformat(), "last": last.isoformat()},
             )
     return Message("not_a_date", template, {"order": reading.date_order})

@@ -9,7 +9,7 @@ class ReceiptsClash(Refused):
 
     code = "receipts_clash"
     template = N_(
-        "{n} receipts of this import are stored by now with other content (the first: line {line}, {reason}). "
+        "{n:,} receipts of this import are stored by now with other content (the first: line {line}, {reason}). "
         "Discard the import and stage the file again."
     )
 
@@ -21,4 +21,4 @@ class NoSuchLakeVersion(NotFound):
 
 class BadPeriod(Refused):
     code = "bad_period"
-    template = N_("The period from {first} to {last} ends before it begins.")
+    template = N_("The period from {first:date} to {last:date} ends before it begins.")

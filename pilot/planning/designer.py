@@ -127,8 +127,8 @@ def require_reach(plan: Plan, number: int, design: Design) -> None:
         raise error(
             n_units=design.n_units,
             stage=number,
-            smallest_p=f"{design.smallest_p:.4f}",
-            level=f"{design.level:.4f}",
+            smallest_p=design.smallest_p,
+            level=design.level,
         )
 
 

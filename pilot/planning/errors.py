@@ -77,14 +77,16 @@ class NoSuchStage(Refused):
 class StartPassed(Refused):
     code = "start_passed"
     template = N_(
-        "Stage {stage} of {pilot} was to start on {starts_on} and today is {today}: amend its start, for it counts "
-        "from that day."
+        "Stage {stage} of {pilot} was to start on {starts_on:date} and today is {today:date}: amend its start, for it "
+        "counts from that day."
     )
 
 
 class WindowStillOpen(Refused):
     code = "window_still_open"
-    template = N_("Stage {stage} of {pilot} runs until {ends_on}; today is {today}. Its gate opens on the day after.")
+    template = N_(
+        "Stage {stage} of {pilot} runs until {ends_on:date}; today is {today:date}. Its gate opens on the day after."
+    )
 
 
 class NoLookLeft(Refused):
@@ -149,19 +151,21 @@ class UnknownUnits(Refused):
 
 class TooLittleHistory(Refused):
     code = "too_little_history"
-    template = N_("There are no receipts from {first} to {last} in the stores of stage {stage}: import them first.")
+    template = N_(
+        "There are no receipts from {first:date} to {last:date} in the stores of stage {stage}: import them first."
+    )
 
 
 class DesignRefused(Refused):
     code = "design_refused"
     template = N_(
-        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p}, above the level "
-        "{level} of its last look: add units."
+        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p:.4f}, above the "
+        "level {level:.4f} of its last look: add units."
     )
 
 
 class DesignRefusedManyLooks(DesignRefused):
     template = N_(
-        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p}, above the level "
-        "{level} of its last look: add units or plan fewer looks."
+        "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p:.4f}, above the "
+        "level {level:.4f} of its last look: add units or plan fewer looks."
     )
