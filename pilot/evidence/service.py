@@ -34,7 +34,8 @@ def freeze(session: Session, document: ReportDocument, *, actor: User, now: date
     The document gets the audit's head as it stands; from then on nothing in it changes. Raises ``LookBeyondPlan`` for
     an exploratory document and ``StageMovedOn`` when the stage is not where it was when the report was computed.
     """
-    pilot = session.scalars(select(Pilot).where(Pilot.code == document.pilot).with_for_update()).one()
+    pilot = session.scalars(select(Pilot).where(Pilot.code == document.pilot)).one()
+    planning.lock(session, pilot)
     require(actor, Permission.REPORT_MAKE, pilot)
     stage = pilot.stage(document.stage)
     if document.exploratory:

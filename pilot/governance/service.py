@@ -71,6 +71,7 @@ def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, 
     """
     _not_own_plan(pilot, actor)
     require(actor, Permission.PLAN_SEND_BACK, pilot)
+    planning.lock(session, pilot)
     if pilot.state not in (PilotState.SUBMITTED, PilotState.COSIGNED):
         raise NothingToSign(pilot=pilot.name, state=str(pilot.state))
     why = _reason(reason)
@@ -187,6 +188,7 @@ def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, ac
     _not_own_plan(pilot, actor)
     is_cosign = kind is ApprovalKind.COSIGN
     require(actor, Permission.PLAN_COSIGN if is_cosign else Permission.PLAN_APPROVE, pilot)
+    planning.lock(session, pilot)
     plan_hash = latest_hash(session, pilot)
     if pilot.state != (PilotState.SUBMITTED if is_cosign else PilotState.COSIGNED) or plan_hash is None:
         raise NothingToSign(pilot=pilot.name, state=str(pilot.state))
@@ -251,9 +253,9 @@ def _carry_out(
 
 def _locked(session: Session, report: FrozenReport) -> Pilot:
     """The report's pilot, locked: two executives who decide at once are counted one after the other."""
-    return session.scalars(
-        select(Pilot).where(Pilot.id == report.pilot_id).with_for_update().execution_options(populate_existing=True)
-    ).one()
+    pilot = session.get_one(Pilot, report.pilot_id)
+    planning.lock(session, pilot)
+    return pilot
 
 
 def _not_own_plan(pilot: Pilot, actor: User) -> None:

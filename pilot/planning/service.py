@@ -26,7 +26,7 @@ from pilot.planning.submission import check_amendment as check_amendment
 from pilot.planning.submission import check_submission as check_submission
 from pilot.programs.errors import CodeTaken
 from pilot.programs.model import Program
-from pilot.programs.service import check_code
+from pilot.programs.service import check_code, flush_new
 
 
 def create_pilot(
@@ -55,7 +55,7 @@ def create_pilot(
         created_at=now,
     )
     session.add(pilot)
-    session.flush()
+    flush_new(session, code)
     _record(session, pilot, "pilot.create", {"name": name, "program": program.code}, actor, now)
     return pilot
 

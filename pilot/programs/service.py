@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
@@ -37,7 +38,7 @@ def create_program(
     program = Program(code=code, name=name, description=description, owner_id=actor.id, created_at=now)
     program.variants.append(Variant(code=CONTROL, name=CONTROL_NAME, position=0))
     session.add(program)
-    session.flush()
+    flush_new(session, code)
     _record(session, "program.create", program, {"name": name, "description": description}, actor, now)
     return program
 
@@ -45,6 +46,7 @@ def create_program(
 def add_variant(session: Session, program: Program, *, code: str, name: str, actor: User, now: datetime) -> Variant:
     """One more variant, after those the program has."""
     check_code(code, name)
+    _lock(session, program)
     if any(variant.code == code for variant in program.variants):
         raise CodeTaken(name=code)
     variant = Variant(code=code, name=name, position=len(program.variants))
@@ -70,6 +72,7 @@ def set_offer(
 
     A sealed plan holds its offers in its own text: a change here reaches a running pilot by an amendment only.
     """
+    _lock(session, variant.program, variant)
     if variant.is_control:
         raise ControlHasNoOffer()
     code = f"{variant.program.code}.{variant.code}.{segment_code or 'all'}"
@@ -102,12 +105,27 @@ def remove_offer(session: Session, offer: Offer, *, actor: User, now: datetime) 
     _record(session, "program.remove_offer", program, {"offer": offer.code}, actor, now)
 
 
+def flush_new(session: Session, code: str) -> None:
+    """Write what is new under ``code``; ``CodeTaken`` when somebody else has taken the code at the same moment."""
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise CodeTaken(name=code) from error
+
+
 def check_code(code: str, name: str) -> None:
     """``InvalidCode`` or ``NameMissing``, for what people name: programs, variants, pilots."""
     if not _CODE.fullmatch(code):
         raise InvalidCode(name=code)
     if not name.strip():
         raise NameMissing(code=code)
+
+
+def _lock(session: Session, *things: Program | Variant) -> None:
+    """Hold them until the transaction ends and see them as they are: of two who change at once, the second waits."""
+    session.flush()
+    for thing in things:
+        session.refresh(thing, with_for_update=True)
 
 
 def _check_segment(session: Session, segment_code: str | None) -> None:
