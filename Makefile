@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-run system demo test check format lock vendor bench clean
+.PHONY: help venv venv-run system demo test check format lock vendor texts bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,7 @@ help:
 	@echo "make test    every check and test, from nothing; PostgreSQL and Chromium included"
 	@echo "make check   the quick checks: format, lint, types, layering, fast tests"
 	@echo "make venv    only the environment, with the tools of development"
+	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
 	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again;  make bench  the coverage table"
 
 $(RUN_STAMP):
@@ -79,6 +80,12 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annot
 lock: venv
 	$(COMPILE) --extra demo setup.cfg -o requirements.lock
 	$(COMPILE) --extra demo --extra dev --constraint requirements.lock setup.cfg -o requirements-dev.lock
+
+# Made, not kept: no dates or lines that change from run to run.
+texts: venv
+	@mkdir -p pilot/translations
+	$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --sort-output --add-location=file --omit-header \
+	  --output-file pilot/translations/messages.pot .
 
 vendor:
 	sh web/static/vendor.sh

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
 
+from pilot.words import percent_pattern
 from web.language import current_language
 from web.words import _, ngettext
 
@@ -60,7 +61,8 @@ def decimal(value: float, digits: int = 2) -> str:
 
 def share(value: float, digits: int = 1) -> str:
     """A share between 0 and 1 as a percentage."""
-    return numbers.format_percent(value, f"#,##0.{'0' * digits}%" if digits else "#,##0%", _locale())
+    decimals = "." + "0" * digits if digits else ""
+    return numbers.format_percent(value, percent_pattern(_locale(), decimals), _locale())
 
 
 def money(minor: float, currency: str, *, cents: bool = True) -> str:

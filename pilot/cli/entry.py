@@ -4,13 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from pilot import __version__
 from pilot.cli.console import Console, phrase
 from pilot.cli.context import Context
 from pilot.jobs.messages import message_of
 from pilot.settings import load_settings
-from pilot.words import N_, speaking
+from pilot.words import ENGLISH, N_, speaking
 
 DONE, REFUSED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -38,25 +39,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Parse, do, and turn what happened into an exit code."""
+    """Parse, do, and turn what happened into an exit code. Help and refusals speak the installation's language."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = build_parser(given).parse_args(given)
+        with speaking(_language(given)):
+            return _run(given)
     except SystemExit as ended:  # argparse has said what is wrong, or shown the help
         return WRONG_USAGE if ended.code else DONE
-    console = Console(is_json=getattr(options, "json", False))
-    try:
-        settings = load_settings(options.home)
-        with speaking(settings.language):
-            return _do(options, Context(options, settings, console))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except Exception as error:
-        message = message_of(error)
-        if message is None:
-            raise  # a mistake of ours: the trace is what helps
-        console.refuse(message)
-        return REFUSED
 
 
 def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
@@ -70,6 +59,31 @@ def build_parser(given: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             import_module(f"pilot.cli.{group}").configure(name, command)
     return parser
+
+
+def _run(given: Sequence[str]) -> int:
+    options = build_parser(given).parse_args(given)
+    console = Console(is_json=getattr(options, "json", False))
+    try:
+        return _do(options, Context(options, load_settings(options.home), console))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise  # a mistake of ours: the trace is what helps
+        console.refuse(message)
+        return REFUSED
+
+
+def _language(given: Sequence[str]) -> str:
+    """The language of the installation that is meant, known before anything else is read."""
+    home = argparse.ArgumentParser(prog="pilot", add_help=False, allow_abbrev=False)
+    home.add_argument("--home", type=Path, nargs="?")
+    try:
+        return load_settings(home.parse_known_args(given)[0].home).language
+    except (OSError, ValueError):  # settings that cannot be read are refused when the command needs them
+        return ENGLISH
 
 
 def _do(options: argparse.Namespace, context: Context) -> int:

@@ -3,7 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from babel import Locale
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
+
+from pilot.words import percent_pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Figures:
 
     def share(self, value: float) -> str:
         """A share as percent with one decimal."""
-        return format_percent(value, format="#,##0.#%", locale=self.locale)
+        return format_percent(value, format=percent_pattern(Locale.parse(self.locale), ".#"), locale=self.locale)
 
     def money(self, minor: float) -> str:
         """Minor units as money."""
