@@ -49,7 +49,7 @@ def init(context: Context) -> None:
         N_("{email} sets a password here, once, within {hours} hours:"), email=options.admin, hours=settings.link_hours
     )
     console.say("  {link}", link=link)
-    console.say(N_("Next: “pilot serve” and “pilot worker”, then open the link; or “pilot import stores FILE”."))
+    console.say(N_("Next: “pilot serve” and “pilot worker”, then open the link; or “pilot import regions FILE”."))
     console.answer({"home": settings.home, "revision": migrating.head(), "link": link})
 
 

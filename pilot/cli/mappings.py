@@ -12,7 +12,7 @@ from pilot.cli.console import Console, phrase
 from pilot.cli.context import Context, read_json
 from pilot.cli.verbs import Verbs
 from pilot.errors import NotFound
-from pilot.imports.mapping import FileMapping, guess_mapping
+from pilot.imports.mapping import FileMapping, MappingGuess, guess_mapping
 from pilot.imports.model import ColumnMapping, ImportKind
 from pilot.imports.service import save_mapping
 from pilot.outcomes.importers import importer_for
@@ -38,7 +38,7 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 def show_guess(context: Context) -> None:
     options, console = context.options, context.console
     guess = guess_mapping(importer_for(ImportKind(options.kind)), options.file)
-    describe(console, guess.mapping)
+    describe_guess(console, guess)
     for row in guess.sample:
         console.say("  {row}", row=" | ".join(value or "" for value in row.values()))
     if guess.unmapped_required:
@@ -47,7 +47,14 @@ def show_guess(context: Context) -> None:
         options.out.write_text(json.dumps(guess.mapping.to_dict(), indent=2, ensure_ascii=False) + "\n", "utf-8")
         console.say(N_("Next: correct {path}, then “pilot import {kind} {file} --mapping {path}”."),
                     path=options.out, kind=options.kind, file=options.file)  # fmt: skip
-    console.answer({"mapping": guess.mapping.to_dict(), "columns": guess.columns, "missing": guess.unmapped_required})
+    console.answer(
+        {
+            "mapping": guess.mapping.to_dict(),
+            "columns": guess.columns,
+            "missing": guess.unmapped_required,
+            "unused": guess.unused,
+        }
+    )
 
 
 def save_as(context: Context) -> None:
@@ -83,6 +90,15 @@ def named_mapping(session: Session, name: str) -> FileMapping:
     if saved is None:
         raise NotFound(kind=phrase(N_("mapping")), name=name)
     return FileMapping.from_dict(saved.definition)
+
+
+def describe_guess(console: Console, guess: MappingGuess) -> None:
+    """What was understood of a file, and which of its columns will not be read."""
+    describe(console, guess.mapping)
+    if guess.unused:
+        console.say(
+            N_("  not read: {columns}. Name them in a mapping if they are wanted."), columns=", ".join(guess.unused)
+        )
 
 
 def describe(console: Console, mapping: FileMapping) -> None:

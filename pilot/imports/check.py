@@ -17,7 +17,7 @@ from pilot.imports.mapping import FileMapping, require_fit
 from pilot.imports.reader import LINE_COLUMN, TextTable
 from pilot.imports.rules import HIDDEN, SHOWN_CHARACTERS, Field, Finding, check_batch
 from pilot.imports.times import utc_today
-from pilot.imports.values import Reading, Text
+from pilot.imports.values import Reading, Text, printable
 from pilot.words import N_, Message
 
 BAD_ROWS_LIMIT = 10_000
@@ -166,6 +166,6 @@ def _name_clashes(
     personal = {f.name for f in fields if f.is_personal}
     for line, clash in named.items():
         text = checked.bad_rows[line].get(clash.field, "")
-        shown = HIDDEN if clash.field in personal else text[:SHOWN_CHARACTERS]
+        shown = HIDDEN if clash.field in personal else printable(text[:SHOWN_CHARACTERS])
         checked.findings.append(Finding(line, clash.field, columns.get(clash.field, clash.field), shown, clash.reason))
     checked.findings.sort(key=lambda finding: finding.line)

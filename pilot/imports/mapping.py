@@ -19,6 +19,8 @@ from pilot.imports.values import DATE_ORDERS, Money
 STORE_TIME = "store"
 _SAMPLE = 200
 _SHOWN = 5
+_TELLING_ROWS = 20
+_ATTRIBUTE_VALUES = 0.8  # of the rows: where more values differ, they name people rather than group them
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,20 @@ class FileMapping:
 
 @dataclass(frozen=True, slots=True)
 class MappingGuess:
-    """What was understood of a file, to be shown and corrected: its columns, first rows, required fields left over."""
+    """What was understood of a file, to be shown and corrected: its columns, first rows, required fields left over.
+
+    ``unused`` are the columns that will not be read: nobody should learn later that the customers stayed out.
+    """
 
     mapping: FileMapping
     columns: tuple[str, ...]
     sample: list[dict[str, str | None]]
     unmapped_required: tuple[str, ...]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        read = {*self.mapping.columns.values(), *self.mapping.attributes.values()}
+        return tuple(name for name in self.columns if name not in read)
 
 
 def guess_mapping(importer: Importer, path: Path, *, dialect: Dialect | None = None) -> MappingGuess:
@@ -103,7 +113,7 @@ def guess_mapping(importer: Importer, path: Path, *, dialect: Dialect | None = N
     attributes: dict[str, str] = {}
     if importer.takes_attributes:
         taken = set(columns.values())
-        attributes = {attribute_code(name): name for name in table.columns if name not in taken}
+        attributes = _guess_attributes([name for name in table.columns if name not in taken], sample)
     texts = {f.name: [row[columns[f.name]] or "" for row in sample] for f in importer.fields if f.name in columns}
     by_type = {
         kind: [text for f in importer.fields if isinstance(f.holds, kind) for text in texts.get(f.name, [])]
@@ -159,6 +169,19 @@ def _match_columns(fields: Sequence[Field], columns: Sequence[str]) -> dict[str,
                 matched[f.name] = theirs
                 break
     return matched
+
+
+def _guess_attributes(columns: Sequence[str], sample: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
+    """Attribute code → column. A column with another value in nearly every row is no attribute but likely personal."""
+    attributes: dict[str, str] = {}
+    for name in columns:
+        values = [text for row in sample if (text := (row[name] or "").strip())]
+        if len(values) < _TELLING_ROWS or len(set(values)) <= _ATTRIBUTE_VALUES * len(values):
+            code, again = attribute_code(name), 2
+            while code in attributes:
+                code, again = f"{attribute_code(name)}_{again}", again + 1
+            attributes[code] = name
+    return attributes
 
 
 def _plain(header: str) -> str:

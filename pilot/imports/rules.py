@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pilot.imports.arrow import Column, column, pc
 from pilot.imports.reader import LINE_COLUMN
-from pilot.imports.values import Reading, ValueType, trimmed
+from pilot.imports.values import Reading, ValueType, printable, trimmed
 from pilot.words import N_, Message
 
 SHOWN_CHARACTERS = 80
@@ -88,7 +88,7 @@ def check_batch(
         for row in np.flatnonzero(rows).tolist():
             text = bare[field.name][row].as_py() if field.name in bare else None
             why = reason or field.holds.explain(text or "", field.name, reading)
-            shown = HIDDEN if field.is_personal else (text or "")[:SHOWN_CHARACTERS]
+            shown = HIDDEN if field.is_personal else printable((text or "")[:SHOWN_CHARACTERS])
             findings.append(Finding(lines[row].as_py(), field.name, columns.get(field.name, field.name), shown, why))
 
     by_name = {f.name: f for f in fields}

@@ -4,6 +4,7 @@
 """
 
 import re
+import unicodedata
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ def trimmed(texts: Column) -> Column:
     bare = pc.utf8_trim(texts, characters=_SPACES)
     result: Column = pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
     return result
+
+
+def printable(text: str) -> str:
+    """``text`` for a screen: what would move a cursor or turn the writing round becomes a dot."""
+    return "".join("·" if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text)
 
 
 def _only(texts: Column, fits: Column) -> Column:
@@ -119,14 +125,19 @@ _FORMULA = Message("formula", N_("This begins like a spreadsheet formula (= + - 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A name or an attribute: one line, at most ``longest`` characters, no formula, not NaN or infinity."""
+    """A name or an attribute: at most ``longest`` characters, no formula, not NaN or infinity.
+
+    Line breaks and tabs inside (spreadsheets allow them in a cell) become a space; other control characters are wrong.
+    """
 
     longest: int = 300
+    _breaks = r"[ \t]*[\r\n\t]+[ \t]*"
     _form = r"[^\p{Cc}=+@-][^\p{Cc}]*"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
-        fits = pc.and_(_matches(texts, self._form), pc.less_equal(pc.utf8_length(texts), self.longest))
-        return _only(texts, pc.and_(fits, pc.invert(_one_of(texts, _MISSING_MARKS))))
+        line = pc.replace_substring_regex(texts, self._breaks, " ")
+        fits = pc.and_(_matches(line, self._form), pc.less_equal(pc.utf8_length(line), self.longest))
+        return _only(line, pc.and_(fits, pc.invert(_one_of(line, _MISSING_MARKS))))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         if text.lower() in _MISSING_MARKS:
@@ -139,7 +150,7 @@ class Text:
                 N_("At most {longest} characters fit here; this has {length}."),
                 {"longest": self.longest, "length": len(text)},
             )
-        return Message("text_control", N_("The text holds a line break or a control character."))
+        return Message("text_control", N_("The text holds a control character."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +242,7 @@ class Known:
         return _looked_up(texts, list(known), pa.array(list(known.values()), pa.int64()))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
-        return Message("unknown_reference", self.template, {"code": text[:80]})
+        return Message("unknown_reference", self.template, {"code": printable(text[:80])})
 
 
 @dataclass(frozen=True, slots=True)

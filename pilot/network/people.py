@@ -51,7 +51,8 @@ class CustomerImporter:
             N_("Customer"),
             True,
             synonyms=(
-                "customer id, household id, member id, card, card number, клиент, покупатель, код клиента, asiakas"
+                "customer id, household id, member id, card, card number, loyalty card, клиент, покупатель, "
+                "код клиента, номер карты, карта клиента, карта, asiakas, asiakasnumero"
             ),
         ),
         Field("home_store", Known(_UNKNOWN_STORE), N_("Home store"), synonyms="store, store id, магазин, myymälä"),
@@ -60,12 +61,22 @@ class CustomerImporter:
             Contact(is_email=False),
             N_("Phone"),
             is_personal=True,
-            synonyms="phone number, mobile, телефон, puhelin",
+            synonyms="phone number, mobile, mobile phone, телефон, номер телефона, puhelin, puhelinnumero",
         ),
         Field(
-            "email", Contact(is_email=True), N_("E-mail"), is_personal=True, synonyms="e-mail, mail, почта, sähköposti"
+            "email",
+            Contact(is_email=True),
+            N_("E-mail"),
+            is_personal=True,
+            synonyms="e-mail, mail, email address, почта, электронная почта, sähköposti",
         ),
-        Field("name", Present(), N_("Name"), is_personal=True, synonyms="full name, last name, имя, фио, nimi"),
+        Field(
+            "name",
+            Present(),
+            N_("Name"),
+            is_personal=True,
+            synonyms="full name, last name, surname, first name, имя, фамилия, фио, nimi, sukunimi",
+        ),
         Field("address", Present(), N_("Address"), is_personal=True, synonyms="street, адрес, osoite"),
     )
 

@@ -54,7 +54,11 @@ class ReceiptImporter:
     keys: Sequence[Sequence[str]] = (("receipt_id",), NATURAL_KEY)
     fields: Sequence[Field] = (
         Field(
-            "receipt", Id(), N_("Receipt"), True, synonyms="receipt id, basket id, transaction id, чек, id чека, kuitti"
+            "receipt",
+            Id(),
+            N_("Receipt"),
+            True,
+            synonyms="receipt id, basket id, transaction id, чек, id чека, код чека, kuitti",
         ),
         Field(
             "store",
@@ -68,7 +72,10 @@ class ReceiptImporter:
             Instant(),
             N_("Time of sale"),
             True,
-            synonyms=("time, timestamp, datetime, date, transaction timestamp, дата, время, aika, päivämäärä"),
+            synonyms=(
+                "time, timestamp, datetime, date time, date, transaction timestamp, дата и время, дата, время, aika, "
+                "päivämäärä"
+            ),
         ),
         Field(
             "net",
@@ -90,7 +97,10 @@ class ReceiptImporter:
             "customer",
             Id(),
             N_("Customer"),
-            synonyms="customer id, household id, card, card number, member, клиент, карта, asiakas",
+            synonyms=(
+                "customer id, household id, card, card number, loyalty card, member, member id, клиент, код клиента, "
+                "покупатель, карта, номер карты, карта клиента, asiakas, asiakasnumero"
+            ),
         ),
         Field("vat", Money(), N_("VAT"), synonyms="tax, vat amount, ндс, alv"),
         Field("discount", Money(), N_("Discount"), synonyms="discount amount, скидка, alennus"),

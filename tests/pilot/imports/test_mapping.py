@@ -50,6 +50,31 @@ def test_columns_of_customers_that_are_no_field_become_attributes(tmp_path: Path
     assert mapping.attributes == {"age": "Age", "household_size": "Household Size"}
 
 
+def test_columns_that_will_not_be_read_are_named(tmp_path: Path) -> None:
+    text = "receipt,store,at,net,cashier\n1,1,2017-01-02 10:00,1.00,7\n"
+    assert guess_mapping(importer_for(ImportKind.RECEIPTS), a_file(tmp_path, text)).unused == ("cashier",)
+
+
+def test_a_column_with_a_value_of_its_own_for_everybody_is_not_guessed_as_an_attribute(tmp_path: Path) -> None:
+    rows = "".join(f"{n},Patronymic{n},{n % 4}\n" for n in range(50))
+    guess = guess_mapping(importer_for(ImportKind.CUSTOMERS), a_file(tmp_path, "customer,patronymic,kids\n" + rows))
+    assert guess.mapping.attributes == {"kids": "kids"}
+    assert guess.unused == ("patronymic",)
+
+
+def test_two_headers_that_look_alike_become_two_attributes(tmp_path: Path) -> None:
+    text = "customer,Age,age!\n1,19-24,x\n"
+    mapping = guess_mapping(importer_for(ImportKind.CUSTOMERS), a_file(tmp_path, text)).mapping
+    assert mapping.attributes == {"age": "Age", "age_2": "age!"}
+
+
+@pytest.mark.parametrize("header", ["Карта клиента", "Номер карты", "Loyalty card", "Код клиента"])
+def test_a_customers_column_is_found_under_its_common_names(tmp_path: Path, header: str) -> None:
+    text = f"Чек;Магазин;Дата и время;Сумма;{header}\n1;2;31.01.2017 18:05;1,00;77\n"
+    mapping = guess_mapping(importer_for(ImportKind.RECEIPTS), a_file(tmp_path, text)).mapping
+    assert (mapping.columns["customer"], mapping.columns["at"]) == (header, "Дата и время")
+
+
 @pytest.mark.parametrize(
     ("header", "code"), [("Household Size", "household_size"), (" Äge % ", "äge"), ("%", "attribute")]
 )

@@ -22,6 +22,7 @@ from pilot.imports.values import (
     Text,
     ValueType,
     Zone,
+    printable,
     trimmed,
 )
 
@@ -170,6 +171,17 @@ def test_a_reference_becomes_its_id_or_is_named() -> None:
     assert parsed(known, "S1") == 7
     assert parsed(known, "S2") is None
     assert str(known.explain("S2", "store", READING)) == "There is no store “S2”."
+
+
+def test_a_line_break_inside_a_name_becomes_a_space_and_other_control_characters_are_wrong() -> None:
+    assert parsed(Text(), "Oak Street\r\n  corner Mill Road") == "Oak Street corner Mill Road"
+    assert parsed(Text(), "Oak\x1b[2JStreet") is None
+    assert Text().explain("Oak\x1b[2JStreet", "name", READING).code == "text_control"
+
+
+def test_a_shown_value_cannot_move_the_cursor_of_the_terminal_that_shows_it() -> None:
+    assert printable("a\x1b[2J\u202eb\n") == "a·[2J·b·"
+    assert str(Known("There is no “{code}”.").explain("\x1b[2J", "store", READING)) == "There is no “·[2J”."
 
 
 def test_a_contact_gets_one_form() -> None:
