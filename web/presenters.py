@@ -121,6 +121,9 @@ def interval(bounds: tuple[float | None, float | None], unit: str, currency: str
         return _("up to %(high)s", high=change(high or 0.0, unit, currency))
     if high is None:
         return _("from %(low)s upwards", low=change(low, unit, currency))
+    if unit == "share":  # the unit is said once
+        signed = [("+" if end >= 0 else MINUS) + decimal(abs(end) * 100, 2) for end in (low, high)]
+        return _("%(low)s to %(high)s points", low=signed[0], high=signed[1])
     return _("%(low)s to %(high)s", low=change(low, unit, currency), high=change(high, unit, currency))
 
 

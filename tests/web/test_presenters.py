@@ -27,6 +27,7 @@ def test_a_difference_of_shares_is_in_points() -> None:
 
 def test_an_interval_says_where_the_data_set_no_limit() -> None:
     assert presenters.interval((-100.0, 250.0), "money", "EUR") == "−€1.00 to +€2.50"
+    assert presenters.interval((-0.01, 0.0234), "share", "EUR") == "−1.00 to +2.34 points"
     assert presenters.interval((None, 250.0), "money", "EUR") == "up to +€2.50"
     assert presenters.interval((100.0, None), "money", "EUR") == "from +€1.00 upwards"
     assert presenters.interval((None, None), "money", "EUR") == "no limit on either side"
