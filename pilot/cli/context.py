@@ -20,6 +20,7 @@ from pilot.cli.errors import NoInstallation, UnreadableFile
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
+from pilot.upkeep.recording import record_restore
 from pilot.words import N_
 
 _AS = "PILOT_AS"
@@ -45,6 +46,7 @@ class Context:
             if migrating.current(self._database) is None:
                 raise NoInstallation(home=str(self.settings.home))
             migrating.require_head(self._database)
+            record_restore(self._database)
         return self._database
 
     @property

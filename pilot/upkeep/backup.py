@@ -24,6 +24,7 @@ from pilot.evidence.truths import TRUTHS_FILE
 from pilot.settings import SETTINGS_FILE, Settings
 from pilot.upkeep import migrating, rows
 from pilot.upkeep.errors import BackupDamaged, KeysInsideBackup, NotABackup, TargetNotEmpty
+from pilot.upkeep.recording import record_upkeep
 
 MANIFEST = "manifest.json"
 LAKE = "lake"
@@ -51,14 +52,21 @@ def back_up(
 ) -> Manifest:
     """Write a backup of the installation into the new folder ``target`` and return what it holds.
 
+    The log says so, in the copy too; only a database that waits for its upgrade is copied as it is (the upgrade
+    records itself).
+
     Keys are left out; ``keys_file`` (outside ``target``) receives them as a tar file of mode 0600. Raises
-    ``TargetNotEmpty`` and ``KeysInsideBackup``. The folder appears under its name only when it is complete.
+    ``TargetNotEmpty``, ``KeysInsideBackup`` and ``KeyMissing``. The folder appears under its name only when it is
+    complete.
     """
     settings, target = database.settings, target.absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise TargetNotEmpty(path=str(target))
     if keys_file is not None and target in keys_file.absolute().parents:
         raise KeysInsideBackup(path=str(target))
+    if migrating.current(database) == migrating.head():
+        details = {"name": target.name, "keys": keys_file is not None}
+        record_upkeep(database, "installation.backed_up", details, now=settings.now())
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -44,7 +44,7 @@ def head() -> str:
     with as_file(files("pilot.dbmigrations")) as folder:
         found = ScriptDirectory(str(folder)).get_current_head()
     if found is None:
-        raise Misconfigured(reason="there is no migration")
+        raise Misconfigured(reason=N_("there is no migration"))
     return found
 
 

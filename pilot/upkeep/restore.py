@@ -9,9 +9,10 @@ from alembic.util.exc import CommandError
 
 from pilot.database import Database
 from pilot.settings import Settings
-from pilot.upkeep import rows
+from pilot.upkeep import migrating, rows
 from pilot.upkeep.backup import DELTA_LOG, HOME_FILES, LAKE, Manifest, read_manifest
 from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, OtherDatabaseKind
+from pilot.upkeep.recording import note_restore, record_restore
 
 _LAST_CHECKPOINT = "_last_checkpoint"
 
@@ -20,7 +21,8 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
     """Fill the home and the database of ``settings`` from ``backup`` and return what it held.
 
     Both must be empty. Without ``keys_file`` the keys stay where the installation's keys are looked for
-    (``settings.keys_dir``); until they are put there, the log can be read but not continued.
+    (``settings.keys_dir``); until they are put there, the log can be read but not continued. The restored log says that
+    it was restored, at once or as soon as the keys are there (``recording.py``).
     """
     manifest = read_manifest(backup)
     database = Database(settings)
@@ -45,7 +47,19 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
         cut_log(settings.lake_dir / DELTA_LOG, manifest.lake_version)
     if keys_file is not None:
         _read_keys(settings, keys_file)
+    _record(settings, manifest)
     return manifest
+
+
+def _record(settings: Settings, manifest: Manifest) -> None:
+    database = Database(settings)
+    try:
+        details = {"backup_head": manifest.audit_head, "backup_taken_at": manifest.taken_at}
+        note_restore(database, details)
+        if manifest.revision == migrating.head():  # else the upgrade that must follow finds the note
+            record_restore(database)
+    finally:
+        database.dispose()
 
 
 def cut_log(log: Path, version: int) -> None:

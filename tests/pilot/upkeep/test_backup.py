@@ -1,6 +1,7 @@
 """Backup while people work, restore elsewhere: the report is the same, and nothing counts twice."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from pilot.access.model import Role
+from pilot.audit.model import AuditEntry
 from pilot.audit.service import verify
 from pilot.cli import main
 from pilot.database import Database
@@ -27,6 +29,7 @@ from pilot.settings import Settings
 from pilot.upkeep import backup as backing_up
 from pilot.upkeep import errors, migrating, rows
 from pilot.upkeep.backup import MANIFEST, Manifest, back_up, read_manifest
+from pilot.upkeep.recording import record_restore
 from pilot.upkeep.restore import restore
 from pilot.upkeep.upgrading import upgrade
 from tests.builders import a_user
@@ -138,7 +141,8 @@ def test_backups_in_the_middle_of_many_imports_all_restore(sqlite_database: Data
         restored = Database(home)
         assert Lake(home).version() == manifest.lake_version
         with restored.reading() as session:
-            new = sum(session.scalars(select(ImportRun.n_new).where(ImportRun.kind == "receipts")))
+            published = (ImportRun.kind == "receipts", ImportRun.published_at.is_not(None))
+            new = sum(session.scalars(select(ImportRun.n_new).where(*published)))
         assert receipts(restored) == new
         restored.dispose()
 
@@ -174,6 +178,43 @@ def small(sqlite_database: Database, now: datetime) -> Database:
     with sqlite_database.unit_of_work() as session:
         create_user(session, email="a@example.org", name="A", role=Role.ADMIN, actor="system", now=now)
     return sqlite_database
+
+
+def verbs(database: Database) -> list[str]:
+    with database.reading() as session:
+        return list(session.scalars(select(AuditEntry.verb).order_by(AuditEntry.seq)))
+
+
+def test_the_log_and_its_copy_both_say_that_a_backup_was_taken_and_the_copy_that_it_was_restored(
+    database: Database, elsewhere: Settings, tmp_path: Path, now: datetime
+) -> None:
+    made = back_up(database, tmp_path / "backup", now=now, keys_file=tmp_path / "keys.tar")
+    assert verbs(database) == ["installation.backed_up"]
+    restore(elsewhere, tmp_path / "backup", keys_file=tmp_path / "keys.tar")
+    restored = Database(elsewhere)
+    assert verbs(restored) == ["installation.backed_up", "installation.restored"]
+    with restored.reading() as session:
+        assert verify(session, made.audit_head).ok
+        last = session.scalars(select(AuditEntry).order_by(AuditEntry.seq.desc())).first()
+        assert last is not None
+        assert made.audit_head in last.text
+    restored.dispose()
+
+
+def test_a_restore_without_keys_is_in_the_log_as_soon_as_they_are_there(
+    small: Database, tmp_path: Path, now: datetime
+) -> None:
+    back_up(small, tmp_path / "backup", now=now)
+    again = Settings(home=tmp_path / "again", fixed_now=now)
+    restore(again, tmp_path / "backup")
+    restored = Database(again)
+    assert not record_restore(restored)
+    assert verbs(restored)[-1] == "installation.backed_up"
+    shutil.copytree(small.settings.keys_dir, again.keys_dir)
+    assert main(["audit", "verify", "--home", str(again.home)]) == 0
+    assert main(["audit", "verify", "--home", str(again.home)]) == 0
+    assert verbs(restored)[-2:] == ["installation.backed_up", "installation.restored"]
+    restored.dispose()
 
 
 def test_keys_written_apart_are_for_their_owner_only(small: Database, tmp_path: Path, now: datetime) -> None:
@@ -259,8 +300,18 @@ def test_an_upgrade_backs_up_migrates_and_checks(database: Database, now: dateti
     assert said == [done.backup]
     assert read_manifest(done.backup).revision == "0001"
     assert migrating.current(database) == migrating.head()
+    assert verbs(database) == ["installation.upgraded"]
     again = upgrade(database, now=now)
     assert (again.before, again.backup) == (migrating.head(), None)
+
+
+def test_without_its_key_an_installation_is_not_upgraded(small: Database, now: datetime) -> None:
+    migrating.downgrade(small, "0001")
+    (small.settings.keys_dir / "audit.key").unlink()
+    with pytest.raises(KeyMissing):
+        upgrade(small, now=now)
+    assert migrating.current(small) == "0001"
+    assert not (small.settings.home / "backups").exists()
 
 
 def test_a_schema_that_differs_after_the_upgrade_is_said(sqlite_database: Database, now: datetime) -> None:
