@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pilot.words import Message
+from pilot.words import N_, Message
 
 
 class PilotError(Exception):
@@ -10,9 +10,12 @@ class PilotError(Exception):
 
     code = "error"
     template = "{reason}"
+    marked: tuple[str, ...] = ()
+    """Values that are texts marked ``N_`` themselves: they are translated with the sentence."""
 
     def __init__(self, **values: Any) -> None:
-        self.message = Message(self.code, self.template, values)
+        texts = {name: Message(name, values[name]) for name in self.marked if isinstance(values.get(name), str)}
+        self.message = Message(self.code, self.template, {**values, **texts})
         super().__init__(str(self.message))
 
 
@@ -26,17 +29,19 @@ class NotFound(PilotError):
     """No such thing: exit code 1, HTTP 404."""
 
     code = "not_found"
-    template = "There is no {kind} “{name}”."
+    template = N_("There is no {kind} “{name}”.")
+    marked = ("kind",)
 
 
 class NotPermitted(PilotError):
     """The person or key may not do this to this object: exit code 1, HTTP 403."""
 
     code = "not_permitted"
-    template = "{who} may not {what}."
+    template = N_("{who} may not {what}.")
 
 
 class Misconfigured(PilotError):
     """The installation lacks something; the message says what to set or run."""
 
     code = "misconfigured"
+    marked = ("reason",)

@@ -16,6 +16,7 @@ from pilot.access.model import ApiKey, User
 from pilot.access.permissions import Scope
 from pilot.access.service import name_of
 from pilot.audit.service import record
+from pilot.words import N_
 
 ROTATION_GRACE = timedelta(hours=24)
 
@@ -32,7 +33,7 @@ def create_api_key(
 ) -> tuple[ApiKey, str]:
     """A key and its secret, which is shown this once. No stores: the key is for all of them; no end: until revoked."""
     if not 1 <= len(name.strip()) <= 300:
-        raise NameNeeded(kind="API key")
+        raise NameNeeded(kind=N_("API key"))
     if not scopes:
         raise KeyWithoutScope(scopes=", ".join(Scope))
     key = ApiKey(

@@ -26,6 +26,7 @@ from pilot.access.errors import (
 from pilot.access.model import OneTimeLink, Role, User
 from pilot.audit.service import record
 from pilot.database import settings_of
+from pilot.words import N_
 
 SYSTEM = "system"
 _EMAIL = re.compile(r"[^\s@<>\"',;:]+@[^\s@<>\"',;:]+\.[^\s@<>\"',;:.]+")
@@ -46,7 +47,7 @@ def create_user(session: Session, *, email: str, name: str, role: Role, actor: U
     """A person without a password yet; ``make_link`` gives the way in. Raises by name what is wrong."""
     address = normal_email(email)
     if not 1 <= len(name.strip()) <= 300:
-        raise NameNeeded(kind="person")
+        raise NameNeeded(kind=N_("person"))
     if session.scalar(select(User).where(User.email == address)) is not None:
         raise EmailTaken(email=address)
     user = User(
@@ -150,9 +151,9 @@ def change_password(session: Session, user: User, *, present: str, password: str
 def change_preferences(session: Session, *, language: str, timezone: str | None, actor: User, now: datetime) -> User:
     """Set in which language and time zone ``actor`` reads (no time zone: the network's)."""
     if not _is_language(language):
-        raise UnknownPreference(kind="language", value=language)
+        raise UnknownPreference(kind=N_("language"), value=language)
     if timezone is not None and timezone not in available_timezones():
-        raise UnknownPreference(kind="time zone", value=timezone)
+        raise UnknownPreference(kind=N_("time zone"), value=timezone)
     actor.language, actor.timezone = language, timezone
     session.flush()
     _record(session, actor, "user.preferences_changed", actor, {"language": language, "timezone": timezone}, now)

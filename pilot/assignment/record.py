@@ -13,6 +13,7 @@ from experiments.design.mechanisms import draw as draw_units
 from experiments.errors import ExperimentError
 from pilot.assignment.errors import RecordUnreadable
 from pilot.canonical import canonical_text, sha256_hex
+from pilot.words import N_, Message
 
 RECORD_FORMAT = 1
 
@@ -116,9 +117,10 @@ def read_record(record: str) -> dict[str, Any]:
     try:
         document = json.loads(record)
     except ValueError as error:
-        raise RecordUnreadable(problem=f"not JSON ({error})") from error
+        problem = Message("not_json", N_("not JSON ({detail})"), {"detail": str(error)})
+        raise RecordUnreadable(problem=problem) from error
     if not isinstance(document, dict) or document.get("format") != RECORD_FORMAT:
-        raise RecordUnreadable(problem=f"its format must be {RECORD_FORMAT}")
+        raise RecordUnreadable(problem=Message("format", N_("its format must be {wanted}"), {"wanted": RECORD_FORMAT}))
     return document
 
 

@@ -17,7 +17,7 @@ from pilot.errors import NotFound
 from pilot.evidence.document import ReportDocument, read_document
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommendation
-from pilot.planning.metrics import library_metric
+from pilot.planning.metrics import in_our_words, library_metric
 from pilot.planning.model import Pilot
 from pilot.programs.model import Program
 from pilot.words import Message
@@ -195,7 +195,7 @@ def _row(document: ReportDocument, row: ReportRow, names: dict[str, str]) -> Row
 
 def _ours(message: ExperimentMessage | None) -> Message | None:
     """A message of the statistics as one of ours."""
-    return None if message is None else Message(message.code, message.template, message.values)
+    return None if message is None else in_our_words(message)
 
 
 def _verdict(row: ReportRow) -> str | None:

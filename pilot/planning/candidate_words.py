@@ -24,6 +24,14 @@ COVARIATES: dict[str, Message] = {
 }
 
 
+MECHANISMS: dict[str, Message] = {
+    "matched_pairs": Message("mechanism_matched_pairs", N_("“matched pairs”")),
+    "stratified": Message("mechanism_stratified", N_("“stratified”")),
+    "complete": Message("mechanism_complete", N_("“complete”")),
+    "bernoulli_hash": Message("mechanism_bernoulli_hash", N_("“by code”")),
+}
+
+
 class StaysOut(StrEnum):
     """Why a unit that the plan names is no candidate, or was left out by the mechanism."""
 

@@ -30,11 +30,11 @@ from pilot.network.model import Customer, Region, Store
 from pilot.network.segments import segments_of_all
 from pilot.outcomes import history
 from pilot.planning.candidate_words import COVARIATES as COVARIATES
+from pilot.planning.candidate_words import MECHANISMS, Covariate, StaysOut
 from pilot.planning.candidate_words import STAYS_OUT_WORDS as STAYS_OUT_WORDS
-from pilot.planning.candidate_words import Covariate, StaysOut
 from pilot.planning.errors import MechanismDoesNotFit, TooLittleHistory, UnknownUnits
+from pilot.planning.metrics import in_our_words
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, Plan, StagePlan
-from pilot.words import Message
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
@@ -134,7 +134,8 @@ def mechanism_for(plan: Plan, candidates: Iterable[Candidate], *, salt: str = UN
     try:
         return _mechanism(plan, list(candidates), salt)
     except ExperimentError as error:
-        raise MechanismDoesNotFit(mechanism=plan.mechanism.kind.value, problem=_ours(error)) from error
+        problem = in_our_words(error.message)
+        raise MechanismDoesNotFit(mechanism=MECHANISMS[plan.mechanism.kind], problem=problem) from error
 
 
 def units_of(session: Session, plan: Plan, stage: StagePlan) -> dict[str, tuple[Store, ...]]:
@@ -173,11 +174,6 @@ def _mechanism(plan: Plan, listed: list[Candidate], salt: str) -> Mechanism:
             return stratified(listed, shares)
         case _:
             return complete(listed, shares)
-
-
-def _ours(error: ExperimentError) -> Message:
-    """What the statistics say, as a message of this package."""
-    return Message(error.message.code, error.message.template, error.message.values)
 
 
 def _past(lake: Lake, version: int, first: date, last: date) -> dict[int, _Past]:

@@ -32,6 +32,7 @@ from pilot.planning.candidates import (
     units_table,
 )
 from pilot.planning.errors import DesignRefused, DesignRefusedManyLooks, TooLittleHistory
+from pilot.planning.metrics import in_our_words
 from pilot.planning.plan import STORE_TOTAL, Plan, StagePlan
 from pilot.words import N_, Message
 
@@ -153,7 +154,7 @@ def smallest_effect(
     except PilotError as error:
         refusal = error.message
     except ExperimentError as error:
-        refusal = _ours(error.message)
+        refusal = in_our_words(error.message)
     closed = bool(design.mechanism.codes)
     return Visible(
         stage=number,
@@ -251,7 +252,7 @@ def _arms(
             data_through=past.window.last,
         )
     if not found:
-        raise NotEstimable(ExperimentMessage("no_history", "no past window of {metric}", {"metric": metric.code}))
+        raise NotEstimable(ExperimentMessage("no_history", N_("no past window of {metric}"), {"metric": metric.code}))
     return tuple(found)
 
 
@@ -276,7 +277,3 @@ def _note(stage: StagePlan, windows: list[_PastWindow]) -> Message | None:
 def _nothing(plan: Plan, number: int, refusal: Message) -> Visible:
     level = float(plan.alpha) / plan.stage(number).looks
     return Visible(number, plan.primary, None, None, None, level, POWER, 0, None, 1.0, 0, 0, 0, (), refusal)
-
-
-def _ours(message: ExperimentMessage) -> Message:
-    return Message(message.code, message.template, message.values)

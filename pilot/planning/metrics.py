@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from experiments.errors import ExperimentError
 from experiments.measure.metrics import Metric, MetricKind, metric_from_code
+from experiments.messages import Message as ExperimentMessage
 from pilot.planning.errors import UnknownMetric
 from pilot.planning.plan import STORE_TOTAL, Objective
 from pilot.words import N_, Message
@@ -103,6 +104,22 @@ def library_metric(code: str) -> LibraryMetric:
         Message(f"metric_{kind}_formula", formula, values),
         Message(f"metric_{kind}_pitfall", pitfall, values),
     )
+
+
+def in_our_words(message: ExperimentMessage) -> Message:
+    """What the statistics say, as a message of this package: a metric is named by its title, not by its code."""
+    values: dict[str, object] = dict(message.values)
+    code = values.get("metric")
+    if isinstance(code, str):
+        values["metric"] = _title_of(code)
+    return Message(message.code, message.template, values)
+
+
+def _title_of(code: str) -> Message | str:
+    try:
+        return library_metric(code).title
+    except UnknownMetric:
+        return code
 
 
 def library() -> tuple[LibraryMetric, ...]:

@@ -13,13 +13,14 @@ from pilot.network.model import Network, Store
 from pilot.planning.errors import NothingSubmitted, NotSealed
 from pilot.planning.model import Pilot, PlanVersion
 from pilot.planning.plan import Plan
+from pilot.words import N_
 
 
 def pilot(session: Session, code: str) -> Pilot:
     """The pilot with its stages; ``NotFound`` where there is none."""
     found = session.scalar(select(Pilot).where(Pilot.code == code).options(selectinload(Pilot.stages)))
     if found is None:
-        raise NotFound(kind="pilot", name=code)
+        raise NotFound(kind=N_("pilot"), name=code)
     return found
 
 
@@ -66,7 +67,7 @@ def plan_of(session: Session, pilot: Pilot, plan_hash: str) -> Plan:
         .limit(1)
     )
     if text is None:
-        raise NotFound(kind="plan", name=plan_hash)
+        raise NotFound(kind=N_("plan"), name=plan_hash)
     return read_text(text)
 
 

@@ -7,7 +7,7 @@ from experiments.design.mechanisms import CONTROL, MechanismKind
 from experiments.measure.metrics import AssignmentUnit, MetricLevel
 from experiments.measure.windows import day_offsets
 from pilot.errors import PilotError
-from pilot.planning.candidate_words import COVARIATES
+from pilot.planning.candidate_words import COVARIATES, MECHANISMS
 from pilot.planning.errors import (
     MechanismDoesNotFit,
     MetricDoesNotFit,
@@ -87,7 +87,7 @@ def _mechanism(plan: Plan) -> None:
     kind, match_on = plan.mechanism.kind, plan.mechanism.match_on
 
     def refuse(problem: Message) -> None:
-        raise MechanismDoesNotFit(mechanism=kind.value, problem=problem)
+        raise MechanismDoesNotFit(mechanism=MECHANISMS[kind], problem=problem)
 
     if kind is MechanismKind.MATCHED_PAIRS:
         if plan.unit is AssignmentUnit.CUSTOMER:

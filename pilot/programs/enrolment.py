@@ -30,7 +30,7 @@ FORM_FIELD_LABELS = {
 
 def _without_repeats(fields: tuple[FormField, ...]) -> tuple[FormField, ...]:
     if len(set(fields)) != len(fields):
-        raise ValueError("each field at most once")
+        raise ValueError(N_("each field at most once"))
     return tuple(field for field in FormField if field in fields)
 
 

@@ -66,7 +66,6 @@ _PROBLEMS = {
     "enum": N_("must be one of {expected}"),
     "bool_parsing": N_("must be yes or no"),
     "bool_type": N_("must be yes or no"),
-    "value_error": "{error}",
 }
 
 
@@ -74,6 +73,9 @@ def first_problem(error: ValidationError) -> tuple[str, Message]:
     """Where the first problem is (dotted path) and what it is, in our words, never in the library's."""
     found = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in found["loc"]) or "terms"
-    template = _PROBLEMS.get(found["type"], N_("is not of the right kind"))
     values = {name: str(value) for name, value in found.get("ctx", {}).items()}
+    if found["type"] == "value_error":  # a rule of ours: it raised a marked text, or a message
+        said = found["ctx"]["error"].args[0]
+        return where, said if isinstance(said, Message) else Message("problem", said)
+    template = _PROBLEMS.get(found["type"], N_("is not of the right kind"))
     return where, Message("problem", template, values)

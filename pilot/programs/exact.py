@@ -5,16 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from pilot.words import N_, Message
+
 
 def _exact(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
-        raise ValueError("must be a decimal number written as text, such as “0.05”")
+        raise ValueError(N_("must be a decimal number written as text, such as “0.05”"))
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"“{value}” is not a number") from None
+        raise ValueError(Message("problem", N_("“{value}” is not a number"), {"value": value})) from None
     if not number.is_finite() or len(number.as_tuple().digits) > 20 or abs(number.adjusted()) > 20:
-        raise ValueError(f"“{value}” is not a number of at most 20 digits")
+        raise ValueError(Message("problem", N_("“{value}” is not a number of at most 20 digits"), {"value": value}))
     return Decimal(format(number.normalize(), "f"))
 
 
@@ -22,7 +24,7 @@ def _whole(value: Any) -> int:
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value.strip()) <= 15:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("must be a whole number")
+        raise ValueError(N_("must be a whole number"))
     return value
 
 

@@ -5,13 +5,14 @@ from sqlalchemy.orm import Session, selectinload
 
 from pilot.errors import NotFound
 from pilot.programs.model import Offer, Program, Variant
+from pilot.words import N_
 
 
 def program(session: Session, code: str) -> Program:
     """The program with its variants and offers; ``NotFound`` where there is none."""
     found = session.scalar(_loaded().where(Program.code == code))
     if found is None:
-        raise NotFound(kind="program", name=code)
+        raise NotFound(kind=N_("program"), name=code)
     return found
 
 
@@ -24,7 +25,7 @@ def offer(session: Session, code: str) -> Offer:
     """One offer by its code; ``NotFound`` where there is none."""
     found = session.scalar(select(Offer).where(Offer.code == code))
     if found is None:
-        raise NotFound(kind="offer", name=code)
+        raise NotFound(kind=N_("offer"), name=code)
     return found
 
 

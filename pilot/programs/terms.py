@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from pilot.programs.exact import ExactDecimal, Whole
+from pilot.words import N_
 
 ShareTerm = Annotated[ExactDecimal, Field(gt=0, le=1)]
 DiscountShare = Annotated[ExactDecimal, Field(ge=0, lt=1)]
@@ -49,8 +50,8 @@ class TierCard(Terms):
     @model_validator(mode="after")
     def _rise(self) -> "TierCard":
         if self.tiers[0].from_spend_minor != 0:
-            raise ValueError("the first tier must begin at 0")
-        _must_rise([tier.from_spend_minor for tier in self.tiers], "tiers must begin at rising amounts")
+            raise ValueError(N_("the first tier must begin at 0"))
+        _must_rise([tier.from_spend_minor for tier in self.tiers], N_("tiers must begin at rising amounts"))
         return self
 
 
@@ -64,8 +65,8 @@ class ProgressiveScale(Terms):
 
     @model_validator(mode="after")
     def _rise(self) -> "ProgressiveScale":
-        _must_rise([step.from_basket_minor for step in self.steps], "steps must begin at rising amounts")
-        _must_rise([step.discount_share for step in self.steps], "a higher step must give a higher discount")
+        _must_rise([step.from_basket_minor for step in self.steps], N_("steps must begin at rising amounts"))
+        _must_rise([step.discount_share for step in self.steps], N_("a higher step must give a higher discount"))
         return self
 
 
@@ -107,7 +108,7 @@ class GiftOrDraw(Terms):
     @model_validator(mode="after")
     def _count_of_a_draw(self) -> "GiftOrDraw":
         if (self.prize_kind is PrizeKind.DRAW) != (self.prizes is not None):
-            raise ValueError("a draw states how many prizes there are, a gift does not")
+            raise ValueError(N_("a draw states how many prizes there are, a gift does not"))
         return self
 
 
