@@ -6,6 +6,7 @@ from typing import Any
 from flask import render_template, url_for
 
 from pilot.access.permissions import Permission
+from pilot.errors import PilotError
 from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
 from pilot.planning import queries
@@ -16,8 +17,9 @@ from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot, PlanVersion, Stage
 from pilot.planning.plan import Plan
 from pilot.planning.rules import problems
+from pilot.planning.submission import as_submitted
 from pilot.programs import queries as programs
-from pilot.words import translate
+from pilot.words import Message, translate
 from web import plan_words, presenters
 from web.auth import may
 from web.words import _
@@ -42,9 +44,6 @@ def page(pilot: Pilot, error: str | None = None) -> str:
     versions = queries.versions(session(), pilot)
     plan = queries.draft_plan(pilot)
     program = programs.program(session(), plan.program)
-    offered = (
-        plan.model_copy(update={"offers": _offers_now(plan, program)}) if pilot.state == PilotState.DRAFT else plan
-    )
     return render_template(
         "pilots/plan.html",
         pilot=pilot,
@@ -54,7 +53,7 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         program=program,
         words=in_words(plan, {variant.code: variant.name for variant in program.variants}),
         stage_words=_stage_words(plan),
-        problems=[found.message for found in problems(offered)] if pilot.state == PilotState.DRAFT else [],
+        problems=_problems(pilot, plan) if pilot.state == PilotState.DRAFT else [],
         may_amend=pilot.state in AMENDABLE and may(Permission.PILOT_AMEND, pilot),
         sign=_signature(pilot),
         versions=versions,
@@ -124,12 +123,12 @@ def _stage_words(plan: Plan) -> dict[int, str]:
     return {stage.number: plan_words.stage_in_words(plan, stage, regions) for stage in plan.stages}
 
 
-def _offers_now(plan: Plan, program: Any) -> tuple[Any, ...]:
-    from pilot.planning.submission import current_offers
-
-    return (
-        current_offers(session(), plan) if {v.code for v in plan.variants} <= {v.code for v in program.variants} else ()
-    )
+def _problems(pilot: Pilot, draft: Plan) -> list[Message]:
+    """What stands against submitting the draft as it is now."""
+    try:
+        return [found.message for found in problems(as_submitted(session(), pilot, draft))]
+    except PilotError as refused:
+        return [refused.message]
 
 
 def _difference(pilot: Pilot, versions: list[PlanVersion]) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """Who cannot be drawn: units that an earlier stage treated, stores that another pilot is using, and their customers."""
 
+from collections.abc import Callable
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,6 +14,11 @@ from pilot.planning.candidate_words import StaysOut
 from pilot.planning.candidates import Exclusions
 from pilot.planning.lifecycle import ENDED, PilotState, StageState
 from pilot.planning.model import Pilot
+
+
+def excluding(session: Session, pilot: Pilot) -> Callable[[int], Exclusions]:
+    """``exclusions`` of every stage of ``pilot`` by its number, for whoever checks a whole plan."""
+    return lambda stage_number: exclusions(session, pilot, stage_number)
 
 
 def exclusions(session: Session, pilot: Pilot, stage_number: int) -> Exclusions:

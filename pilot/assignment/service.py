@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from experiments.design.balance import BalanceRow, balance
 from pilot.access.model import User
 from pilot.assignment.errors import SeedsAlreadyMade, SpecimenAfterSeal, TooLittleEntropy
+from pilot.assignment.exclusions import exclusions
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry, SealedSeed
 from pilot.assignment.preparing import PreparedDraw, homes_of_the_drawn, record_of, require_unmoved
 from pilot.assignment.preparing import prepare_draw as prepare_draw
@@ -100,7 +101,7 @@ def specimen(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, s
     if PilotState(pilot.state) not in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED):
         raise SpecimenAfterSeal(pilot=pilot.code)
     plan = draft_plan(pilot)
-    design = design_of(session, lake, plan, stage_number)
+    design = design_of(session, lake, plan, stage_number, excluded=exclusions(session, pilot, stage_number))
     seed = sha256_hex(f"specimen/{plan.pilot}/{stage_number}/{seed_text}")
     design = design_from(plan, stage_number, design.candidates, salt=seed)
     homes = homes_of_the_drawn(plan, design)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pilot.access.permissions import Permission
+from pilot.assignment.exclusions import excluding
 from pilot.cli.console import phrase
 from pilot.cli.context import Context, read_json
 from pilot.cli.presenters import Figures
@@ -73,9 +74,10 @@ def show(context: Context) -> None:
 def check(context: Context) -> None:
     console, lake = context.console, Lake(context.settings)
     with context.database.reading() as session:
-        plan = draft_plan(pilot_by_code(session, context.options.pilot))
+        pilot = pilot_by_code(session, context.options.pilot)
+        plan, excluded = draft_plan(pilot), excluding(session, pilot)
         figures = Figures(context.settings.language, network(session).currency)
-        seen = [smallest_effect(session, lake, plan, stage.number) for stage in plan.stages]
+        seen = [smallest_effect(session, lake, plan, n, excluded=excluded(n)) for n in (s.number for s in plan.stages)]
     for visible in seen:
         _say_visible(context, visible, figures)
     console.answer([_visible_document(visible) for visible in seen])
@@ -109,7 +111,8 @@ def submit(context: Context) -> None:
     with context.database.reading() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         context.actor(session, Permission.PILOT_SUBMIT, pilot)
-        checked = planning.check_submission(session, pilot, lake=Lake(context.settings))
+        lake, excluded = Lake(context.settings), excluding(session, pilot)
+        checked = planning.check_submission(session, pilot, lake=lake, excluded=excluded)
     with context.database.unit_of_work() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         actor = context.actor(session, Permission.PILOT_SUBMIT, pilot)
@@ -145,7 +148,8 @@ def change_sealed(context: Context) -> None:
     with context.database.reading() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         context.actor(session, Permission.PILOT_AMEND, pilot)
-        checked = planning.check_amendment(session, pilot, document=document, lake=Lake(context.settings))
+        lake, excluded = Lake(context.settings), excluding(session, pilot)
+        checked = planning.check_amendment(session, pilot, document=document, lake=lake, excluded=excluded)
     with context.database.unit_of_work() as session:
         pilot = pilot_by_code(session, context.options.pilot)
         actor = context.actor(session, Permission.PILOT_AMEND, pilot)

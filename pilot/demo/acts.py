@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pilot.access.model import User
+from pilot.assignment.exclusions import excluding
 from pilot.assignment.queries import assignment_of
 from pilot.database import Database
 from pilot.demo.people import ANALYST, EXECUTIVE, MANAGER, Account
@@ -74,7 +75,8 @@ class Cast:
 
     def submit(self, code: str, *, now: datetime) -> None:
         with self.database.reading() as session:
-            checked = planning.check_submission(session, pilot_by_code(session, code), lake=self.lake)
+            pilot = pilot_by_code(session, code)
+            checked = planning.check_submission(session, pilot, lake=self.lake, excluded=excluding(session, pilot))
         with self.database.unit_of_work() as session:
             pilot = pilot_by_code(session, code)
             planning.submit(session, pilot, checked=checked, actor=self.people[MANAGER], now=now)

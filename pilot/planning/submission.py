@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ from pilot.programs import queries as programs
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
+    from pilot.planning.candidates import Exclusions
+
+
+Excluding = Callable[[int], "Exclusions"]  # stage number → what earlier stages and other pilots hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +34,20 @@ class CheckedPlan:
     last_started: int
 
 
-def check_submission(session: Session, pilot: Pilot, *, lake: Lake) -> CheckedPlan:
+def check_submission(session: Session, pilot: Pilot, *, lake: Lake, excluded: Excluding) -> CheckedPlan:
     """Check the draft as it would be submitted now. Reads only, and may take long: call it in ``database.reading()``.
 
-    Raises ``NotADraft``, what ``rules`` refuse, and what the network or the draw cannot carry out.
+    ``excluded`` is ``assignment.exclusions`` of this pilot: stores that are taken cannot be drawn. Raises
+    ``NotADraft``, what ``rules`` refuse, and what the network or the draw cannot carry out.
     """
-    return _checked(session, pilot, draft_to_submit(session, pilot), lake)
+    return _checked(session, pilot, draft_to_submit(session, pilot), lake, excluded)
 
 
-def check_amendment(session: Session, pilot: Pilot, *, document: dict[str, Any], lake: Lake) -> CheckedPlan:
+def check_amendment(
+    session: Session, pilot: Pilot, *, document: dict[str, Any], lake: Lake, excluded: Excluding
+) -> CheckedPlan:
     """The same for an amendment. Raises ``NotSealed`` before the first seal, ``UnchangedPlan``, and what is refused."""
-    return _checked(session, pilot, amendment_to_submit(session, pilot, document), lake)
+    return _checked(session, pilot, amendment_to_submit(session, pilot, document), lake, excluded)
 
 
 def draft_to_submit(session: Session, pilot: Pilot) -> Plan:
@@ -56,6 +64,17 @@ def amendment_to_submit(session: Session, pilot: Pilot, document: dict[str, Any]
     if plan.model_copy(update={"revision": in_force.revision}) == in_force:
         raise UnchangedPlan(pilot=pilot.code)
     return plan
+
+
+def as_submitted(session: Session, pilot: Pilot, draft: Plan) -> Plan:
+    """``draft`` as its next version would be, whether it makes sense or not: numbered, with today's offers and rules.
+
+    Raises ``VariantNotInProgram``.
+    """
+    submitted = select(func.count()).select_from(PlanVersion).where(PlanVersion.pilot_id == pilot.id)
+    number = 1 + (session.scalar(submitted) or 0)
+    in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
+    return draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
 
 
 def require_checked(pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
@@ -93,23 +112,20 @@ def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
     return tuple(sorted(found, key=lambda offer: offer.code))
 
 
-def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake) -> CheckedPlan:
+def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake, excluded: Excluding) -> CheckedPlan:
     from pilot.planning.designer import require_design  # the engine is loaded where it is used
 
     for stage in plan.stages:
         if stage.number > pilot.last_started:
-            require_design(session, lake, plan, stage.number)
+            require_design(session, lake, plan, stage.number, excluded=excluded(stage.number))
     return CheckedPlan(plan.hash(), pilot.last_started)
 
 
 def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:
-    submitted = select(func.count()).select_from(PlanVersion).where(PlanVersion.pilot_id == pilot.id)
-    number = 1 + (session.scalar(submitted) or 0)
-    in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
-    plan = draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
+    plan = as_submitted(session, pilot, draft)
     rules.require_sense(plan)
-    if in_force is not None:
-        require_started_stages_untouched(in_force, plan, last_started=pilot.last_started)
+    if pilot.plan_hash:
+        require_started_stages_untouched(sealed_plan(session, pilot), plan, last_started=pilot.last_started)
     return plan
 
 

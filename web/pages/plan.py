@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from pilot.access.permissions import Permission
-from pilot.assignment.exclusions import exclusions
+from pilot.assignment.exclusions import excluding, exclusions
 from pilot.assignment.service import specimen
 from pilot.errors import PilotError
 from pilot.governance import service as governance
@@ -63,7 +63,8 @@ def amend(pilot: Pilot) -> ResponseReturnValue:
         reason, now = forms.text("reason", _("Reason")), settings().now()
         with before_the_transaction() as reading:
             found = queries.pilot(reading, code)
-            checked = service.check_amendment(reading, found, document=document, lake=Lake(settings()))
+            lake, excluded = Lake(settings()), excluding(reading, found)
+            checked = service.check_amendment(reading, found, document=document, lake=lake, excluded=excluded)
         pilot = queries.pilot(session(), code)
         service.amend(session(), pilot, document=document, reason=reason, checked=checked, actor=actor(), now=now)
     except PilotError as error:
@@ -79,7 +80,9 @@ def submit(pilot: Pilot) -> ResponseReturnValue:
     code = pilot.code
     try:
         with before_the_transaction() as reading:
-            checked = service.check_submission(reading, queries.pilot(reading, code), lake=Lake(settings()))
+            found = queries.pilot(reading, code)
+            lake, excluded = Lake(settings()), excluding(reading, found)
+            checked = service.check_submission(reading, found, lake=lake, excluded=excluded)
         pilot = queries.pilot(session(), code)
         service.submit(session(), pilot, checked=checked, actor=actor(), now=settings().now())
     except PilotError as error:

@@ -139,6 +139,16 @@ def test_a_specimen_is_marked_stores_nothing_and_follows_from_its_words(session:
     assert session.scalar(select(SealedSeed.id)) is None
 
 
+def test_a_specimen_deals_only_what_the_binding_draw_could(session: Session, database: Database) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    half = [a_stage(units=["S01", "S02", "S03", "S04", "S05", "S06", "S07"])]
+    taken = drawn(session, lake, sealed(session, lake, alpha="0.3", mechanism={"kind": "complete"}, stages=half))
+    later = a_pilot(session, code="points-2", alpha="0.3")
+    shown = specimen(session, later, 1, lake=lake, seed_text="a")
+    assert not {row.unit for row in shown.replayed.rows} & set(queries.assignment_of(session, taken))
+
+
 def test_a_stage_is_drawn_once_and_only_before_it_starts(session: Session, database: Database) -> None:
     a_network(session)
     lake = a_lake(database.settings)

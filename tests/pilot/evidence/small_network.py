@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
+from pilot.assignment.exclusions import excluding
 from pilot.assignment.queries import assignment_of, draw_of, stores_by_unit
 from pilot.database import Database
 from pilot.evidence.model import FrozenReport
@@ -133,13 +134,18 @@ class SmallNetwork:
 
     def submit(self, code: str = CODE, on: date = START - timedelta(days=4)) -> None:
         manager = self.person("manager")
-        checked = self.read(lambda s, p: planning.check_submission(s, p, lake=self.lake), code)
+        checked = self.read(
+            lambda s, p: planning.check_submission(s, p, lake=self.lake, excluded=excluding(s, p)), code
+        )
         self.act(lambda s, p: planning.submit(s, p, checked=checked, actor=manager, now=day_at(on)), code)
 
     def amend(self, document: dict[str, Any], reason: str, *, on: date, code: str = CODE) -> None:
         """The manager changes the plan in force to ``document``."""
         manager = self.person("manager")
-        checked = self.read(lambda s, p: planning.check_amendment(s, p, document=document, lake=self.lake), code)
+        checked = self.read(
+            lambda s, p: planning.check_amendment(s, p, document=document, lake=self.lake, excluded=excluding(s, p)),
+            code,
+        )
         self.act(
             lambda s, p: planning.amend(
                 s, p, document=document, reason=reason, checked=checked, actor=manager, now=day_at(on)

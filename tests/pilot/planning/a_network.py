@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
+from pilot.assignment.exclusions import excluding
 from pilot.network.model import Customer, Network, Region, Segment, Store
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
 from pilot.planning.model import Pilot, PlanVersion
@@ -120,13 +121,13 @@ def a_pilot(session: Session, owner: User | None = None, *, code: str = "points-
 
 def submitted(session: Session, pilot: Pilot, lake: Lake) -> PlanVersion:
     """The draft checked and submitted by its owner."""
-    checked = check_submission(session, pilot, lake=lake)
+    checked = check_submission(session, pilot, lake=lake, excluded=excluding(session, pilot))
     return submit(session, pilot, checked=checked, actor=session.get_one(User, pilot.owner_id), now=NOW)
 
 
 def amended(session: Session, pilot: Pilot, lake: Lake, document: dict[str, Any], reason: str) -> PlanVersion:
     """The plan in force changed to ``document`` by its owner."""
-    checked = check_amendment(session, pilot, document=document, lake=lake)
+    checked = check_amendment(session, pilot, document=document, lake=lake, excluded=excluding(session, pilot))
     actor = session.get_one(User, pilot.owner_id)
     return amend(session, pilot, document=document, reason=reason, checked=checked, actor=actor, now=NOW)
 

@@ -7,16 +7,22 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from pilot.assignment.exclusions import excluding
 from pilot.database import Database
 from pilot.network.model import Store
 from pilot.outcomes.lake import Lake
 from pilot.planning.errors import DesignRefused, DesignRefusedManyLooks, MechanismDoesNotFit, TooLittleHistory
-from pilot.planning.service import check_submission
+from pilot.planning.model import Pilot
+from pilot.planning.submission import CheckedPlan, check_submission
 from tests.pilot.planning.a_network import a_lake, a_network, a_pilot, a_stage
 
 COMPLETE: dict[str, Any] = {"mechanism": {"kind": "complete"}}
 STRATIFIED: dict[str, Any] = {"mechanism": {"kind": "stratified"}}
 NORTH = ["region:NORTH"]  # six stores
+
+
+def check(session: Session, pilot: Pilot, lake: Lake) -> CheckedPlan:
+    return check_submission(session, pilot, lake=lake, excluded=excluding(session, pilot))
 
 
 @pytest.fixture
@@ -54,18 +60,18 @@ def test_a_network_that_cannot_tell_is_refused(
 ) -> None:
     pilot = a_pilot(network, **changes)
     with pytest.raises(error, match=says):
-        check_submission(network, pilot, lake=a_lake(database.settings))
+        check(network, pilot, a_lake(database.settings))
 
 
 def test_an_empty_lake_is_too_little_history(network: Session, database: Database) -> None:
     with pytest.raises(TooLittleHistory):
-        check_submission(network, a_pilot(network), lake=Lake(database.settings))
+        check(network, a_pilot(network), Lake(database.settings))
 
 
 def test_a_network_whose_stores_have_all_closed_has_nobody_to_draw(network: Session, database: Database) -> None:
     network.execute(update(Store).values(closed_on=date(2026, 3, 1)))
     with pytest.raises(MechanismDoesNotFit):
-        check_submission(network, a_pilot(network), lake=a_lake(database.settings))
+        check(network, a_pilot(network), a_lake(database.settings))
 
 
 @pytest.mark.parametrize("code", ["Köln-1", "магазин", "店1", "S 01, Mitte", 'S"01', "a/b:c#d"])
@@ -73,4 +79,4 @@ def test_a_store_may_be_called_anything(network: Session, database: Database, co
     network.execute(update(Store).where(Store.code == "S05").values(code=code))
     units = [code if n == 5 else f"S{n:02d}" for n in range(1, 13)]
     pilot = a_pilot(network, stages=[a_stage(units=units)])
-    assert check_submission(network, pilot, lake=a_lake(database.settings)).last_started == 0
+    assert check(network, pilot, a_lake(database.settings)).last_started == 0

@@ -6,13 +6,18 @@ import pytest
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
+from pilot.assignment.exclusions import excluding
 from pilot.database import Database
 from pilot.network.service import save_segment
 from pilot.planning import service
-from pilot.planning.errors import NotADraft, PlanMovedOn
+from pilot.planning.errors import MechanismDoesNotFit, NotADraft, PlanMovedOn
 from pilot.planning.model import Pilot, PilotState
+from pilot.planning.queries import draft_plan
+from pilot.planning.rules import problems
+from pilot.planning.submission import as_submitted
 from pilot.programs.queries import program
 from pilot.programs.service import set_offer
+from tests.pilot.assignment.a_drawn_pilot import drawn, sealed
 from tests.pilot.planning.a_network import NOW, a_document, a_lake, a_network, a_pilot, a_stage, signed, submitted
 
 
@@ -39,7 +44,7 @@ def test_a_plan_that_changed_while_it_was_checked_is_sent_again(
     lake = a_lake(database.settings)
     pilot = a_pilot(session)
     owner = session.get_one(User, pilot.owner_id)
-    checked = service.check_submission(session, pilot, lake=lake)
+    checked = service.check_submission(session, pilot, lake=lake, excluded=excluding(session, pilot))
     change(session, pilot, owner)
     with pytest.raises(PlanMovedOn, match="points-1"):
         service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
@@ -52,7 +57,7 @@ def test_a_plan_is_submitted_once_however_often_it_was_checked(session: Session,
     lake = a_lake(database.settings)
     pilot = a_pilot(session)
     owner = session.get_one(User, pilot.owner_id)
-    checked = service.check_submission(session, pilot, lake=lake)
+    checked = service.check_submission(session, pilot, lake=lake, excluded=excluding(session, pilot))
     service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
     with pytest.raises(NotADraft):
         service.submit(session, pilot, checked=checked, actor=owner, now=NOW)
@@ -69,7 +74,7 @@ def test_a_stage_that_started_while_an_amendment_was_checked_is_not_amended(
     service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
     service.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
     later = a_document(stages=[a_stage(), a_stage(2, weeks=12)])
-    checked = service.check_amendment(session, pilot, document=later, lake=lake)
+    checked = service.check_amendment(session, pilot, document=later, lake=lake, excluded=excluding(session, pilot))
     pilot.draw(1)
     service.start_stage(session, pilot, 1, approvals=proofs, actor=executive, now=NOW)
     with pytest.raises(PlanMovedOn):
@@ -82,3 +87,21 @@ def test_a_stage_that_started_while_an_amendment_was_checked_is_not_amended(
             actor=session.get_one(User, pilot.owner_id),
             now=NOW,
         )
+
+
+def test_a_draft_that_names_segments_is_shown_as_it_would_be_submitted(session: Session, database: Database) -> None:
+    a_network(session)
+    pilot = a_pilot(session, segments=["young"])
+    shown = as_submitted(session, pilot, draft_plan(pilot))
+    assert problems(draft_plan(pilot)), "the draft itself holds neither offers nor segment rules yet"
+    assert problems(shown) == ()
+    assert shown.text() == submitted(session, pilot, a_lake(database.settings)).text
+
+
+def test_stores_that_another_pilot_holds_do_not_count_for_a_submission(session: Session, database: Database) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    drawn(session, lake, sealed(session, lake))
+    late = a_pilot(session, code="points-2")
+    with pytest.raises(MechanismDoesNotFit):
+        submitted(session, late, lake)
