@@ -10,7 +10,7 @@ date or its ISO text, ``p {p:p}`` for a p-value with its relation. A translator 
 import gettext
 import math
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -58,6 +58,12 @@ class Message:
         """The message that ``to_dict`` stored; a value may itself be a message."""
         values = {k: cls.from_dict(v) if isinstance(v, Mapping) else v for k, v in stored["values"].items()}
         return cls(stored["code"], stored["template"], values)
+
+
+def listed(messages: Iterable[Message]) -> Message:
+    """The messages as one, with commas between them; a dash where there are none."""
+    values = {f"_{number}": message for number, message in enumerate(messages)}
+    return Message("list", ", ".join(f"{{{name}}}" for name in values) or "–", values)
 
 
 class SpokenMessage(Protocol):

@@ -71,7 +71,8 @@ def money(minor: float, currency: str, *, cents: bool = True) -> str:
     amount = minor / 10**digits
     if cents or digits == 0:
         return numbers.format_currency(amount, currency, locale=_locale())
-    return numbers.format_currency(round(amount), currency, "¤#,##0", _locale(), currency_digits=False)
+    pattern = str(_locale().currency_formats["standard"].pattern).replace(".00", "")
+    return numbers.format_currency(round(amount), currency, pattern, _locale(), currency_digits=False)
 
 
 def p_value(value: float | None) -> str:

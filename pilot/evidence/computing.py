@@ -31,6 +31,7 @@ from pilot.network.model import Customer
 from pilot.network.queries import network
 from pilot.outcomes import history
 from pilot.planning.errors import WindowStillOpen
+from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Pilot, Stage, StageState
 from pilot.planning.plan import Plan, StagePlan
 from pilot.planning.queries import business_day, plan_of
@@ -133,7 +134,7 @@ def _require_look(pilot: Pilot, stage: Stage, planned: StagePlan, *, exploratory
     if not exploratory and stage.looks_taken >= planned.looks:
         raise LookBeyondPlan(stage=stage.number, pilot=pilot.code, looks=planned.looks)
     if stage.state not in allowed:
-        raise StageNotRunning(stage=stage.number, pilot=pilot.code, state=str(stage.state))
+        raise StageNotRunning(stage=stage.number, pilot=pilot.code, state=in_words(stage.state))
 
 
 def _require_observed(

@@ -31,6 +31,7 @@ from pilot.notices.service import notify
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
 from pilot.planning.errors import NoLookLeft, OwnPlan, ReasonMissing
+from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof, ProofKind
@@ -73,7 +74,7 @@ def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, 
     require(actor, Permission.PLAN_SEND_BACK, pilot)
     planning.lock(session, pilot)
     if pilot.state not in (PilotState.SUBMITTED, PilotState.COSIGNED):
-        raise NothingToSign(pilot=pilot.name, state=str(pilot.state))
+        raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
     why = _reason(reason)
     _tell_owner(session, pilot, messages.plan_sent_back(pilot.name, actor.name, why), now)
     planning.send_back(session, pilot, reason=why, actor=actor, now=now)
@@ -191,7 +192,7 @@ def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, ac
     planning.lock(session, pilot)
     plan_hash = latest_hash(session, pilot)
     if pilot.state != (PilotState.SUBMITTED if is_cosign else PilotState.COSIGNED) or plan_hash is None:
-        raise NothingToSign(pilot=pilot.name, state=str(pilot.state))
+        raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
     if not is_cosign and any(p.kind is ProofKind.COSIGN and p.user_id == actor.id for p in proofs(session, pilot)):
         raise SamePerson(who=actor.name)
     approval = Approval(
@@ -209,7 +210,7 @@ def _stage_at_gate(session: Session, pilot: Pilot, report: FrozenReport) -> tupl
     """
     stage = pilot.stage(report.stage_number)
     if stage.state != StageState.AT_GATE or pilot.state != PilotState.AT_GATE:
-        raise NotAtGate(stage=stage.number, pilot=pilot.name, state=str(stage.state))
+        raise NotAtGate(stage=stage.number, pilot=pilot.name, state=in_words(stage.state))
     wanted = select(FrozenReport).where(
         FrozenReport.pilot_id == pilot.id, FrozenReport.stage_number == report.stage_number
     )

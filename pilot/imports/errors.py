@@ -176,6 +176,7 @@ class TooManyBadRows(BadRows):
 
 class NotStaged(Refused):
     code = "not_staged"
+    marked = ("state",)
     template = N_("Import {run} is {state}, not staged: there is nothing to publish or discard.")
 
 
@@ -186,9 +187,15 @@ class StagingGone(Refused):
 
 class NotWaiting(Refused):
     code = "not_waiting"
+    marked = ("state",)
     template = N_("Row {row} of the quarantine is {state}: only waiting rows can be released or dropped.")
 
 
 class MixedRelease(Refused):
     code = "mixed_release"
     template = N_("Rows of several imports (or none) were chosen. Release the rows of one import at a time.")
+
+
+# The states of imports and of parked rows are English words themselves; here they are marked.
+STATES = (N_("staged"), N_("published"), N_("refused"), N_("unchanged"), N_("discarded"))
+ROW_STATES = (N_("waiting"), N_("released"), N_("dropped"))

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from pilot.planning.errors import IllegalMove
+from pilot.words import N_, Message, listed
 
 
 class PilotState(StrEnum):
@@ -26,6 +27,21 @@ class StageState(StrEnum):
     PASSED = "passed"
     STOPPED = "stopped"
 
+
+_WORDS: dict[str, str] = {
+    PilotState.DRAFT: N_("a draft"),
+    PilotState.SUBMITTED: N_("submitted"),
+    PilotState.COSIGNED: N_("co-signed"),
+    PilotState.SEALED: N_("sealed"),
+    PilotState.DRAWN: N_("drawn"),
+    PilotState.RUNNING: N_("running"),
+    PilotState.AT_GATE: N_("at its gate"),
+    PilotState.ROLLED_OUT: N_("rolled out"),
+    PilotState.STOPPED: N_("stopped"),
+    StageState.PLANNED: N_("planned"),
+    StageState.EXTENDED: N_("extended"),
+    StageState.PASSED: N_("through its gate"),
+}
 
 _P = PilotState
 # The way forward, the way back to the author, and (from the seal on) the way to SUBMITTED: an amendment.
@@ -70,14 +86,19 @@ STARTED = UNDER_WAY | {_S.PASSED, _S.STOPPED}
 def require_move(subject: str, state: PilotState, to: PilotState) -> None:
     """``IllegalMove`` unless the table lets a pilot go from ``state`` to ``to``."""
     if to not in PILOT_MOVES[state]:
-        raise IllegalMove(subject=subject, state=state.value, to=to.value, allowed=_names(PILOT_MOVES[state]))
+        raise IllegalMove(subject=subject, state=in_words(state), to=in_words(to), allowed=_names(PILOT_MOVES[state]))
 
 
 def require_stage_move(subject: str, state: StageState, to: StageState) -> None:
     """``IllegalMove`` unless the table lets a stage go from ``state`` to ``to``."""
     if to not in STAGE_MOVES[state]:
-        raise IllegalMove(subject=subject, state=state.value, to=to.value, allowed=_names(STAGE_MOVES[state]))
+        raise IllegalMove(subject=subject, state=in_words(state), to=in_words(to), allowed=_names(STAGE_MOVES[state]))
 
 
-def _names(states: frozenset[PilotState] | frozenset[StageState]) -> str:
-    return ", ".join(sorted(state.value for state in states)) or "–"
+def in_words(state: PilotState | StageState | str) -> Message:
+    """The state as a sentence names it: “the plan is …”."""
+    return Message(f"state_{state}", _WORDS[state])
+
+
+def _names(states: frozenset[PilotState] | frozenset[StageState]) -> Message:
+    return listed([in_words(state) for state in sorted(states)])

@@ -11,6 +11,7 @@ from pilot.access.model import User
 from pilot.audit import service as audit
 from pilot.planning.amendments import difference
 from pilot.planning.errors import NotADraft, ReasonMissing
+from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
 from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof
@@ -66,7 +67,7 @@ def edit_draft(
     """Replace the draft by ``document`` (right in form; ``rules.problems`` says what is still missing in sense)."""
     lock(session, pilot)
     if pilot.state != PilotState.DRAFT:
-        raise NotADraft(pilot=pilot.code, state=pilot.state)
+        raise NotADraft(pilot=pilot.code, state=in_words(pilot.state))
     plan = with_identity(pilot, document)
     pilot.plan = plan.to_document()
     pilot.name = name or pilot.name

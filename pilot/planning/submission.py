@@ -13,6 +13,7 @@ from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import require_started_stages_untouched
 from pilot.planning.errors import NotADraft, PlanMovedOn, UnchangedPlan, VariantNotInProgram
+from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Pilot, PilotState, PlanVersion
 from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
 from pilot.planning.queries import sealed_plan
@@ -53,7 +54,7 @@ def check_amendment(
 def draft_to_submit(session: Session, pilot: Pilot) -> Plan:
     """The next version that the draft makes: numbered, with the offers and segment rules of this moment."""
     if pilot.state != PilotState.DRAFT:
-        raise NotADraft(pilot=pilot.code, state=pilot.state)
+        raise NotADraft(pilot=pilot.code, state=in_words(pilot.state))
     return _to_submit(session, pilot, Plan.from_document(pilot.plan))
 
 

@@ -20,6 +20,7 @@ from pilot.planning.lifecycle import (
     STATE_BY_STAGE,
     PilotState,
     StageState,
+    in_words,
     require_move,
     require_stage_move,
 )
@@ -74,7 +75,7 @@ def test_a_move_outside_the_table_is_refused_by_name(state: PilotState, to: Pilo
     if to in PILOT_MOVES[state]:
         require_move("p", state, to)
     else:
-        with pytest.raises(IllegalMove, match=f"p is {state} and cannot become {to}"):
+        with pytest.raises(IllegalMove, match=f"p is {in_words(state)} and cannot become {in_words(to)}"):
             require_move("p", state, to)
 
 
