@@ -54,10 +54,13 @@ def unit_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoment
     )
     alternatives = [_of_t(table, regression.inference, Method.REGRESSION_T), *_cr2(table, regression, Method.CR2)]
     stamps = []
-    if table.lost:
+    measured = {row.unit for row in moments}
+    if not measured.issuperset(table.lost):
         stamps.append(Stamp.UNITS_LOST.value)
-        if table.partners:
-            alternatives += _with_partners(plan, metric, moments, variant)
+    if measured.intersection(table.lost):  # there, with nothing to divide by: no such customer is at home there
+        stamps.append(Stamp.UNITS_EMPTY.value)
+    if table.partners:
+        alternatives += _with_partners(plan, metric, moments, variant)
     if regression.x_unit is None:
         stamps.append(Stamp.NO_COVARIATE.value)
     assumption = None

@@ -17,6 +17,7 @@ class Stamp(StrEnum):
     IDENTIFICATION_NOT_TESTED = "identification_not_tested"
     ASSUMES_SAME_EFFECT = "assumes_same_effect"
     UNITS_LOST = "units_lost"
+    UNITS_EMPTY = "units_empty"
     NO_COVARIATE = "no_covariate"
     EXPLORATORY = "exploratory"
 

@@ -35,6 +35,9 @@ STAMPS: dict[Stamp, Message] = {
     Stamp.UNITS_LOST: Message(
         "stamp_lost", N_("Units were lost after the draw and left the headline with their pairs")
     ),
+    Stamp.UNITS_EMPTY: Message(
+        "stamp_empty", N_("Units with nobody to measure here stay out, where units were paired with their partner")
+    ),
     Stamp.NO_COVARIATE: Message("stamp_no_covariate", N_("Not adjusted by the period before the start")),
     Stamp.EXPLORATORY: Message("stamp_exploratory", N_("Exploratory: no decision can rest on it")),
 }
@@ -57,6 +60,7 @@ METHODS: dict[Method, Message] = {
 
 CHECKS: dict[str, Message] = {
     "sample_ratio": Message("check_sample_ratio", N_("Sample ratio")),
+    "rows_per_unit": Message("check_rows_per_unit", N_("Customers per unit")),
     "smallest_p": Message("check_smallest_p", N_("Smallest p-value this draw can give")),
     "balance": Message("check_balance", N_("Balance before the start")),
     "identification": Message("check_identification", N_("Identification rate")),

@@ -285,6 +285,18 @@ def test_a_lost_store_takes_its_pair_along_and_the_other_analysis_stands_beside(
     assert any(w.code == "units_lost" and w.values["units"] == "s007" for w in report.warnings)
 
 
+def test_a_store_without_customers_of_a_segment_is_not_lost_but_stays_out_with_its_pair() -> None:
+    plan = _plan(paired_draw(40))
+    rows = [moments(r.unit, 0, 0, n=0) if r.unit == "s007" else r for r in _rows(plan, n=10)]
+    all_rows = {"store_total": _rows(plan), "purchase_frequency": _rows(plan, n=10)}
+    report = analyze(plan, all_rows, _shares(plan), segments={"couples": {"purchase_frequency": rows}})
+    row = report.row("purchase_frequency", "points", "couples")
+    assert row.estimate is not None
+    assert row.estimate.n_units == 38
+    assert row.stamps == ("exploratory", "units_empty")
+    assert report.row("purchase_frequency", "points").stamps == ()
+
+
 def test_many_lost_units_of_one_arm_raise_the_sample_ratio_alarm() -> None:
     plan = _plan(complete_draw(60))
     treated = [unit for unit, variant in plan.assignment.items() if variant == "points"]

@@ -27,7 +27,7 @@ def test_a_window_may_end_on_the_last_of_a_month_when_every_store_is_closed(
 ) -> None:
     first, last = date(2026, 3, 4), date(2026, 3, 31)
     stage = {"number": 1, "name": "A few", "starts_on": str(first), "weeks": 4}
-    network = SmallNetwork(sqlite_database, tmp_path).running(stages=[stage])
+    network = SmallNetwork(sqlite_database, tmp_path, n_stores=12, customers=2).running(stages=[stage])
     network.load_receipts(SET_UP_ON, last - timedelta(days=1), {}, day_at(last))
     network.load_receipts(last + timedelta(days=1), last + timedelta(days=1), {}, day_at(last + timedelta(days=2)))
     document = compute(network, day_at(last + timedelta(days=2)))

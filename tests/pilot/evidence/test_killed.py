@@ -71,7 +71,7 @@ def n_rows(database: Database, *tables: type[Base]) -> list[int]:
 
 
 def test_a_kill_in_the_middle_of_a_draw_and_of_a_look_leaves_nothing_behind(database: Database, tmp_path: Path) -> None:
-    network = SmallNetwork(database, tmp_path).set_up()
+    network = SmallNetwork(database, tmp_path, n_stores=12, customers=2).set_up()
     network.draft()
     network.submit()
     network.sign()

@@ -46,7 +46,7 @@ def twice(database: Database, act: Callable[[Session], Any]) -> str:
 
 
 def test_every_act_clicked_twice_happens_once(database: Database, tmp_path: Path) -> None:
-    network = SmallNetwork(database, tmp_path).set_up()
+    network = SmallNetwork(database, tmp_path, n_stores=12, customers=2).set_up()
     manager, analyst, executive, second = (network.person(n) for n in ("manager", "analyst", "executive", "second"))
 
     def on_pilot(act: Callable[[Session, Pilot], Any]) -> str:
@@ -93,7 +93,7 @@ def test_every_act_clicked_twice_happens_once(database: Database, tmp_path: Path
 
 
 def test_an_offer_set_twice_at_once_is_one_offer(database: Database, tmp_path: Path) -> None:
-    network = SmallNetwork(database, tmp_path).set_up()
+    network = SmallNetwork(database, tmp_path, n_stores=12, customers=2).set_up()
     with database.unit_of_work() as session:
         more: dict[str, Any] = {"code": "gold", "name": "Gold card", "actor": network.person("manager"), "now": BEFORE}
         add_variant(session, program(session, "card"), **more)

@@ -27,6 +27,12 @@ def a_plan(**changes: Any) -> Plan:
 
 
 @pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    """What a design can see is read from the lake; which database names its stores does not matter."""
+    return sqlite_database
+
+
+@pytest.fixture
 def lake(session: Session, database: Database) -> Lake:
     a_network(session)
     return a_lake(database.settings)
