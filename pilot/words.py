@@ -150,9 +150,8 @@ class _Local(string.Formatter):
         decimals = "." + "0" * len(fraction) if fraction else ""
         if text.endswith("%"):
             return numbers.format_percent(rounded / 100, percent_pattern(self._locale, decimals), self._locale)
-        pattern = f"#,##0{decimals}"
-        signed = f"+{pattern};-{pattern}" if "+" in format_spec else pattern
-        return numbers.format_decimal(rounded, signed, self._locale)
+        sign = "+" if text.startswith("+") else ""
+        return numbers.format_decimal(rounded, f"{sign}#,##0{decimals}", self._locale)
 
 
 @lru_cache(maxsize=16)
