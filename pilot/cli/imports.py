@@ -49,7 +49,7 @@ def take_in(context: Context) -> int:
         return 1
     is_known = run.is_published
     with console.progress(N_("Publishing")), context.acting(Permission.NETWORK_IMPORT) as (session, actor):
-        run = service.publish(session, importer, session.merge(run), actor=actor, now=context.now)
+        run = service.publish(session, importer, session.get_one(ImportRun, run.id), actor=actor, now=context.now)
     with context.database.reading() as session:
         service.remove_staging(session, run)
     _report(context, run, is_known=is_known)

@@ -1,11 +1,12 @@
 """The verbs of an import: stage a file, publish it at once, or discard it; and keep the findings of a refused one."""
 
+import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
@@ -30,6 +31,7 @@ from pilot.imports.rules import Finding
 
 STORED_FINDINGS = 1_000
 _STAGED_FILE = "rows.parquet"
+_ADVISORY_LOCK = 7_162_006  # any constant of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,15 @@ def check_import(
 
 
 def keep_import(session: Session, done: CheckedImport, *, actor: User, now: datetime) -> ImportRun:
-    """Write down what ``check_import`` found, in a short unit of work. A published file comes back as it was."""
+    """Write down what ``check_import`` found, in a short unit of work. A published file comes back as it was.
+
+    Every check has a folder of its own; here it becomes the import's. So the same file may be checked twice at once.
+    """
+    _one_at_a_time(session)
     run = session.scalar(select(ImportRun).where(ImportRun.batch_id == done.batch_id))
     if run is not None and run.is_published:
+        if done.checked is not None:
+            shutil.rmtree(done.checked.staged.parent, ignore_errors=True)
         return run
     if done.checked is None or not done.checked.staged.is_file():
         raise StagingGone(run=done.batch_id[:12])
@@ -112,6 +120,8 @@ def keep_import(session: Session, done: CheckedImport, *, actor: User, now: date
     _keep_findings(session, run, checked.findings)
     _park(session, run, checked)
     session.flush()
+    remove_staging(session, run)
+    checked.staged.parent.rename(staged_file(session, run).parent)
     _log(session, run, "import.staged", actor, now)
     return run
 
@@ -141,6 +151,8 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
     For receipts the lake is written first, under the run's batch id; after a crash between lake and database the next
     call finds the batch in the lake and finishes the database.
     """
+    _one_at_a_time(session)
+    session.refresh(run)  # another process may have been faster with the same file
     if run.is_published:
         return run
     if run.state != RunState.STAGED:
@@ -272,9 +284,8 @@ def _check(
     quarantine: bool,
     progress: Progress | None,
 ) -> CheckedFile:
-    """The staging folder holds the good rows afterwards; it is gone again where the file is refused."""
-    folder = settings_of(session).staging_dir / batch_id
-    shutil.rmtree(folder, ignore_errors=True)
+    """A folder of this check's own holds the good rows afterwards; it is gone again where the file is refused."""
+    folder = settings_of(session).staging_dir / f"{batch_id}.{secrets.token_hex(4)}"
     folder.mkdir(parents=True)
     try:
         context = importer.context(session, now)
@@ -285,6 +296,12 @@ def _check(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return checked
+
+
+def _one_at_a_time(session: Session) -> None:
+    """Until the end of the transaction nobody else keeps or publishes an import; SQLite's write lock does it too."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
 def _run(session: Session, batch_id: str) -> ImportRun:
