@@ -146,12 +146,14 @@ class _Local(string.Formatter):
         rounded = Decimal(text.replace(",", "").rstrip("%"))
         if "e-" in text:
             return numbers.format_scientific(rounded, "0.##E0", self._locale)
-        _, _, fraction = f"{rounded:f}".partition(".")
+        _whole, _mark, fraction = f"{rounded:f}".partition(".")
         decimals = "." + "0" * len(fraction) if fraction else ""
         if text.endswith("%"):
-            return numbers.format_percent(rounded / 100, percent_pattern(self._locale, decimals), self._locale)
-        sign = "+" if text.startswith("+") else ""
-        return numbers.format_decimal(rounded, f"{sign}#,##0{decimals}", self._locale)
+            size = numbers.format_percent(abs(rounded) / 100, percent_pattern(self._locale, decimals), self._locale)
+        else:
+            size = numbers.format_decimal(abs(rounded), f"#,##0{decimals}", self._locale)
+        minus, plus = numbers.get_minus_sign_symbol(self._locale), numbers.get_plus_sign_symbol(self._locale)
+        return {"-": minus, "+": plus}.get(text[0], "") + size
 
 
 @lru_cache(maxsize=16)
