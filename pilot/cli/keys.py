@@ -1,4 +1,4 @@
-"""``pilot key``: API keys of tills and systems; the secret is printed once."""
+"""``pilot key``: API keys of tills and systems, by the wall clock as tills live; the secret is printed once."""
 
 import argparse
 from datetime import timedelta
@@ -49,7 +49,7 @@ def show_all(context: Context) -> None:
 
 
 def make(context: Context) -> None:
-    options = context.options
+    options, now = context.options, context.settings.wall_clock()
     with context.database.unit_of_work() as session:
         stores = [store_by_code(session, code).code for code in options.store]
         key, secret = api_keys.create_api_key(
@@ -57,9 +57,9 @@ def make(context: Context) -> None:
             name=options.name,
             scopes=[Scope(scope) for scope in options.scope or [Scope.ASSIGNMENTS_READ]],
             store_codes=stores,
-            expires_at=context.now + timedelta(days=options.days) if options.days else None,
+            expires_at=now + timedelta(days=options.days) if options.days else None,
             actor=ACTOR,
-            now=context.now,
+            now=now,
         )
     _show_secret(context, key, secret)
 
@@ -67,14 +67,15 @@ def make(context: Context) -> None:
 def rotate(context: Context) -> None:
     with context.database.unit_of_work() as session:
         old = key_by_code(session, context.options.code)
-        key, secret = api_keys.rotate_api_key(session, old, actor=ACTOR, now=context.now)
+        key, secret = api_keys.rotate_api_key(session, old, actor=ACTOR, now=context.settings.wall_clock())
     context.console.say(N_("{old} works for another 24 hours."), old=old.code)
     _show_secret(context, key, secret)
 
 
 def revoke(context: Context) -> None:
     with context.database.unit_of_work() as session:
-        key = api_keys.revoke_api_key(session, key_by_code(session, context.options.code), actor=ACTOR, now=context.now)
+        old = key_by_code(session, context.options.code)
+        key = api_keys.revoke_api_key(session, old, actor=ACTOR, now=context.settings.wall_clock())
     context.console.say(N_("{key} has ended."), key=key.code)
     context.console.answer(_document(context, key))
 
@@ -88,7 +89,7 @@ def _show_secret(context: Context, key: ApiKey, secret: str) -> None:
 
 
 def _is_live(context: Context, key: ApiKey) -> bool:
-    return api_keys.is_live(key, context.now)
+    return api_keys.is_live(key, context.settings.wall_clock())
 
 
 def _document(context: Context, key: ApiKey) -> dict[str, object]:

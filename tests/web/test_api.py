@@ -13,6 +13,9 @@ from pilot.access.model import ApiKey, User
 from pilot.access.permissions import Scope
 from pilot.database import Database
 from pilot.settings import Settings
+from tests.web.conftest import post
+from tests.web.house import PASSWORD
+from web.app import create_app
 
 MakeKey = Callable[..., str]
 
@@ -98,3 +101,22 @@ def test_the_description_names_the_look_up_its_key_and_its_refusals(client: Flas
 
 def test_a_session_is_no_way_into_the_api(as_person: Callable[[str], FlaskClient]) -> None:
     assert as_person("admin").get("/api/v1/assignments?store=S01").status_code == 401
+
+
+def test_keys_live_by_the_wall_clock_where_the_installation_s_clock_stands_still(house_settings: Settings) -> None:
+    stands_still = house_settings.wall_clock() - timedelta(days=400)
+    app = create_app(house_settings.model_copy(update={"fixed_now": stands_still}))
+    admin, till = app.test_client(), app.test_client()
+    post(admin, "/sign-in", {"email": "admin@example.org", "password": PASSWORD})
+    tomorrow = (house_settings.wall_clock() + timedelta(days=1)).date().isoformat()
+    first = secret_in(post(admin, "/keys/", {"name": "Tills", "expires_on": tomorrow}).text)
+    second = secret_in(post(admin, "/keys/tills/rotate", page="/keys/").text)
+    assert [ask(till, secret, store="S01").status_code for secret in (first, second)] == [200, 200]
+    assert "works for another 24 hours; revoke it to end it at once" in admin.get("/keys/").text
+    post(admin, "/keys/tills/revoke", page="/keys/")
+    assert [ask(till, secret, store="S01").status_code for secret in (first, second)] == [401, 200]
+    app.extensions["pilot_database"].dispose()
+
+
+def secret_in(page: str) -> str:
+    return page.split('id="secret">', 1)[1].split("<", 1)[0]

@@ -1,4 +1,4 @@
-"""API keys of tills and systems: what they may ask, for which stores, until when."""
+"""API keys of tills and systems: what they may ask, for which stores, until when (by the wall clock, as tills live)."""
 
 from datetime import UTC, datetime, time
 
@@ -24,7 +24,7 @@ pages = Blueprint("keys", __name__, url_prefix="/keys")
 def _page(error: str | None = None) -> str:
     found = session().scalars(select(ApiKey).order_by(ApiKey.created_at.desc())).all()
     stores = session().scalars(select(Store).order_by(Store.code)).all()
-    return render_template("keys/show_all.html", keys=found, stores=stores, error=error, now=settings().now())
+    return render_template("keys/show_all.html", keys=found, stores=stores, error=error, now=settings().wall_clock())
 
 
 @pages.get("/")
@@ -46,7 +46,7 @@ def create() -> ResponseReturnValue:
             store_codes=forms.several("stores"),
             expires_at=datetime.combine(until, time.max, UTC) if until else None,
             actor=actor(),
-            now=settings().now(),
+            now=settings().wall_clock(),
         )
     except PilotError as error:
         roll_back()
@@ -57,14 +57,14 @@ def create() -> ResponseReturnValue:
 @pages.post("/<key>/rotate")
 @requires(Permission.KEY_MANAGE, of="key")
 def rotate(key: ApiKey) -> ResponseReturnValue:
-    """Another secret under the same name and rights; the old one stops working."""
-    fresh, secret = api_keys.rotate_api_key(session(), key, actor=actor(), now=settings().now())
+    """Another secret under the same name and rights; the old one works for another 24 hours."""
+    fresh, secret = api_keys.rotate_api_key(session(), key, actor=actor(), now=settings().wall_clock())
     return render_template("keys/secret.html", key=fresh, secret=secret)
 
 
 @pages.post("/<key>/revoke")
 @requires(Permission.KEY_MANAGE, of="key")
 def revoke(key: ApiKey) -> ResponseReturnValue:
-    api_keys.revoke_api_key(session(), key, actor=actor(), now=settings().now())
+    api_keys.revoke_api_key(session(), key, actor=actor(), now=settings().wall_clock())
     flash(_("The key %(name)s no longer works.", name=key.name), "success")
     return redirect(url_for("keys.show_all"))
