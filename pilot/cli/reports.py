@@ -1,7 +1,6 @@
 """``pilot report`` and ``pilot decide``: freeze a look, read it, choose."""
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -15,6 +14,7 @@ from pilot.cli.verbs import Verbs
 from pilot.errors import NotFound
 from pilot.evidence import service as evidence
 from pilot.evidence.document import read_document
+from pilot.evidence.export import exported
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.truths import load_truths
 from pilot.governance import service as governance
@@ -130,7 +130,7 @@ def _show_report(context: Context, report: FrozenReport) -> None:
         look=report.look,
         choice=report.recommendation,
     )
-    context.console.answer({"report": report.code, "hash": report.hash, "document": json.loads(report.document)})
+    context.console.answer({"report": report.code, "hash": report.hash, "document": exported(report.document)})
 
 
 def _row(row: "ReportRow", figures: Figures) -> tuple[str, ...]:

@@ -1,0 +1,45 @@
+"""What leaves the house of a report: the frozen document without cells of fewer than five customers."""
+
+import json
+from typing import Any
+
+from experiments.measure.metrics import MetricLevel, metric_from_code
+
+FEWEST_CUSTOMERS = 5
+_NAMES = ("unit", "variant", "stratum")
+_KEPT = (
+    "metric", "metric_unit", "level", "role", "direction", "variant", "segment", "stamps", "assumption", "refusal",
+    "leads",
+)  # fmt: skip
+
+
+def exported(text: str) -> dict[str, Any]:
+    """The document that ``text`` holds, for export: small cells keep their names and say ``suppressed``.
+
+    A cell is a unit or an arm of a customer metric in ``moments``, or a row of the report; its customers are ``n`` and
+    ``n_rows``. The frozen text, and its hash, stay as they are.
+    """
+    document: dict[str, Any] = json.loads(text)
+    document["moments"] = {
+        code: [_cell(row) if _counts_customers(code, row) else row for row in rows]
+        for code, rows in document["moments"].items()
+    }
+    document["analysis"]["rows"] = [_row(row) for row in document["analysis"]["rows"]]
+    return document
+
+
+def _counts_customers(code: str, row: dict[str, Any]) -> bool:
+    return "variant" in row or metric_from_code(code).level is MetricLevel.CUSTOMER
+
+
+def _cell(row: dict[str, Any]) -> dict[str, Any]:
+    if not 0 < row["n"] < FEWEST_CUSTOMERS:
+        return row
+    return {name: row[name] for name in _NAMES if name in row} | {"suppressed": True}
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    estimate = row["estimate"]
+    if row["level"] != MetricLevel.CUSTOMER or estimate is None or estimate["n_rows"] >= FEWEST_CUSTOMERS:
+        return row
+    return {name: row[name] for name in _KEPT} | {"estimate": None, "suppressed": True}
