@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -36,21 +37,20 @@ def upload(client: FlaskClient, kind: str, name: str, content: bytes):  # type: 
     return post(client, "/imports/", {"kind": kind, "file": (BytesIO(content), name)})
 
 
-def form_of(page: str) -> dict[str, str]:
+def form_of(page: str) -> dict[str, Any]:
     """The values that a page's form would send as it stands."""
-    fields = {}
+    fields: dict[str, Any] = {}
     for tag in re.findall(r"<input[^>]*>", page):
         name, value = re.search(r' name="([^"]+)"', tag), re.search(r' value="([^"]*)"', tag)
         is_box = 'type="checkbox"' in tag or 'type="radio"' in tag
         if name and not (is_box and " checked" not in tag):
             fields[name.group(1)] = value.group(1) if value else ""
     for name, more, options in re.findall(r'<select[^>]*?name="([^"]+)"([^>]*)>(.*?)</select>', page, re.DOTALL):
-        if " multiple" in more and " selected" not in options:
-            continue
-        chosen = re.search(r'<option value="([^"]*)" selected', options) or re.search(
-            r'<option value="([^"]*)"', options
-        )
-        fields[name] = chosen.group(1) if chosen else ""
+        selected = re.findall(r'<option value="([^"]*)" selected', options)
+        if " multiple" in more:
+            fields[name] = selected
+        else:
+            fields[name] = (selected or re.findall(r'<option value="([^"]*)"', options) or [""])[0]
     return fields
 
 
@@ -360,3 +360,40 @@ def test_a_demonstration_says_so_on_every_page(house_settings: Settings) -> None
 
 def test_the_page_about_the_demonstration_is_there_in_a_demonstration_only(as_person: SignIn) -> None:
     assert as_person("manager").get("/demonstration/").status_code == 404
+
+
+def test_the_decision_page_shows_the_rules_and_guardrails_before_and_after_the_decision(as_person: SignIn) -> None:
+    waiting = as_person("executive").get("/pilots/points/decision").text
+    assert "Why this recommendation" in waiting
+    assert '<span class="badge tone-good">Met</span>' in waiting
+    assert "Guardrails" in waiting
+    sentence = waiting.split('<p class="verdict">', 1)[1].split("</p>", 1)[0]
+    form = {"choice": "approve", "reason": "It pays."}
+    for name in ("executive", "second"):
+        post(as_person(name), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
+    decided = as_person("executive").get("/pilots/points/decision").text
+    assert "Why this recommendation" in decided
+    assert sentence in decided
+
+
+def test_an_executive_who_has_chosen_reads_that_one_more_is_needed(as_person: SignIn) -> None:
+    form = {"choice": "approve", "reason": "It pays."}
+    post(as_person("executive"), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
+    assert "you have said so, one more is needed" in as_person("executive").get("/pilots/points/decision").text
+    assert "two executives; 1 so far" in as_person("second").get("/pilots/points/decision").text
+
+
+def test_only_the_leading_row_is_called_better_and_guardrails_hold_or_not(as_person: SignIn) -> None:
+    page = as_person("auditor").get("/pilots/points/reports/points-1-1").text
+    effects = page.split('<table class="table table-vcenter effects', 1)[1].split("</table>", 1)[0]
+    for row in effects.split("<tbody>")[1:]:
+        said = re.findall(r'<span class="badge tone-\w+">([^<]+)</span>', row)
+        allowed = {"No evidence of a difference", "Better", "Worse"} if ", leads" in row else set()
+        if "Guardrail</dt>" in row and ", leads" not in row:
+            allowed = {"Holds", "Not shown to hold"}
+        assert set(said) <= (allowed or {"No evidence of a difference", "higher", "lower"})
+
+
+def test_the_decision_page_says_when_another_pilot_took_stores_of_the_next_stage(as_person: SignIn) -> None:
+    page = as_person("executive").get("/pilots/points/decision").text
+    assert "are used by another pilot now" in page
