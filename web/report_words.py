@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from experiments.estimate.estimate import Estimate, Method
 from experiments.report import BLOCKING_STAMPS, Stamp
-from pilot.evidence.charts import variant_label
+from pilot.evidence.charts import covariate_label, variant_label
 from pilot.evidence.queries import ReportView, RowView
 from pilot.evidence.recommendation import RuleResult
-from pilot.evidence.sentences import METHODS, RULES, STAMPS
+from pilot.evidence.sentences import METHODS, RULES, STAMPS, check_title
 from pilot.planning.metrics import library_metric
 from pilot.words import translate
 from web import plan_words, presenters
@@ -57,6 +57,7 @@ class ShownRow:
     assumption: str | None
     refusal: str | None
     guardrail: str | None
+    is_guardrail: bool
     truth: str | None
     covers_truth: bool | None
 
@@ -96,6 +97,12 @@ def rule_in_words(report: ReportView, result: RuleResult) -> str:
         about.append(variant_label(report, result.variant))
     sentence = translate(RULES[result.rule])
     return f"{sentence} ({', '.join(about)})" if about else sentence
+
+
+def check_name(check: str) -> str:
+    """The title of a check of the experiment, with the covariate it is about."""
+    title = translate(check_title(check))
+    return f"{title}: {covariate_label(check.split(':', 1)[1])}" if ":" in check else title
 
 
 def _sentence(report: ReportView, row: RowView) -> str:
@@ -148,7 +155,7 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
         role=plan_words.role_of_metric(row.role),
         leads=row.leads,
         # A segment is one of many: its interval does not know that, so it gets no verdict of its own.
-        verdict=_verdict_badge(row.verdict) if row.segment is None else None,
+        verdict=_verdict_badge(row) if row.segment is None else None,
         line=_line(estimate, row, currency) if estimate else None,
         p_adjusted=_adjusted(row),
         gate=_gate(row, currency),
@@ -158,6 +165,7 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
         assumption=translate(row.assumption) if row.assumption else None,
         refusal=translate(row.refusal) if row.refusal else None,
         guardrail=_guardrail(row, currency),
+        is_guardrail=row.role == "guardrail",
         truth=presenters.change(row.truth, row.unit, currency) if row.truth is not None else None,
         covers_truth=row.covers_truth,
     )
@@ -222,13 +230,19 @@ def _guardrail(row: RowView, currency: str) -> str | None:
     return _("A loss of more than %(margin)s is not ruled out (p %(p)s).", **values)
 
 
-def _verdict_badge(verdict: str | None) -> presenters.Badge | None:
-    table = {
-        "better": presenters.Badge(_("Better"), "good"),
-        "worse": presenters.Badge(_("Worse"), "bad"),
-        "no_evidence": presenters.Badge(_("No evidence of a difference"), "neutral"),
-    }
-    return table.get(verdict or "")
+def _verdict_badge(row: RowView) -> presenters.Badge | None:
+    """Better or worse only where the gate reads it; other rows say the direction, or invite nobody to count them."""
+    if row.verdict is None or row.estimate is None:
+        return None
+    if row.non_inferiority is not None and not row.leads:
+        holds = row.non_inferiority.holds
+        return presenters.Badge(_("Holds"), "good") if holds else presenters.Badge(_("Not shown to hold"), "warn")
+    if row.verdict == "no_evidence":
+        return presenters.Badge(_("No evidence of a difference"), "neutral")
+    if row.leads:
+        is_better = row.verdict == "better"
+        return presenters.Badge(_("Better"), "good") if is_better else presenters.Badge(_("Worse"), "bad")
+    return presenters.Badge(_("higher") if row.estimate.effect > 0 else _("lower"), "neutral")
 
 
 def _per(amount: str, metric: str) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+import json
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -14,13 +14,12 @@ from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError
 from pilot.evidence import charts, queries
+from pilot.evidence.export import exported
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
-from pilot.evidence.sentences import check_title
 from pilot.governance import queries as governance_queries
 from pilot.governance import service as governance
 from pilot.governance.model import Choice
-from pilot.governance.queries import Option
 from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.planning import queries as planning
@@ -28,22 +27,12 @@ from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
 from pilot.words import translate
-from web import forms, report_words, subjects
-from web.auth import actor, may, requires
+from web import decision_words, forms, report_words, subjects
+from web.auth import actor, requires
 from web.errors import status_of
-from web.presenters import choice_name, day, neutralised
+from web.presenters import neutralised
 from web.words import _
 from web.work import roll_back, session, settings
-
-
-@dataclass(frozen=True, slots=True)
-class Choosable:
-    """One choice on the decision form."""
-
-    code: str
-    name: str
-    what: str
-
 
 pages = Blueprint("reports", __name__)
 
@@ -84,14 +73,18 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         verdict=report_words.verdict(view),
         rows=report_words.rows(view),
         segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
-        rules=[(rule, report_words.rule_in_words(view, rule)) for rule in view.recommendation.rules],
+        rules=decision_words.rules(view),
         forest=charts.forest_chart(view),
         series_chart=charts.series_chart(view, minor_per_unit=minor) if view.series else None,
         balance_chart=charts.balance_chart(view),
         series=_series_table(view),
         series_unit=library_metric(view.document.series_metric).metric.unit.value,
         balance=[(charts.covariate_label(row.covariate), row) for row in view.document.balance],
-        checks=[(_check(found.check), found) for found in view.document.analysis.diagnostics if _is_news(found)],
+        checks=[
+            (report_words.check_name(found.check), found)
+            for found in view.document.analysis.diagnostics
+            if _is_news(found)
+        ],
         stores={store.code: store.name for store in network.stores(session())},
     )
 
@@ -123,8 +116,9 @@ def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
 @pages.get("/pilots/<pilot>/reports/<report>/document.json")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def document(pilot: Pilot, report: str) -> ResponseReturnValue:
-    """The frozen document itself."""
-    return _file(_of(pilot, report).document, "application/json", f"{report}.json")
+    """The frozen document, without cells of fewer than five customers."""
+    text = json.dumps(exported(_of(pilot, report).document), ensure_ascii=False, sort_keys=True)
+    return _file(text, "application/json", f"{report}.json")
 
 
 @pages.get("/pilots/<pilot>/decision")
@@ -182,7 +176,6 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
     reports = [_of(pilot, one.code) for one in queries.reports_of(session(), pilot)]
     stage = pilot.current_stage if pilot.stages else None
     waiting = reports[0] if reports and stage is not None and stage.state == StageState.AT_GATE else None
-    view = queries.report(session(), waiting.code) if waiting else None
     standing = governance_queries.standing_of(session(), waiting) if waiting else None
     outcome = standing.outcome if standing else None
     return render_template(
@@ -191,40 +184,14 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
         tab="decision",
         error=error,
         report=waiting,
-        view=view,
-        verdict=report_words.verdict(view) if view else [],
         standing=standing,
         is_sent_back=outcome is not None and outcome.choice == Choice.SEND_BACK,
-        choices=_choices(pilot, waiting) if waiting and may(Permission.DECISION_MAKE, pilot) else [],
+        choices=decision_words.choices(pilot, waiting) if waiting else [],
+        taken=decision_words.taken_from(pilot, waiting.stage_number + 1) if waiting else "",
         past=[(one, governance_queries.decisions_of(session(), one)) for one in reports],
+        grounds={one.code: decision_words.of_report(one.code) for one in reports},
         people={user.id: user.name for user in users(session())},
     )
-
-
-def _choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
-    """What an executive may choose, the recommended choice first, with what each does and how many it takes."""
-    plan = planning.plan_of(session(), pilot, report.plan_hash)
-    later = [stage.name for stage in plan.stages if stage.number > report.stage_number]
-    options = [option for option in governance_queries.options(session(), report) if option.is_open]
-    return [
-        Choosable(option.choice.value, choice_name(option.choice), _what_it_does(option, later)) for option in options
-    ]
-
-
-def _what_it_does(option: Option, later: list[str]) -> str:
-    said = {
-        Choice.APPROVE: _("Goes on to: %(next)s.", next=later[0] if later else _("the whole network")),
-        Choice.EXTEND: _("The stage runs on until %(day)s; controls stay controls.", day=day(option.until)),
-        Choice.SEND_BACK: _("The author answers your question; nothing moves until then."),
-        Choice.STOP: _("The pilot ends without a rollout."),
-    }[option.choice]
-    if option.is_recommended:
-        said += " " + _("This is what the report recommends.")
-    if option.is_override:
-        said += " " + _("This goes against the recommendation.")
-    if option.signatures_needed > 1:
-        said += " " + _("It takes two executives; %(n)s so far.", n=option.signatures)
-    return said
 
 
 def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]:
@@ -233,11 +200,6 @@ def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]
     for point in view.series:
         weeks.setdefault(point.week, []).append((charts.variant_label(view, point.variant), point.value))
     return sorted(weeks.items())
-
-
-def _check(check: str) -> str:
-    title = translate(check_title(check))
-    return f"{title}: {charts.covariate_label(check.split(':', 1)[1])}" if ":" in check else title
 
 
 def _is_news(found: Diagnostic) -> bool:

@@ -1,0 +1,150 @@
+"""What an executive reads before and after deciding: the report's grounds, each choice, and stores that got taken."""
+
+from dataclasses import dataclass
+
+from flask_login import current_user
+
+from experiments.report import BLOCKING_STAMPS, Stamp, Status
+from pilot.access.permissions import Permission
+from pilot.assignment.exclusions import exclusions
+from pilot.evidence import queries
+from pilot.evidence.model import FrozenReport
+from pilot.evidence.queries import ReportView
+from pilot.evidence.sentences import STAMPS
+from pilot.governance import queries as governance
+from pilot.governance.model import Choice
+from pilot.governance.queries import Option
+from pilot.planning import queries as planning
+from pilot.planning.candidate_words import StaysOut
+from pilot.planning.candidates import units_of
+from pilot.planning.lifecycle import StageState
+from pilot.planning.model import Pilot
+from pilot.words import translate
+from web import report_words
+from web.auth import may
+from web.presenters import Badge, choice_name, day, whole
+from web.report_words import ShownRow
+from web.words import _
+from web.work import session
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the gate in words, with Met or Not met."""
+
+    badge: Badge
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a decision rests on: the sentences, the rules of the gate, the guardrails, and what warns."""
+
+    sentences: list[str]
+    rules: list[Rule]
+    guardrails: list[ShownRow]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choosable:
+    """One choice on the decision form."""
+
+    code: str
+    name: str
+    what: str
+
+
+def grounds(report: ReportView) -> Grounds:
+    """The report as far as a decision rests on it."""
+    rows = report_words.rows(report)
+    return Grounds(
+        report_words.verdict(report),
+        rules(report),
+        [row for row in rows if row.guardrail or row.is_guardrail],
+        _warnings(report),
+    )
+
+
+def rules(report: ReportView) -> list[Rule]:
+    """Every rule of the gate with its badge."""
+    badges = {True: Badge(_("Met"), "good"), False: Badge(_("Not met"), "bad")}
+    return [Rule(badges[one.passed], report_words.rule_in_words(report, one)) for one in report.recommendation.rules]
+
+
+def _warnings(report: ReportView) -> list[str]:
+    """Stamps that block the rows which a decision reads, and checks that are not in order."""
+    read = [row for row in report.rows if row.segment is None and (row.leads or row.role == "guardrail")]
+    said = [
+        f"{translate(row.title)}: {translate(STAMPS[stamp])}"
+        for row in read
+        for stamp in map(Stamp, row.stamps)
+        if stamp in BLOCKING_STAMPS
+    ]
+    found = [one for one in report.document.analysis.diagnostics if one.status is not Status.OK]
+    return [*said, *(f"{report_words.check_name(one.check)}: {translate(one.message)}" for one in found)]
+
+
+def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
+    """What this person may choose, the recommended choice first, with what each does and how many it takes."""
+    if not may(Permission.DECISION_MAKE, pilot):
+        return []
+    plan = planning.plan_of(session(), pilot, report.plan_hash)
+    later = [stage.name for stage in plan.stages if stage.number > report.stage_number]
+    said_by_me = [
+        one.choice for one in governance.standing_of(session(), report).latest if one.user_id == current_user.id
+    ]
+    return [
+        Choosable(
+            option.choice.value,
+            choice_name(option.choice),
+            _what_it_does(option, later, is_mine=option.choice in said_by_me),
+        )
+        for option in governance.options(session(), report)
+        if option.is_open
+    ]
+
+
+def _what_it_does(option: Option, later: list[str], *, is_mine: bool) -> str:
+    said = {
+        Choice.APPROVE: _("Goes on to: %(next)s.", next=later[0] if later else _("the whole network")),
+        Choice.EXTEND: _("The stage runs on until %(day)s; controls stay controls.", day=day(option.until)),
+        Choice.SEND_BACK: _("The author answers your question; nothing moves until then."),
+        Choice.STOP: _("The pilot ends without a rollout."),
+    }[option.choice]
+    if option.is_recommended:
+        said += " " + _("This is what the report recommends.")
+    if option.is_override:
+        said += " " + _("This goes against the recommendation.")
+    if option.signatures_needed > 1 and is_mine:
+        said += " " + _("It takes two executives; you have said so, one more is needed.")
+    elif option.signatures_needed > 1:
+        said += " " + _("It takes two executives; %(n)s so far.", n=option.signatures)
+    return said
+
+
+def taken_from(pilot: Pilot, stage_number: int) -> str:
+    """How many units a coming stage of the sealed plan has lost to other pilots; empty where it has lost none."""
+    plan = planning.sealed_plan(session(), pilot)
+    later = [stage for stage in plan.stages if stage.number == stage_number]
+    running = {stage.number: stage.state for stage in pilot.stages}
+    if not later or running.get(stage_number, StageState.PLANNED) != StageState.PLANNED:
+        return ""
+    units = units_of(session(), plan, later[0])
+    held = exclusions(session(), pilot, stage_number).stores
+    why = [next((held[s.code] for s in stores if s.code in held), None) for stores in units.values()]
+    if StaysOut.OTHER_PILOT not in why:
+        return ""
+    return _(
+        "Stage %(stage)s was planned with %(planned)s units; %(taken)s of them are used by another pilot now, "
+        "and at most %(free)s are free.",
+        stage=stage_number,
+        planned=whole(len(why) - why.count(StaysOut.TREATED_EARLIER)),
+        taken=whole(why.count(StaysOut.OTHER_PILOT)),
+        free=whole(why.count(None)),
+    )
+
+
+def of_report(code: str) -> Grounds:
+    """The grounds of the frozen report ``code``."""
+    return grounds(queries.report(session(), code))
