@@ -200,8 +200,17 @@ def check_status(status: str) -> Badge:
 
 def choice_name(choice: str) -> str:
     return {
-        "approve": _("Approve"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
+        "approve": _("Advance"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
     }.get(str(choice), str(choice))  # fmt: skip
+
+
+def level_before(value: float, covariate: str, currency: str) -> str:
+    """A mean of before the start in its unit: money, a share of receipts in per cent, or a count."""
+    if covariate == "identified_ppm":
+        return share(value / 1_000_000)
+    if "_minor" in covariate:
+        return money(value, currency, cents=False)
+    return decimal(value, 1) if value < 100 else whole(value)
 
 
 def neutralised(cell: Any) -> Any:

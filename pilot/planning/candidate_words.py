@@ -18,7 +18,7 @@ class Covariate(StrEnum):
 COVARIATES: dict[str, Message] = {
     Covariate.NET_PER_WEEK: Message("covariate_net", N_("Net sales per week")),
     Covariate.RECEIPTS_PER_WEEK: Message("covariate_receipts", N_("Receipts per week")),
-    Covariate.IDENTIFIED_PPM: Message("covariate_identified", N_("Receipts with a customer, per million")),
+    Covariate.IDENTIFIED_PPM: Message("covariate_identified", N_("Share of receipts with a customer")),
     Covariate.LISTED_CUSTOMERS: Message("covariate_listed", N_("Customers at home here")),
     Covariate.SPEND_PER_CUSTOMER: Message("covariate_spend", N_("Spend per customer at home here")),
 }

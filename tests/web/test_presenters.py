@@ -58,3 +58,14 @@ def test_numbers_and_plain_words_of_an_export_stay_as_they_are() -> None:
     assert presenters.neutralised(-1.5) == -1.5
     assert presenters.neutralised("S01") == "S01"
     assert presenters.neutralised(None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "covariate", "shown"),
+    [
+        (834_993, "identified_ppm", "83.5%"), (0.4, "listed_customers", "0.4"), (1234.5, "listed_customers", "1,234"),
+        (123_456, "net_minor_per_week", "€1,235"), (5_678, "spend_per_customer_minor", "€57"),
+    ],
+)  # fmt: skip
+def test_what_was_before_the_start_stands_in_its_own_unit(value: float, covariate: str, shown: str) -> None:
+    assert presenters.level_before(value, covariate, "EUR") == shown
