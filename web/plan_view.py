@@ -20,7 +20,7 @@ from pilot.planning.rules import problems
 from pilot.planning.submission import as_submitted
 from pilot.programs import queries as programs
 from pilot.words import Message, translate
-from web import plan_words, presenters
+from web import decision_words, plan_words, presenters
 from web.auth import may
 from web.words import _
 from web.work import session, settings
@@ -80,6 +80,7 @@ def board(pilot: Pilot, error: str | None = None) -> str:
         today=today,
         stage_words=_stage_words(plan),
         gate_words=dict(plan_words.gate_rules()),
+        taken=decision_words.taken_from(pilot, current.number) if current else "",
         may_look=current is not None
         and current.state in (StageState.RUNNING, StageState.EXTENDED)
         and today > current.ends_on,
