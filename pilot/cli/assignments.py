@@ -65,7 +65,7 @@ def write_record(context: Context) -> None:
 
 
 def replay_record(context: Context) -> int:
-    """Exit code 1 where another hash than ``--expect`` comes out."""
+    """Print the ledger, or with ``--expect`` only whether it is the same; exit code 1 where it is another."""
     options, console = context.options, context.console
     try:
         text = options.record.read_text("utf-8")
@@ -73,7 +73,10 @@ def replay_record(context: Context) -> int:
         raise UnreadableFile(path=str(options.record), problem=phrase(N_("no such text file"))) from None
     drawn = replay(text)
     is_expected = options.expect in (None, drawn.ledger_hash)
-    _show(context, drawn)
+    if options.expect is None:
+        _show(context, drawn)
+    else:
+        console.say(N_("Ledger hash: {hash}"), hash=drawn.ledger_hash)
     console.answer(
         {
             "pilot": drawn.pilot,
@@ -83,6 +86,8 @@ def replay_record(context: Context) -> int:
             "rows": [{"unit": row.unit, "variant": row.variant, "block": row.block} for row in drawn.rows],
         }
     )
+    if is_expected and options.expect:
+        console.say(N_("The record gives the expected ledger: drawn again, every unit came out the same."))
     if not is_expected:
         console.say(N_("This is not the expected ledger hash: the record or the ledger was changed."))
     return 0 if is_expected else 1

@@ -81,6 +81,7 @@ def test_a_pilot_from_brief_to_decision(
     record = files / "record.json"
     desk.done("assignment", "record", PILOT, "1", "--out", str(record))
     assert desk.document("assignment", "replay", str(record))["ledger_hash"] == drawn["ledger_hash"]
+    assert desk.document("assignment", "replay", str(record), "--expect", drawn["ledger_hash"])["is_expected"]
     assert "pilot report make" in desk.done("plan", "start", PILOT, "1", by="manager")
 
     treated = next(store for store, variant in drawn["rows"].items() if variant == "points")
