@@ -360,3 +360,10 @@ def test_a_demonstration_says_so_on_every_page(house_settings: Settings) -> None
 
 def test_the_page_about_the_demonstration_is_there_in_a_demonstration_only(as_person: SignIn) -> None:
     assert as_person("manager").get("/demonstration/").status_code == 404
+
+
+def test_a_key_made_on_the_page_works_at_once_by_the_clock_on_the_wall(app: Flask, as_person: SignIn) -> None:
+    page = post(as_person("admin"), "/keys/", {"name": "Tills"}).text
+    secret = page.split('id="secret">', 1)[1].split("<", 1)[0]
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert app.test_client().get("/api/v1/assignments?store=S01", headers=headers).status_code == 200
