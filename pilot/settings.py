@@ -6,10 +6,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pilot.errors import Misconfigured
+from pilot.words import N_
+
 SETTINGS_FILE = "settings.json"
+_DATABASES = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")
+
+
+class SettingsUnreadable(Misconfigured):
+    """Neither a guess nor a default: an installation that reads its settings wrongly writes in the wrong place."""
+
+    code = "settings_unreadable"
+    template = N_("The settings cannot be read ({where}): {problem}. Correct them and start again.")
 
 
 class Settings(BaseSettings):
@@ -30,6 +41,13 @@ class Settings(BaseSettings):
     link_hours: int = 48
     public_url: str = "http://127.0.0.1:8000"
     json_logs: bool = True
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database_we_know(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(_DATABASES):
+            raise ValueError("begins with postgresql:// (or leave it out for SQLite)")
+        return url
 
     @property
     def url(self) -> str:
@@ -71,13 +89,32 @@ class Settings(BaseSettings):
 
 
 def load_settings(home: Path | None = None) -> Settings:
-    """Read the environment, then the home's ``settings.json``; the environment wins."""
+    """Read the environment, then the home's ``settings.json``; the environment wins. ``SettingsUnreadable``."""
     found = home or (Path(os.environ["PILOT_HOME"]) if "PILOT_HOME" in os.environ else None)
-    base = Settings(home=found) if found else Settings()
+    base = _settings("PILOT_…", {"home": found} if found else {})
     file = base.home / SETTINGS_FILE
-    stored: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    stored = _stored(file) if file.is_file() else {}
     wanted = {k: v for k, v in stored.items() if f"PILOT_{k.upper()}" not in os.environ}
-    return Settings(**{**wanted, "home": base.home.absolute()})
+    return _settings(str(file), {**wanted, "home": base.home.absolute()})
+
+
+def _stored(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsUnreadable(where=str(file), problem=str(error)) from None
+    if not isinstance(found, dict):
+        raise SettingsUnreadable(where=str(file), problem=type(found).__name__)
+    return found
+
+
+def _settings(where: str, values: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "_".join(map(str, first["loc"]))
+        raise SettingsUnreadable(where=where, problem=f"{name}: {first['msg']}") from None
 
 
 def save_settings(home: Path, values: dict[str, Any]) -> None:

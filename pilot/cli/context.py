@@ -87,10 +87,25 @@ def add_common(parser: argparse.ArgumentParser, *, acts: bool = False, is_json: 
         )
 
 
+def at_least_one(text: str) -> int:
+    """A whole number from 1, for argparse, which names the option."""
+    return whole_number(text, 1, 1_000_000)
+
+
+def whole_number(text: str, first: int, last: int) -> int:
+    """A number between ``first`` and ``last``, for argparse."""
+    if not (text.isascii() and text.isdigit() and first <= int(text) <= last):
+        expected = phrase(N_("a whole number from {first} to {last} is expected"), first=first, last=last)
+        raise argparse.ArgumentTypeError(expected)
+    return int(text)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file; ``UnreadableFile`` says what is wrong with it."""
     try:
         found = json.loads(path.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise UnreadableFile(path=str(path), problem=phrase(N_("not a text in UTF-8"))) from None
     except OSError as error:
         raise UnreadableFile(path=str(path), problem=(error.strerror or "").lower()) from None
     except ValueError as error:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from pilot import __version__
 from pilot.cli.console import Console, phrase
 from pilot.cli.context import Context
+from pilot.cli.errors import SystemRefused
+from pilot.errors import PilotError
 from pilot.jobs.messages import message_of
 from pilot.settings import load_settings
-from pilot.words import ENGLISH, N_, speaking
+from pilot.upkeep.errors import DatabaseUnreachable
+from pilot.words import ENGLISH, N_, Message, speaking
 
 DONE, REFUSED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -69,11 +74,21 @@ def _run(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        message = message_of(error)
+        message = message_of(error) or _of_the_system(error)
         if message is None:
             raise  # a mistake of ours: the trace is what helps
         console.refuse(message)
         return REFUSED
+
+
+def _of_the_system(error: Exception) -> Message | None:
+    """What disk, rights and database say, as a message; None for anything else."""
+    if isinstance(error, OSError):
+        place = f" ({error.filename})" if error.filename else ""
+        return SystemRefused(problem=(error.strerror or str(error)).lower() + place).message
+    if isinstance(error, DBAPIError):
+        return DatabaseUnreachable(problem=str(error.orig).strip().splitlines()[0].rstrip(".")).message
+    return None
 
 
 def _language(given: Sequence[str]) -> str:
@@ -82,7 +97,7 @@ def _language(given: Sequence[str]) -> str:
     home.add_argument("--home", type=Path, nargs="?")
     try:
         return load_settings(home.parse_known_args(given)[0].home).language
-    except (OSError, ValueError):  # settings that cannot be read are refused when the command needs them
+    except PilotError:  # settings that cannot be read are refused when the command needs them
         return ENGLISH
 
 

@@ -47,3 +47,10 @@ class NotReady(Refused):
 class AddressTaken(Refused):
     code = "address_taken"
     template = N_("Cannot listen on {address}: {problem}. End what listens there, or choose another --port.")
+
+
+class SystemRefused(Misconfigured):
+    """No space, no right, no such folder: what the operating system says while a command works."""
+
+    code = "system_refused"
+    template = N_("The system refused: {problem}. Nothing half-done counts; put it right and run the command again.")

@@ -4,7 +4,7 @@ import argparse
 
 from pilot.audit import queries, service
 from pilot.cli.console import phrase
-from pilot.cli.context import Context
+from pilot.cli.context import Context, at_least_one
 from pilot.cli.verbs import Verbs
 from pilot.words import N_, translate
 
@@ -12,7 +12,7 @@ from pilot.words import N_, translate
 def configure(_name: str, command: argparse.ArgumentParser) -> None:
     verbs = Verbs(command)
     show = verbs.add("list", N_("who did what, newest first"), show_entries)
-    show.add_argument("--limit", type=int, default=50, metavar="N")
+    show.add_argument("--limit", type=at_least_one, default=50, metavar="N")
     verify = verbs.add("verify", N_("find a changed, missing or cut-off entry"), verify_log)
     head = phrase(N_("the head printed in a report (count:hash:seal): was the log cut back behind it?"))
     verify.add_argument("--head", metavar="HEAD", help=head)

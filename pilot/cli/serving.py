@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pilot
 from pilot.cli.console import phrase
-from pilot.cli.context import Context, add_common
+from pilot.cli.context import Context, add_common, at_least_one, whole_number
 from pilot.cli.errors import AddressTaken, ForeignWeb, NotLoopback
 from pilot.settings import Settings
 from pilot.words import N_
@@ -23,19 +23,23 @@ def configure(name: str, command: argparse.ArgumentParser) -> None:
     add_common(command, is_json=False)
     threads = phrase(N_("threads of each process"))
     if name == "worker":
-        command.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
+        command.add_argument("--threads", type=at_least_one, default=1, metavar="N", help=threads)
         command.set_defaults(do=work)
         return
     add_address(command)
-    command.add_argument("--workers", type=int, default=2, metavar="N", help=phrase(N_("processes")))
-    command.add_argument("--threads", type=int, default=4, metavar="N", help=threads)
+    command.add_argument("--workers", type=at_least_one, default=2, metavar="N", help=phrase(N_("processes")))
+    command.add_argument("--threads", type=at_least_one, default=4, metavar="N", help=threads)
     command.set_defaults(do=serve)
 
 
 def add_address(command: argparse.ArgumentParser) -> None:
     """Where the server listens."""
     command.add_argument("--host", default=HOST, metavar="ADDRESS", help=phrase(N_("default: this machine only")))
-    command.add_argument("--port", type=int, default=PORT, metavar="N")
+    command.add_argument("--port", type=_port, default=PORT, metavar="N")
+
+
+def _port(text: str) -> int:
+    return whole_number(text, 1, 65_535)
 
 
 def serve(context: Context) -> None:

@@ -78,10 +78,10 @@ class FileMapping:
         for key, value in stored.items():
             if key not in known:
                 raise UnknownOption(option=str(key)[:80], value=str(value)[:80], possible=", ".join(sorted(known)))
-            wanted = bool if key == "last_line_complete" else dict if key in {"columns", "attributes"} else str
+            wanted, form = _form_of(key)
             texts = list(value.values()) if isinstance(value, dict) else []
             if not isinstance(value, wanted) or not all(isinstance(text, str) for text in texts):
-                raise UnknownOption(option=key, value=str(value)[:80], possible=wanted.__name__)
+                raise UnknownOption(option=key, value=str(value)[:80], possible=form)
         return cls(**{"columns": {}, **stored})
 
 
@@ -208,6 +208,15 @@ def _guess_date_order(texts: Sequence[str]) -> str:
 
 def _is_day(match: re.Match[str] | None) -> bool:
     return match is not None and 1 <= int(match["m"]) <= 12 and 1 <= int(match["d"]) <= 31
+
+
+def _form_of(option: str) -> tuple[type, str]:
+    """The type of an option in the JSON form, and how it looks there."""
+    if option == "last_line_complete":
+        return bool, "true, false"
+    if option in ("columns", "attributes"):
+        return dict, '{"…": "…"}'
+    return str, '"…"'
 
 
 def _one_of(option: str, value: str, possible: Sequence[str]) -> None:

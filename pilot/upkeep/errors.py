@@ -42,3 +42,15 @@ class BackupFromTheFuture(Refused):
 class SchemaDiffers(Misconfigured):
     code = "schema_differs"
     template = N_("After the upgrade the database differs from this version in {count} places. Restore {backup}.")
+
+
+class DatabaseUnreachable(Misconfigured):
+    code = "database_unreachable"
+    template = N_(
+        "The database cannot be opened: {problem}. Look at PILOT_DATABASE_URL, the home, and whether it runs."
+    )
+
+
+class NotAKeysFile(Refused):
+    code = "not_a_keys_file"
+    template = N_("{path} is not a file of keys that “pilot backup --with-keys” wrote. Nothing was restored.")

@@ -30,6 +30,11 @@ class SchemaBehind(Misconfigured):
     template = N_("The database is at revision {found}, this version needs {wanted}. Run “pilot upgrade”.")
 
 
+class SchemaAhead(Misconfigured):
+    code = "schema_ahead"
+    template = N_("The database is at revision {found}, which this version does not know. Install a newer version.")
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring the database to ``revision``; on PostgreSQL the schema of the settings is made first."""
     _run(database, "upgrade", revision)
@@ -55,10 +60,19 @@ def current(database: Database) -> str | None:
 
 
 def require_head(database: Database) -> None:
-    """Raise ``SchemaBehind`` unless the database is at the head."""
+    """Raise ``SchemaBehind`` or ``SchemaAhead`` unless the database is at the head."""
     found, wanted = current(database), head()
     if found != wanted:
+        require_known(found)
         raise SchemaBehind(found=found or "–", wanted=wanted)
+
+
+def require_known(revision: str | None) -> None:
+    """Raise ``SchemaAhead`` for a revision that this code does not have."""
+    with as_file(files("pilot.dbmigrations")) as folder:
+        known = {script.revision for script in ScriptDirectory(str(folder)).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaAhead(found=revision)
 
 
 def differences(database: Database) -> list[object]:

@@ -11,7 +11,7 @@ from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating, rows
 from pilot.upkeep.backup import DELTA_LOG, HOME_FILES, LAKE, Manifest, read_manifest
-from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, OtherDatabaseKind
+from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, NotAKeysFile, OtherDatabaseKind
 from pilot.upkeep.recording import note_restore, record_restore
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -20,11 +20,13 @@ _LAST_CHECKPOINT = "_last_checkpoint"
 def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) -> Manifest:
     """Fill the home and the database of ``settings`` from ``backup`` and return what it held.
 
-    Both must be empty. Without ``keys_file`` the keys stay where the installation's keys are looked for
-    (``settings.keys_dir``); until they are put there, the log can be read but not continued. The restored log says that
-    it was restored, at once or as soon as the keys are there (``recording.py``).
+    Both must be empty; backup and keys are checked before anything is touched. Without ``keys_file`` the keys stay
+    where the installation's keys are looked for (``settings.keys_dir``); until they are put there, the log can be read
+    but not continued. The restored log says that it was restored, at once or as soon as the keys are there
+    (``recording.py``).
     """
     manifest = read_manifest(backup)
+    keys = read_keys_file(keys_file) if keys_file is not None else {}
     database = Database(settings)
     try:
         kind = database.engine.dialect.name
@@ -45,8 +47,7 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
     if manifest.lake_version is not None:
         shutil.copytree(backup / LAKE, settings.lake_dir)
         cut_log(settings.lake_dir / DELTA_LOG, manifest.lake_version)
-    if keys_file is not None:
-        _read_keys(settings, keys_file)
+    _put_keys(settings, keys)
     _record(settings, manifest)
     return manifest
 
@@ -75,13 +76,25 @@ def cut_log(log: Path, version: int) -> None:
         last.unlink()
 
 
-def _read_keys(settings: Settings, file: Path) -> None:
-    settings.keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tarfile.open(file) as archive:
-        for member in archive:
-            source = archive.extractfile(member)
-            if source is None or not member.name.endswith(".key") or "/" in member.name:
-                continue
-            goal = settings.keys_dir / member.name
-            goal.touch(mode=0o600)
-            goal.write_bytes(source.read())
+def read_keys_file(file: Path) -> dict[str, bytes]:
+    """The keys in a file that ``write_keys`` made, by file name. ``NotAKeysFile``."""
+    found: dict[str, bytes] = {}
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                source = archive.extractfile(member)
+                if source is not None and member.name.endswith(".key") and "/" not in member.name:
+                    found[member.name] = source.read()
+    except (OSError, tarfile.TarError):
+        raise NotAKeysFile(path=str(file)) from None
+    if not found:
+        raise NotAKeysFile(path=str(file))
+    return found
+
+
+def _put_keys(settings: Settings, keys: dict[str, bytes]) -> None:
+    for name, content in keys.items():
+        settings.keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        goal = settings.keys_dir / name
+        goal.touch(mode=0o600)
+        goal.write_bytes(content)

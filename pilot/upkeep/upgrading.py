@@ -31,10 +31,11 @@ def upgrade(
 ) -> Upgraded:
     """Bring the database to this version's head, with a backup first (into ``target`` or the home's ``backups``).
 
-    The log says so afterwards. Raises ``KeyMissing`` before anything is touched, and ``SchemaDiffers`` where the
-    migrated database is not what this version expects.
+    The log says so afterwards. Raises ``SchemaAhead`` and ``KeyMissing`` before anything is touched, and
+    ``SchemaDiffers`` where the migrated database is not what this version expects.
     """
     before, wanted = migrating.current(database), migrating.head()
+    migrating.require_known(before)
     backup = None
     if before is not None and before != wanted:
         require_key(database)

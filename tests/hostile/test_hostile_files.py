@@ -1,6 +1,7 @@
 """Hostile files: twelve kinds × every importer × CSV and Parquet. Each is refused by name and changes nothing."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,6 +202,51 @@ def test_a_parquet_file_cut_anywhere_is_refused(chain: Chain) -> None:
         cut.write_bytes(content[:length])
         with pytest.raises(PilotError):
             chain.stage(ImportKind.REGIONS, cut, mapping=mapping_of(ImportKind.REGIONS, FileFormat.PARQUET))
+
+
+_BY_COMMAND = """
+import sys
+from pathlib import Path
+from pilot.cli import main
+
+home, form, *kinds = sys.argv[1:]
+for kind in kinds:
+    for path in sorted(Path(home, "hostile").glob(f"{kind} *.{form}")):
+        mapping = str(Path(home, "hostile", f"{kind}.{form}.json"))
+        words = ["import", kind, str(path), "--mapping", mapping, "--as", "admin@example.org", "--home", home]
+        print("ended", path.name, main(words))
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print("peak", int(peak.split()[1]) // 1024)
+"""
+
+
+@pytest.mark.parametrize("form", list(FileFormat))
+def test_every_hostile_file_ends_a_command_with_one_a_message_and_nothing_changed(
+    chain: Chain, form: FileFormat
+) -> None:
+    """The whole table through the command line, in one process whose memory is measured."""
+    home = chain.database.settings.home
+    folder = home / "hostile"
+    folder.mkdir(exist_ok=True)
+    for kind in ImportKind:
+        stored = json.dumps(mapping_of(kind, form).to_dict())
+        (folder / f"{kind}.{form}.json").write_text(stored, "utf-8")
+        for name, hostile in HOSTILE.items():
+            write(folder / f"{kind} {name}.{form}", form, kind, hostile)
+    before = everything_stored(chain.database)
+    done = subprocess.run(
+        [sys.executable, "-c", _BY_COMMAND, str(home), str(form), *map(str, ImportKind)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr
+    ended = [line.rsplit(" ", 1) for line in done.stdout.splitlines() if line.startswith("ended ")]
+    assert len(ended) == len(HOSTILE) * len(ImportKind)
+    assert [what for what, code in ended if code != "1"] == []
+    assert len(done.stderr.splitlines()) >= len(ended)  # a sentence for each
+    assert everything_stored(chain.database) == before
+    assert int(done.stdout.splitlines()[-1].removeprefix("peak ")) < 400
 
 
 _MEASURED = """
