@@ -139,12 +139,9 @@ def _within_file(connection: DuckDBPyConnection, importer: Importer, checked: Ch
     # A line that was dropped as differing is gone from the file and not counted again.
     same = "SELECT line FROM doubled WHERE line > other AND line NOT IN (SELECT line FROM doubled WHERE differs)"
     checked.n_known += drop_lines(connection, checked.staged, same)
+    keys = [[importer.renamed.get(column, column) for column in key] for key in importer.keys]
     return [
-        Clash(
-            line,
-            importer.keys[key][0],
-            Message("doubled_key", DOUBLED, {"line": other, "key": ", ".join(importer.keys[key])}),
-        )
+        Clash(line, keys[key][0], Message("doubled_key", DOUBLED, {"line": other, "key": ", ".join(keys[key])}))
         for line, other, key in clashing
     ]
 

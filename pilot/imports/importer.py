@@ -64,7 +64,10 @@ class Published:
 
 
 class Importer(Protocol):
-    """One kind of file. ``keys``: rows of a file equal in one of these must be equal in every staged column."""
+    """One kind of file. ``keys``: rows of a file equal in one of these must be equal in every staged column.
+
+    ``renamed``: the field from which a staged column of another name comes; people are told of fields.
+    """
 
     @property
     def kind(self) -> ImportKind: ...
@@ -76,6 +79,8 @@ class Importer(Protocol):
 
     @property
     def keys(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def renamed(self) -> Mapping[str, str]: ...
     def context(self, session: Session, now: datetime) -> Context:
         """Read from the database what the check needs; raises a named error where the network is not set up."""
 

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class CustomerImporter:
     kind = ImportKind.CUSTOMERS
     takes_attributes = True
     keys: Sequence[Sequence[str]] = (("customer",),)
+    renamed: Mapping[str, str] = {}
     fields: Sequence[Field] = (
         Field(
             "customer",

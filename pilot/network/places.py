@@ -34,6 +34,7 @@ class RegionImporter:
     kind = ImportKind.REGIONS
     takes_attributes = False
     keys: Sequence[Sequence[str]] = (("region",),)
+    renamed: Mapping[str, str] = {}
     fields: Sequence[Field] = (
         Field("region", Id(), N_("Region"), True, synonyms="region id, region code, код региона, регион, alue"),
         Field("name", Text(), N_("Name"), synonyms="region name, название, наименование, nimi"),
@@ -80,6 +81,7 @@ class StoreImporter:
     kind = ImportKind.STORES
     takes_attributes = False
     keys: Sequence[Sequence[str]] = (("store",),)
+    renamed: Mapping[str, str] = {}
     fields: Sequence[Field] = (
         Field(
             "store",

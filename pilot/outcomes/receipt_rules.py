@@ -1,6 +1,6 @@
 """The rule table of receipt files, and their way from parsed fields to the lake."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from pilot.network.people import allot_customer_keys
 from pilot.network.queries import customer_keys, network
 from pilot.outcomes.business_time import Clocks
 from pilot.outcomes.lake import Lake
-from pilot.outcomes.receipt_store import NATURAL_KEY, append_new, compare_with_lake
+from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, compare_with_lake
 from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
@@ -52,6 +52,7 @@ class ReceiptImporter:
     kind = ImportKind.RECEIPTS
     takes_attributes = False
     keys: Sequence[Sequence[str]] = (("receipt_id",), NATURAL_KEY)
+    renamed: Mapping[str, str] = FIELD_OF
     fields: Sequence[Field] = (
         Field(
             "receipt",

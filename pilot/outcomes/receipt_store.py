@@ -15,6 +15,19 @@ from pilot.outcomes.lake import MONTH, SCHEMA, Lake
 from pilot.words import N_, Message
 
 NATURAL_KEY = ("store_id", "till", "number", "business_date")
+# The field from which a column of the lake comes: people know the fields.
+FIELD_OF = {
+    "receipt_id": "receipt",
+    "store_id": "store",
+    "business_date": "at",
+    "customer_key": "customer",
+    "net_minor": "net",
+    "vat_minor": "vat",
+    "discount_minor": "discount",
+    "cost_minor": "cost",
+    "reward_minor": "reward",
+    "offer_id": "offer",
+}
 _CONTENT = tuple(column for column in SCHEMA.names if column not in ("received_at", "batch_id"))
 _OTHER_CONTENT = N_("A receipt with this id is stored already with another {columns}.")
 _OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till, number and business date.")
@@ -130,7 +143,8 @@ def _clashes(connection: DuckDBPyConnection) -> tuple[list[Clash], int]:
 
 def _reason(columns: str | None, other: str | None) -> Message:
     if columns is not None:
-        return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": columns})
+        fields = dict.fromkeys(FIELD_OF.get(column, column) for column in columns.split(", "))
+        return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": ", ".join(fields)})
     return Message("stored_under_other_id", _OTHER_ID, {"other": other})
 
 

@@ -95,12 +95,21 @@ def test_a_stored_receipt_with_other_content_is_refused_and_the_difference_named
         chain.stage(ImportKind.RECEIPTS, RECEIPTS.replace("8.00,1.60", "9.00,1.60"))
     (finding,) = refused.value.findings
     assert (finding.line, finding.value) == (3, "b2")
-    assert str(finding.reason) == "A receipt with this id is stored already with another net_minor."
+    assert str(finding.reason) == "A receipt with this id is stored already with another net."
+
+
+def test_an_id_that_stands_twice_in_a_file_is_named_by_the_columns_of_the_file(chain: Chain) -> None:
+    row = "b9,31,1,9,2026-01-10 09:00,sale,,1.00,0,1\n"
+    with pytest.raises(BadRows) as refused:
+        chain.stage(ImportKind.RECEIPTS, HEADER.replace("receipt", "Чек") + row + row.replace("1.00", "2.00"))
+    first = refused.value.findings[0]
+    assert (first.line, first.column, first.value) == (2, "Чек", "b9")
+    assert str(first.reason) == "Line 3 has the same receipt with other content."
 
 
 def test_the_same_id_in_another_month_is_a_clash_not_a_new_receipt(chain: Chain) -> None:
     chain.take_in(ImportKind.RECEIPTS, RECEIPTS)
-    with pytest.raises(BadRows, match="business_date"):
+    with pytest.raises(BadRows, match="another at"):
         chain.stage(ImportKind.RECEIPTS, HEADER + "b1,31,1,1,2025-06-10 09:00:00,sale,101,12.50,2.50,3\n")
 
 
