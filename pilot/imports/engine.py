@@ -6,13 +6,15 @@ from pathlib import Path
 
 import duckdb
 
+from pilot.imports.errors import EngineStopped
+
 MEMORY = "96MB"
 _ROWS_A_PART = 500_000
 
 
 @contextmanager
 def engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC."""
+    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC. ``EngineStopped`` without room."""
     spill.mkdir(parents=True, exist_ok=True)
     options: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
@@ -22,7 +24,10 @@ def engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     with duckdb.connect(":memory:", config=options) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        yield connection
+        try:
+            yield connection
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise EngineStopped(problem=str(error).splitlines()[0]) from error
 
 
 def name(column: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pilot.errors import Refused
+from pilot.errors import Misconfigured, Refused
 from pilot.words import N_
 
 if TYPE_CHECKING:
@@ -199,3 +199,10 @@ class MixedRelease(Refused):
 # The states of imports and of parked rows are English words themselves; here they are marked.
 STATES = (N_("staged"), N_("published"), N_("refused"), N_("unchanged"), N_("discarded"))
 ROW_STATES = (N_("waiting"), N_("released"), N_("dropped"))
+
+
+class EngineStopped(Misconfigured):
+    """No space for what it spills or writes, or no memory: a fact about the machine, not about the file."""
+
+    code = "engine_stopped"
+    template = N_("The machine could not finish: {problem}. Nothing has changed; make room and import the file again.")

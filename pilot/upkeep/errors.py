@@ -47,7 +47,7 @@ class SchemaDiffers(Misconfigured):
 class DatabaseUnreachable(Misconfigured):
     code = "database_unreachable"
     template = N_(
-        "The database cannot be opened: {problem}. Look at PILOT_DATABASE_URL, the home, and whether it runs."
+        "The database cannot be opened: {problem}. Look at PILOT_DATABASE_URL, the home, its disk, and whether it runs."
     )
 
 
