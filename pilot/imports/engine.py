@@ -14,7 +14,7 @@ _ROWS_A_PART = 500_000
 
 @contextmanager
 def engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC. ``EngineStopped`` without room."""
+    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC; ``EngineStopped``: no room."""
     spill.mkdir(parents=True, exist_ok=True)
     options: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,

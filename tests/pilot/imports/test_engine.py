@@ -16,5 +16,7 @@ def test_a_file_that_cannot_be_written_stops_the_engine_by_name(tmp_path: Path) 
 
 def test_more_than_fits_into_memory_and_no_room_to_spill_stops_it_too(tmp_path: Path) -> None:
     with pytest.raises(EngineStopped), engine(tmp_path / "spill") as connection:
-        connection.execute("SET max_temp_directory_size = '1KB'")
-        connection.execute("CREATE TABLE big AS SELECT repeat('x', 1000) || i AS text FROM range(1000000) numbers(i)")
+        connection.execute(
+            "SET max_temp_directory_size = '1KB';"
+            "CREATE TABLE big AS SELECT repeat('x', 1000) || i AS text FROM range(1000000) numbers(i)"
+        )
