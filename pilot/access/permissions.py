@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pilot.access.model import ApiKey, Role, User
 from pilot.errors import NotPermitted
-from pilot.words import N_
+from pilot.words import N_, Message
 
 
 class Permission(StrEnum):
@@ -43,6 +43,41 @@ class Permission(StrEnum):
     USER_MANAGE = "user.manage"
     KEY_MANAGE = "key.manage"
     AUDIT_VIEW = "audit.view"
+
+
+ACTS: dict[Permission, Message] = {
+    permission: Message(f"act_{permission.name.lower()}", template)
+    for permission, template in {
+        Permission.ACCOUNT: N_("change one's own account"),
+        Permission.HOME: N_("see the home page"),
+        Permission.NETWORK_VIEW: N_("see the stores"),
+        Permission.NETWORK_EDIT: N_("change the network's settings"),
+        Permission.NETWORK_IMPORT: N_("import files"),
+        Permission.QUARANTINE_EDIT: N_("correct or drop parked rows"),
+        Permission.SEGMENT_EDIT: N_("change segments"),
+        Permission.CUSTOMER_FORGET: N_("forget a customer"),
+        Permission.PROGRAM_VIEW: N_("see programs"),
+        Permission.PROGRAM_CREATE: N_("make a program"),
+        Permission.PROGRAM_EDIT: N_("change this program"),
+        Permission.PILOT_VIEW: N_("see pilots"),
+        Permission.PILOT_CREATE: N_("draft a pilot"),
+        Permission.PILOT_EDIT: N_("change this pilot"),
+        Permission.PILOT_SUBMIT: N_("submit this plan"),
+        Permission.PILOT_AMEND: N_("amend this plan"),
+        Permission.PLAN_COSIGN: N_("co-sign this plan"),
+        Permission.PLAN_APPROVE: N_("approve this plan"),
+        Permission.PLAN_SEND_BACK: N_("send this plan back"),
+        Permission.STAGE_DRAW: N_("draw this stage"),
+        Permission.STAGE_START: N_("start this stage"),
+        Permission.REPORT_MAKE: N_("make a report"),
+        Permission.DECISION_MAKE: N_("decide on this report"),
+        Permission.ASSIGNMENT_LOOK_UP: N_("look up who gets what"),
+        Permission.JOB_VIEW: N_("see this piece of work"),
+        Permission.USER_MANAGE: N_("manage people"),
+        Permission.KEY_MANAGE: N_("manage keys"),
+        Permission.AUDIT_VIEW: N_("read the audit log"),
+    }.items()
+}
 
 
 class Reach(StrEnum):
@@ -155,7 +190,7 @@ def may(user: User, permission: Permission, obj: Owned | None = None) -> bool:
 def require(user: User, permission: Permission, obj: Owned | None = None) -> None:
     """Raise ``MayNot`` unless ``may``."""
     if not may(user, permission, obj):
-        raise MayNot(who=user.name, role=str(user.role), permission=str(permission))
+        raise MayNot(who=user.name, role=str(user.role), permission=ACTS[permission])
 
 
 def may_key(key: ApiKey, scope: Scope, store_code: str | None = None) -> bool:

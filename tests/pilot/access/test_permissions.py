@@ -7,6 +7,7 @@ import pytest
 
 from pilot.access.model import ApiKey, Role, User
 from pilot.access.permissions import (
+    ACTS,
     KeyMayNot,
     MayNot,
     Permission,
@@ -75,7 +76,7 @@ def test_every_permission_is_held_by_somebody() -> None:
 
 
 def test_a_refusal_names_the_person_the_role_and_the_act() -> None:
-    with pytest.raises(MayNot, match=r"Somebody \(auditor\) may not do this: user.manage"):
+    with pytest.raises(MayNot, match=r"Somebody \(auditor\) may not do this: manage people"):
         require(person(Role.AUDITOR), Permission.USER_MANAGE)
 
 
@@ -96,3 +97,7 @@ def test_a_key_acts_in_its_stores_and_scopes() -> None:
 def test_a_key_without_a_list_of_stores_is_for_all_and_one_without_scope_for_nothing() -> None:
     assert may_key(a_key(stores=[], scopes=[Scope.ASSIGNMENTS_READ]), Scope.ASSIGNMENTS_READ, "S9")
     assert not may_key(a_key(stores=[], scopes=[]), Scope.ASSIGNMENTS_READ, "S9")
+
+
+def test_every_permission_has_words_for_a_refusal() -> None:
+    assert set(ACTS) == set(Permission)
