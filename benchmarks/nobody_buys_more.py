@@ -17,12 +17,12 @@ import pyarrow as pa
 from benchmarks.one_draw import LEVEL, Assignment
 from benchmarks.tally import Tally
 from benchmarks.trials import CARD, IDENTIFICATION, JUDGED, paired_on_spend
-from experiments.analysis import analyze
 from experiments.design.mechanisms import Mechanism, draw
 from experiments.estimate.estimate import Estimate
+from experiments.look.analysis import analyze_look
+from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
+from experiments.look.report import LookReport, ReportRow, Stamp
 from experiments.measure.metrics import AssignmentUnit, MetricLevel, purchase_frequency, spend_per_customer, store_total
-from experiments.plan import AnalysisPlan, Leads, PlannedMetric, Role
-from experiments.report import Report, ReportRow, Stamp
 from pilot.demo.households import Baskets
 from pilot.demo.seeds import DEMO, seed_of
 from pilot.demo.stores import Before, before_the_pilot
@@ -74,21 +74,21 @@ def _treated(before: Before, assignment: Assignment) -> list[int]:
     return [store for store in before.eligible if assignment.get(store_code(store)) == CARD]
 
 
-def report_of(measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int, leads: Leads) -> Report:
+def report_of(measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int, leads: Leads) -> LookReport:
     """The product's report of this draw, its permutations drawn by ``seed``."""
     primary = _PRIMARY[leads]
     metrics = tuple(
         PlannedMetric(metric, Role.PRIMARY if metric == primary else Role.SECONDARY)
         for metric in (*JUDGED, IDENTIFICATION)
     )
-    plan = AnalysisPlan(AssignmentUnit.STORE, pairs, assignment, metrics, leads, seed, alpha=LEVEL)
+    plan = LookPlan(AssignmentUnit.STORE, pairs, assignment, metrics, leads, seed, alpha=LEVEL)
     moments = {code: [by_unit[unit] for unit in sorted(assignment)] for code, by_unit in measured.items()}
-    return analyze(plan, moments, moments[IDENTIFICATION.code])
+    return analyze_look(plan, moments, moments[IDENTIFICATION.code])
 
 
 def _count(
     world: str, tally: Tally, number: int, measured: Measured, pairs: Mechanism, assignment: Assignment, seed: int
-) -> Report:
+) -> LookReport:
     """Count what the report of this draw says, and return it."""
     report = report_of(measured, pairs, assignment, seed, Leads.STORE_TOTALS)
     for metric in JUDGED:
@@ -104,11 +104,11 @@ def _count(
     return report
 
 
-def _advances(report: Report) -> bool:
+def _advances(report: LookReport) -> bool:
     return recommend(report, _STAGE).choice is Recommended.ADVANCE
 
 
-def _customer_rows(report: Report) -> list[ReportRow]:
+def _customer_rows(report: LookReport) -> list[ReportRow]:
     """The customer rows without their stamps: a stamp speaks of identification, which the new shoppers do raise."""
     return [replace(report.row(metric.code, CARD), stamps=()) for metric in CUSTOMER_METRICS]
 

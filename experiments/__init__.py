@@ -7,7 +7,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for type checkers; a test compares the two lists
-    from experiments.analysis import analyze as analyze
     from experiments.charts import BalancePoint as BalancePoint
     from experiments.charts import ForestRow as ForestRow
     from experiments.charts import balance_plot as balance_plot
@@ -40,6 +39,19 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.errors import NotEstimable as NotEstimable
     from experiments.estimate.estimate import Estimate as Estimate
     from experiments.estimate.estimate import Method as Method
+    from experiments.look.analysis import analyze_look as analyze_look
+    from experiments.look.plan import Leads as Leads
+    from experiments.look.plan import LookPlan as LookPlan
+    from experiments.look.plan import MarginScale as MarginScale
+    from experiments.look.plan import PlannedMetric as PlannedMetric
+    from experiments.look.plan import Role as Role
+    from experiments.look.report import BLOCKING_STAMPS as BLOCKING_STAMPS
+    from experiments.look.report import Diagnostic as Diagnostic
+    from experiments.look.report import LookReport as LookReport
+    from experiments.look.report import NonInferiority as NonInferiority
+    from experiments.look.report import ReportRow as ReportRow
+    from experiments.look.report import Stamp as Stamp
+    from experiments.look.report import Status as Status
     from experiments.measure.metrics import AssignmentUnit as AssignmentUnit
     from experiments.measure.metrics import Direction as Direction
     from experiments.measure.metrics import Metric as Metric
@@ -68,21 +80,9 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.monitor.looks import LookRule as LookRule
     from experiments.monitor.looks import advancing_level as advancing_level
     from experiments.monitor.looks import look_rule as look_rule
-    from experiments.plan import AnalysisPlan as AnalysisPlan
-    from experiments.plan import Leads as Leads
-    from experiments.plan import MarginScale as MarginScale
-    from experiments.plan import PlannedMetric as PlannedMetric
-    from experiments.plan import Role as Role
-    from experiments.report import BLOCKING_STAMPS as BLOCKING_STAMPS
-    from experiments.report import Diagnostic as Diagnostic
-    from experiments.report import NonInferiority as NonInferiority
-    from experiments.report import Report as Report
-    from experiments.report import ReportRow as ReportRow
-    from experiments.report import Stamp as Stamp
-    from experiments.report import Status as Status
 
 _HOMES: dict[str, tuple[str, ...]] = {
-    "experiments.analysis": ("analyze",),
+    "experiments.look.analysis": ("analyze_look",),
     "experiments.charts": ("BalancePoint", "ForestRow", "balance_plot", "forest", "over_time"),
     "experiments.design.balance": ("BalanceRow", "balance"),
     "experiments.design.mechanisms": (
@@ -131,8 +131,16 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "experiments.measure.windows": ("Window", "Windows", "windows_for"),
     "experiments.messages": ("Message",),
     "experiments.monitor.looks": ("LookRule", "advancing_level", "look_rule"),
-    "experiments.plan": ("AnalysisPlan", "Leads", "MarginScale", "PlannedMetric", "Role"),
-    "experiments.report": ("BLOCKING_STAMPS", "Diagnostic", "NonInferiority", "Report", "ReportRow", "Stamp", "Status"),
+    "experiments.look.plan": ("LookPlan", "Leads", "MarginScale", "PlannedMetric", "Role"),
+    "experiments.look.report": (
+        "BLOCKING_STAMPS",
+        "Diagnostic",
+        "NonInferiority",
+        "LookReport",
+        "ReportRow",
+        "Stamp",
+        "Status",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 

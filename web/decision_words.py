@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from flask_login import current_user
 
-from experiments.report import BLOCKING_STAMPS, Stamp, Status
+from experiments.look.report import BLOCKING_STAMPS, Stamp, Status
 from pilot.access.permissions import Permission
 from pilot.assignment.exclusions import exclusions
 from pilot.evidence import queries

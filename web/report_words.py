@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from experiments.estimate.estimate import Estimate, Method
-from experiments.report import BLOCKING_STAMPS, Stamp
+from experiments.look.report import BLOCKING_STAMPS, Stamp
 from pilot.evidence.charts import covariate_label, variant_label
 from pilot.evidence.queries import ReportView, RowView
 from pilot.evidence.recommendation import RuleResult

@@ -24,7 +24,7 @@ from pilot.planning.queries import pilot as pilot_by_code
 from pilot.words import N_, translate
 
 if TYPE_CHECKING:
-    from experiments.report import ReportRow
+    from experiments.look.report import ReportRow
 
 
 def configure(name: str, command: argparse.ArgumentParser) -> None:

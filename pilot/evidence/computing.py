@@ -11,13 +11,13 @@ import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from experiments.analysis import analyze
 from experiments.design.balance import balance
+from experiments.look.analysis import analyze_look
+from experiments.look.plan import Leads as AnalysisLeads
+from experiments.look.plan import LookPlan, MarginScale, PlannedMetric, Role
 from experiments.measure.metrics import metric_from_code
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window
-from experiments.plan import AnalysisPlan, MarginScale, PlannedMetric, Role
-from experiments.plan import Leads as AnalysisLeads
 from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
 from pilot.evidence.code_version import code_version
@@ -83,7 +83,7 @@ def compute_report(
     series = weekly(receipts, plan, population, period)
     tell()
     seed = int(draw.ledger_hash[:15], 16)
-    analysis = analyze(
+    analysis = analyze_look(
         _analysis_plan(plan, planned, population, measured, look=look, seed=seed),
         measured.moments,
         measured.identification,
@@ -157,7 +157,7 @@ def _require_observed(
 
 def _analysis_plan(
     plan: Plan, planned: StagePlan, population: Population, measured: Measured, *, look: int, seed: int
-) -> AnalysisPlan:
+) -> LookPlan:
     metrics = [PlannedMetric(metric_from_code(plan.primary), Role.PRIMARY)]
     beside = [code for code in measured_codes(plan) if code not in plan.metric_codes]
     metrics += [PlannedMetric(metric_from_code(code), Role.SECONDARY) for code in (*plan.secondary, *beside)]
@@ -167,7 +167,7 @@ def _analysis_plan(
         )
         for guardrail in plan.guardrails
     ]
-    return AnalysisPlan(
+    return LookPlan(
         unit=plan.unit,
         mechanism=population.mechanism,
         assignment=population.assignment,

@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 
 from experiments.design.balance import BalanceRow
+from experiments.look.report import LookReport
 from experiments.measure.series import WeekPoint
 from experiments.measure.windows import Window
-from experiments.report import Report
 from pilot.canonical import sha256_hex
 from pilot.evidence.recommendation import Recommendation
 
@@ -61,7 +61,7 @@ class ReportDocument:
     before: Window
     freshness: Freshness
     permutation_seed: int
-    analysis: Report
+    analysis: LookReport
     recommendation: Recommendation
     balance: tuple[BalanceRow, ...]
     series_metric: str
@@ -123,7 +123,7 @@ def read_document(text: str) -> ReportDocument:
         freshness=Freshness(
             date.fromisoformat(fresh["through"]), fresh["receipts"], tuple(fresh["silent"]), tuple(fresh["lost"])
         ),
-        analysis=Report.from_dict(stored["analysis"]),
+        analysis=LookReport.from_dict(stored["analysis"]),
         recommendation=Recommendation.from_document(stored["recommendation"]),
         balance=tuple(BalanceRow(**row) for row in stored["balance"]),
         series=tuple(

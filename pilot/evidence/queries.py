@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from experiments.estimate.estimate import Estimate
+from experiments.look.report import NonInferiority, ReportRow
 from experiments.measure.series import WeekPoint
 from experiments.messages import Message as ExperimentMessage
-from experiments.report import NonInferiority, ReportRow
 from pilot.access.model import User
 from pilot.assignment.model import Draw
 from pilot.errors import NotFound

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from experiments.report import Report, ReportRow, Status
+from experiments.look.report import LookReport, ReportRow, Status
 from pilot.planning.plan import GateRule, StagePlan
 
 
@@ -87,7 +87,7 @@ class Recommendation:
         )
 
 
-def recommend(report: Report, planned: StagePlan) -> Recommendation:
+def recommend(report: LookReport, planned: StagePlan) -> Recommendation:
     """Apply the gate's rules to each variant of ``report``.
 
     A variant that passes every rule takes the pilot on (*advance*). Otherwise harm to every variant that is left means
@@ -111,19 +111,19 @@ def recommend(report: Report, planned: StagePlan) -> Recommendation:
     return Recommendation(choice, good, rules)
 
 
-def _look_may_advance(report: Report, _: StagePlan) -> list[RuleResult]:
+def _look_may_advance(report: LookReport, _: StagePlan) -> list[RuleResult]:
     look = report.look
     return [RuleResult(RuleCode.LOOK_MAY_ADVANCE, look.may_advance, float(look.look), float(look.looks_planned))]
 
 
-def _no_alarm(report: Report, planned: StagePlan) -> list[RuleResult]:
+def _no_alarm(report: LookReport, planned: StagePlan) -> list[RuleResult]:
     if GateRule.NO_ALARM not in planned.gate:
         return []
     alarms = sum(diagnostic.status is Status.ALARM for diagnostic in report.diagnostics)
     return [RuleResult(RuleCode.NO_ALARM, alarms == 0, float(alarms), 0.0)]
 
 
-def _leading(report: Report, planned: StagePlan, variant: str) -> list[RuleResult]:
+def _leading(report: LookReport, planned: StagePlan, variant: str) -> list[RuleResult]:
     """Every leading row of the variant: estimated, trusted, and better where the gate demands it."""
     rows = [row for row in report.leading_rows if row.variant == variant]
     if not rows:
@@ -142,7 +142,7 @@ def _leading(report: Report, planned: StagePlan, variant: str) -> list[RuleResul
     return results
 
 
-def _no_harm(report: Report, _: StagePlan, variant: str) -> list[RuleResult]:
+def _no_harm(report: LookReport, _: StagePlan, variant: str) -> list[RuleResult]:
     look = report.look
     return [
         RuleResult(
@@ -158,7 +158,7 @@ def _no_harm(report: Report, _: StagePlan, variant: str) -> list[RuleResult]:
     ]
 
 
-def _guardrails(report: Report, planned: StagePlan, variant: str) -> list[RuleResult]:
+def _guardrails(report: LookReport, planned: StagePlan, variant: str) -> list[RuleResult]:
     """Each guardrail holds (the loss is smaller than its margin), and none is shown to be broken."""
     results = []
     for row in report.rows:
@@ -188,5 +188,5 @@ def _best_case(row: ReportRow) -> float | None:
     return None if lower is None else -lower
 
 
-_OF_REPORT: tuple[Callable[[Report, StagePlan], list[RuleResult]], ...] = (_look_may_advance, _no_alarm)
-_OF_VARIANT: tuple[Callable[[Report, StagePlan, str], list[RuleResult]], ...] = (_leading, _no_harm, _guardrails)
+_OF_REPORT: tuple[Callable[[LookReport, StagePlan], list[RuleResult]], ...] = (_look_may_advance, _no_alarm)
+_OF_VARIANT: tuple[Callable[[LookReport, StagePlan, str], list[RuleResult]], ...] = (_leading, _no_harm, _guardrails)

@@ -1,7 +1,7 @@
 """Words for the codes of a report: rules, stamps, methods, checks, recommendations. Numbers are for presenters."""
 
 from experiments.estimate.estimate import Method
-from experiments.report import Stamp
+from experiments.look.report import Stamp
 from pilot.evidence.recommendation import Recommended, RuleCode
 from pilot.words import N_, Message
 

@@ -9,7 +9,7 @@ from babel.numbers import get_currency_precision
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from experiments.report import Diagnostic, Status
+from experiments.look.report import Diagnostic, Status
 from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError

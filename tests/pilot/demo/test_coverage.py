@@ -12,7 +12,7 @@ from benchmarks.one_draw import headline, judge
 from benchmarks.tally import Tally
 from benchmarks.trials import CARD, CEILING, IDENTIFICATION, JUDGED, TrialWorld, trial_world
 from experiments.design.mechanisms import draw
-from experiments.plan import Leads
+from experiments.look.plan import Leads
 from pilot.demo.households import load_baskets, load_segments
 from pilot.demo.truth import world_moments
 from pilot.demo.worlds import receipts, store_code

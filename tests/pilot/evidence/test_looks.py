@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from experiments.report import Stamp
+from experiments.look.report import Stamp
 from pilot.access.permissions import MayNot
 from pilot.assignment.errors import NotDrawn
 from pilot.assignment.queries import draw_of

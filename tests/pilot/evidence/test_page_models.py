@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.estimate.estimate import Method
-from experiments.report import Stamp
+from experiments.look.report import Stamp
 from pilot.errors import NotFound
 from pilot.evidence.charts import balance_chart, forest_chart, series_chart
 from pilot.evidence.queries import ReportView, report

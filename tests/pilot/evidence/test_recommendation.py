@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 
 from experiments.estimate.estimate import Estimate, Method
+from experiments.look.report import Diagnostic, LookReport, NonInferiority, ReportRow, Stamp, Status
 from experiments.messages import Message
 from experiments.monitor.looks import look_rule
-from experiments.report import Diagnostic, NonInferiority, Report, ReportRow, Stamp, Status
 from pilot.evidence.recommendation import Recommendation, Recommended, RuleCode, recommend
 from pilot.planning.plan import GateRule, StagePlan
 
@@ -53,11 +53,11 @@ def a_guardrail(*, holds: bool, effect: float = 0.0, margin: float = 5.0) -> Rep
     )  # fmt: skip
 
 
-def a_report(*rows: ReportRow, look: int = 1, looks: int = 1, n_units: int = 40, alarm: bool = False) -> Report:
+def a_report(*rows: ReportRow, look: int = 1, looks: int = 1, n_units: int = 40, alarm: bool = False) -> LookReport:
     status = Status.ALARM if alarm else Status.OK
     ratio = Diagnostic("sample_ratio", status, 0.5, Message("sample_ratio", "a ratio"))
     rule = look_rule(look, looks, n_units=n_units, alpha=0.05)
-    return Report("store", "matched_pairs", "store_totals", 0.05, rule, n_units, rows, (ratio,), ())
+    return LookReport("store", "matched_pairs", "store_totals", 0.05, rule, n_units, rows, (ratio,), ())
 
 
 def failed(recommendation: Recommendation) -> set[RuleCode]:

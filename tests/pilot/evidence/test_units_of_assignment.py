@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from experiments.report import Stamp
+from experiments.look.report import Stamp
 from pilot.assignment.queries import assignment_of, draw_of
 from pilot.database import Database
 from pilot.evidence.document import ReportDocument

@@ -111,7 +111,7 @@ class Diagnostic:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LookReport:
     """What one look at one stage found. ``unit`` is the unit of assignment, ``leads`` what the plan lets decide."""
 
     unit: str
@@ -161,7 +161,7 @@ class Report:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Report":
+    def from_dict(cls, data: Mapping[str, Any]) -> "LookReport":
         """The report that ``to_dict`` wrote."""
         return cls(
             data["unit"],

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from experiments.analysis_rows import rows_per_unit
 from experiments.design.balance import balance
 from experiments.design.mechanisms import MechanismKind
 from experiments.design.reach import smallest_p
 from experiments.errors import NotEstimable
+from experiments.look.plan import LookPlan, PlannedMetric
+from experiments.look.report import Diagnostic, Status
+from experiments.look.rows import rows_per_unit
 from experiments.measure.metrics import MetricLevel
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.monitor import sample_ratio as ratio
 from experiments.monitor.identification import Identification
 from experiments.monitor.looks import LookRule
-from experiments.plan import AnalysisPlan, PlannedMetric
-from experiments.report import Diagnostic, Status
 
 _IMBALANCE = 0.25
 
@@ -22,7 +22,7 @@ Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
 
 
 def diagnose(
-    plan: AnalysisPlan, moments: Mapping[str, Moments], look: LookRule, found: Mapping[str, Identification]
+    plan: LookPlan, moments: Mapping[str, Moments], look: LookRule, found: Mapping[str, Identification]
 ) -> tuple[tuple[Diagnostic, ...], tuple[Message, ...]]:
     """The checks of one look, and the warnings that stand above the rows."""
     checks: list[Diagnostic] = [
@@ -55,12 +55,12 @@ def diagnose(
     return tuple(checks), tuple(warnings)
 
 
-def _first(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> Moments:
+def _first(plan: LookPlan, moments: Mapping[str, Moments]) -> Moments:
     """The moments of the first planned metric that has any."""
     return next((moments[p.metric.code] for p in plan.metrics if moments.get(p.metric.code)), ())
 
 
-def _lost(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[str]:
+def _lost(plan: LookPlan, moments: Mapping[str, Moments]) -> list[str]:
     rows = _first(plan, moments)
     if plan.customers_assigned or not rows:
         return []
@@ -68,7 +68,7 @@ def _lost(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[str]:
     return sorted(set(plan.assignment) - present)
 
 
-def _sample_ratio(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
+def _sample_ratio(plan: LookPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
     counts: dict[str, int] = {}
     for row in _first(plan, moments):
         if isinstance(row, ArmMoments):
@@ -88,7 +88,7 @@ def _sample_ratio(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Di
     return [Diagnostic("sample_ratio", _ratio_status(result.p_value), result.p_value, message)]
 
 
-def _rows_per_unit(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
+def _rows_per_unit(plan: LookPlan, moments: Mapping[str, Moments]) -> list[Diagnostic]:
     """Customers beneath stores or regions, tested as what they are: a value of each unit. Never χ² of the customers."""
     found = next((rows for p in plan.metrics if (rows := _customers_beneath(p, moments.get(p.metric.code, ())))), None)
     if plan.customers_assigned or found is None:
@@ -118,7 +118,7 @@ def _ratio_status(p_value: float) -> Status:
     return Status.ALARM if p_value < ratio.ALARM else Status.WARN if p_value < ratio.WARNING else Status.OK
 
 
-def _reach(plan: AnalysisPlan, look: LookRule) -> list[Diagnostic]:
+def _reach(plan: LookPlan, look: LookRule) -> list[Diagnostic]:
     if plan.mechanism.kind is MechanismKind.BERNOULLI_HASH or plan.customers_assigned:
         return []
     checks = []
@@ -136,7 +136,7 @@ def _reach(plan: AnalysisPlan, look: LookRule) -> list[Diagnostic]:
     return checks
 
 
-def _balance(plan: AnalysisPlan) -> list[Diagnostic]:
+def _balance(plan: LookPlan) -> list[Diagnostic]:
     checks = []
     for row in balance(plan.mechanism, plan.assignment):
         difference = row.standardised_difference

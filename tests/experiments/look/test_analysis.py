@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 
 from experiments import (
-    AnalysisPlan,
     AssignmentUnit,
     Leads,
+    LookPlan,
+    LookReport,
     MarginScale,
     Mechanism,
     Message,
     PlannedMetric,
-    Report,
     Role,
     Share,
     Status,
     UnitMoments,
-    analyze,
+    analyze_look,
     average_basket,
     bernoulli_hash,
     draw,
@@ -42,9 +42,9 @@ TOTAL = PlannedMetric(store_total(), Role.PRIMARY)
 FREQUENCY = PlannedMetric(purchase_frequency(), Role.SECONDARY)
 
 
-def _plan(mechanism: Mechanism, *metrics: PlannedMetric, seed: int = 3, **options: Any) -> AnalysisPlan:
+def _plan(mechanism: Mechanism, *metrics: PlannedMetric, seed: int = 3, **options: Any) -> LookPlan:
     chosen: dict[str, Any] = {"leads": Leads.STORE_TOTALS, "draws": 999} | options
-    return AnalysisPlan(
+    return LookPlan(
         AssignmentUnit.STORE,
         mechanism,
         draw(mechanism, seed).assignment,
@@ -54,9 +54,7 @@ def _plan(mechanism: Mechanism, *metrics: PlannedMetric, seed: int = 3, **option
     )
 
 
-def _rows(
-    plan: AnalysisPlan, *, lift: float = 0.0, noise: float = 0.05, seed: int = 1, n: int = 1000
-) -> list[UnitMoments]:
+def _rows(plan: LookPlan, *, lift: float = 0.0, noise: float = 0.05, seed: int = 1, n: int = 1000) -> list[UnitMoments]:
     """Values of 1,000 or so per store that follow the value before, times the lift in treated stores."""
     rng = random.Random(seed)
     rows = []
@@ -67,7 +65,7 @@ def _rows(
     return rows
 
 
-def _shares(plan: AnalysisPlan, *, shift: float = 0.0, seed: int = 4, level: float = 0.8) -> list[UnitMoments]:
+def _shares(plan: LookPlan, *, shift: float = 0.0, seed: int = 4, level: float = 0.8) -> list[UnitMoments]:
     rng = random.Random(seed)
     rows = []
     for unit in plan.mechanism.codes:
@@ -77,9 +75,9 @@ def _shares(plan: AnalysisPlan, *, shift: float = 0.0, seed: int = 4, level: flo
     return rows
 
 
-def _report(plan: AnalysisPlan, *, lift: float = 0.0, shift: float = 0.0, **options: Any) -> Report:
+def _report(plan: LookPlan, *, lift: float = 0.0, shift: float = 0.0, **options: Any) -> LookReport:
     data = {planned.metric.code: _rows(plan, lift=lift, seed=i) for i, planned in enumerate(plan.metrics)}
-    return analyze(plan, data, _shares(plan, shift=shift), **options)
+    return analyze_look(plan, data, _shares(plan, shift=shift), **options)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +151,7 @@ def test_a_quiet_identification_says_what_it_could_hide() -> None:
 
 def test_without_the_identified_shares_customer_rows_cannot_pass() -> None:
     plan = _plan(paired_draw(40))
-    report = analyze(plan, {"purchase_frequency": _rows(plan, lift=0.2)})
+    report = analyze_look(plan, {"purchase_frequency": _rows(plan, lift=0.2)})
     row = report.row("purchase_frequency", "points")
     assert row.stamps == ("identification_not_tested",)
     assert row.blocked
@@ -169,13 +167,15 @@ def test_a_draw_too_small_to_see_identification_move_leaves_customer_rows_untest
 def test_where_every_receipt_is_identified_nothing_can_have_moved() -> None:
     plan = _plan(paired_draw(40))
     everyone = [moments(unit, 500, 500, n=500) for unit in plan.mechanism.codes]
-    report = analyze(plan, {"purchase_frequency": _rows(plan)}, everyone)
+    report = analyze_look(plan, {"purchase_frequency": _rows(plan)}, everyone)
     assert report.row("purchase_frequency", "points").stamps == ()
 
 
 def test_where_few_receipts_were_identified_customer_metrics_are_refused() -> None:
     plan = _plan(paired_draw(40))
-    report = analyze(plan, {"store_total": _rows(plan), "purchase_frequency": _rows(plan)}, _shares(plan, level=0.2))
+    report = analyze_look(
+        plan, {"store_total": _rows(plan), "purchase_frequency": _rows(plan)}, _shares(plan, level=0.2)
+    )
     refused = report.row("purchase_frequency", "points")
     assert refused.estimate is None
     assert refused.refusal is not None
@@ -186,9 +186,9 @@ def test_where_few_receipts_were_identified_customer_metrics_are_refused() -> No
 def test_what_was_not_measured_is_a_row_with_its_reason() -> None:
     plan = _plan(paired_draw(40))
     reason = Message("window_not_observed", "only {n} days have passed", {"n": 20})
-    report = analyze(plan, {"store_total": _rows(plan)}, refusals={"purchase_frequency": reason})
+    report = analyze_look(plan, {"store_total": _rows(plan)}, refusals={"purchase_frequency": reason})
     assert report.row("purchase_frequency", "points").refusal == reason
-    missing = analyze(plan, {"purchase_frequency": _rows(plan)}, _shares(plan))
+    missing = analyze_look(plan, {"purchase_frequency": _rows(plan)}, _shares(plan))
     found = missing.row("store_total", "points").refusal
     assert found is not None
     assert found.code == "no_moments"
@@ -208,7 +208,7 @@ def test_a_guardrail_must_show_that_the_loss_is_smaller_than_its_margin() -> Non
     assert not broken.holds
 
 
-def _mean_control(plan: AnalysisPlan, *, seed: int) -> float:
+def _mean_control(plan: LookPlan, *, seed: int) -> float:
     values = [m.y / m.n for m in _rows(plan, seed=seed) if plan.assignment[m.unit] == "control"]
     return sum(values) / len(values)
 
@@ -233,7 +233,7 @@ def test_primary_rows_are_one_family() -> None:
 def test_segments_are_exploratory_and_adjusted_among_themselves() -> None:
     plan = _plan(paired_draw(40))
     segments = {name: {"purchase_frequency": _rows(plan, lift=0.1, seed=i)} for i, name in enumerate(("young", "old"))}
-    report = analyze(plan, {"store_total": _rows(plan)}, _shares(plan), segments=segments)
+    report = analyze_look(plan, {"store_total": _rows(plan)}, _shares(plan), segments=segments)
     found = [row for row in report.rows if row.segment is not None]
     assert [row.segment for row in found] == ["old", "young"]
     assert all("exploratory" in row.stamps and not row.leads and not row.improves(report.look) for row in found)
@@ -274,7 +274,7 @@ def test_under_three_units_in_an_arm_the_row_says_what_it_assumes() -> None:
 def test_a_lost_store_takes_its_pair_along_and_the_other_analysis_stands_beside() -> None:
     plan = _plan(paired_draw(40))
     rows = [row for row in _rows(plan, lift=0.1) if row.unit != "s007"]
-    report = analyze(plan, {"store_total": rows}, _shares(plan))
+    report = analyze_look(plan, {"store_total": rows}, _shares(plan))
     row = report.row("store_total", "points")
     assert row.estimate is not None
     assert row.estimate.n_units == 38
@@ -288,7 +288,7 @@ def test_a_store_without_customers_of_a_segment_is_not_lost_but_stays_out_with_i
     plan = _plan(paired_draw(40))
     rows = [moments(r.unit, 0, 0, n=0) if r.unit == "s007" else r for r in _rows(plan, n=10)]
     all_rows = {"store_total": _rows(plan), "purchase_frequency": _rows(plan, n=10)}
-    report = analyze(plan, all_rows, _shares(plan), segments={"couples": {"purchase_frequency": rows}})
+    report = analyze_look(plan, all_rows, _shares(plan), segments={"couples": {"purchase_frequency": rows}})
     row = report.row("purchase_frequency", "points", "couples")
     assert row.estimate is not None
     assert row.estimate.n_units == 38
@@ -300,7 +300,7 @@ def test_many_lost_units_of_one_arm_raise_the_sample_ratio_alarm() -> None:
     plan = _plan(complete_draw(60))
     treated = [unit for unit, variant in plan.assignment.items() if variant == "points"]
     rows = [row for row in _rows(plan) if row.unit not in treated[:28]]
-    report = analyze(plan, {"store_total": rows}, _shares(plan))
+    report = analyze_look(plan, {"store_total": rows}, _shares(plan))
     check = next(d for d in report.diagnostics if d.check == "sample_ratio")
     assert check.status is Status.ALARM
     assert "sample_ratio" in [warning.code for warning in report.warnings]
@@ -309,7 +309,7 @@ def test_many_lost_units_of_one_arm_raise_the_sample_ratio_alarm() -> None:
 def test_a_unit_without_history_costs_the_covariate_and_the_row_says_so() -> None:
     plan = _plan(paired_draw(40))
     rows = [moments(r.unit, r.y, None, n=r.n) if r.unit == "s007" else r for r in _rows(plan)]
-    assert analyze(plan, {"store_total": rows}).row("store_total", "points").stamps == ("no_covariate",)
+    assert analyze_look(plan, {"store_total": rows}).row("store_total", "points").stamps == ("no_covariate",)
 
 
 CUSTOMER_METRICS = (
@@ -318,8 +318,8 @@ CUSTOMER_METRICS = (
 )
 
 
-def _customer_report(**options: Any) -> Report:
-    plan = AnalysisPlan(
+def _customer_report(**options: Any) -> LookReport:
+    plan = LookPlan(
         AssignmentUnit.CUSTOMER, bernoulli_hash(SHARES, "x"), {}, CUSTOMER_METRICS, Leads.CUSTOMERS, seed=1, **options
     )
     rng = random.Random(5)
@@ -329,7 +329,7 @@ def _customer_report(**options: Any) -> Report:
         y = [int(rng.random() < rate + 0.3 * b) for b in x]
         arms["repeat_purchase_28d"].append(arm(variant, y, x))
         arms["spend_per_customer"].append(arm(variant, [v * 100 for v in y]))
-    return analyze(plan, arms)
+    return analyze_look(plan, arms)
 
 
 def test_customer_draws_carry_the_stamp_unless_the_plan_says_why_not() -> None:
@@ -349,22 +349,22 @@ def test_customer_draws_carry_the_stamp_unless_the_plan_says_why_not() -> None:
 def test_rows_finer_than_the_unit_of_assignment_are_refused() -> None:
     plan = _plan(paired_draw(8))
     with pytest.raises(WrongUnitOfAnalysis, match="store"):
-        analyze(plan, {"store_total": [arm("control", [1, 2]), arm("points", [3, 4])]})
+        analyze_look(plan, {"store_total": [arm("control", [1, 2]), arm("points", [3, 4])]})
     with pytest.raises(UnknownMetric):
-        analyze(plan, {"average_basket": _rows(plan)})
+        analyze_look(plan, {"average_basket": _rows(plan)})
 
 
 def test_a_report_survives_json_to_the_last_digit() -> None:
     guard = PlannedMetric(average_basket(), Role.GUARDRAIL, margin=0.02)
     report = _report(_plan(stratified_draw(30, 3), TOTAL, FREQUENCY, guard, looks_planned=2), shift=0.05)
-    assert Report.from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False))) == report
+    assert LookReport.from_dict(json.loads(json.dumps(report.to_dict(), allow_nan=False))) == report
     with pytest.raises(KeyError):
         report.row("store_total", "gift")
 
 
 _PROGRAM = """
 import json
-from tests.experiments.test_analysis import _plan, _report
+from tests.experiments.look.test_analysis import _plan, _report
 from tests.experiments.building import complete_draw, paired_draw
 print(json.dumps([_report(_plan(m), lift=.03).to_dict() for m in (paired_draw(90), complete_draw(90))]))
 """
@@ -388,4 +388,4 @@ def test_the_order_of_the_moments_changes_nothing() -> None:
     shuffled = list(rows)
     random.Random(9).shuffle(shuffled)
     one: Mapping[str, Sequence[UnitMoments]] = {"store_total": rows}
-    assert analyze(plan, one) == analyze(plan, {"store_total": shuffled})
+    assert analyze_look(plan, one) == analyze_look(plan, {"store_total": shuffled})

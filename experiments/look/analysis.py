@@ -1,22 +1,22 @@
-"""Plan and moments in, report out: the headline by permutation at the unit of assignment, and what stands beside it."""
+"""A stage plan and moments in, a report out: the headline at the unit of assignment, and what stands beside it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from experiments.analysis_rows import Effect, customer_effect, unit_effect
 from experiments.design.reach import smallest_p
-from experiments.diagnostics import diagnose
 from experiments.errors import NotEstimable, UnknownMetric, WrongUnitOfAnalysis
 from experiments.estimate.estimate import Side
 from experiments.estimate.unit_means import NO_VARIATION
+from experiments.look.diagnostics import diagnose
+from experiments.look.plan import Leads, LookPlan, MarginScale, PlannedMetric, Role
+from experiments.look.report import LookReport, NonInferiority, ReportRow, Stamp
+from experiments.look.rows import Effect, customer_effect, unit_effect
 from experiments.measure.metrics import MetricKind, MetricLevel, identification_rate
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.monitor.identification import UNMOVED, Identification, can_be_tested, identification
 from experiments.monitor.looks import LookRule, look_rule
 from experiments.monitor.multiplicity import benjamini_hochberg, holm
-from experiments.plan import AnalysisPlan, Leads, MarginScale, PlannedMetric, Role
-from experiments.report import NonInferiority, Report, ReportRow, Stamp
 
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
 
@@ -25,21 +25,21 @@ Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
 class _Context:
     """What all rows of one report share."""
 
-    plan: AnalysisPlan
+    plan: LookPlan
     look: LookRule
     found: Mapping[str, Identification]
     identified_share: float | None
     refusals: Mapping[str, Message]
 
 
-def analyze(
-    plan: AnalysisPlan,
+def analyze_look(
+    plan: LookPlan,
     moments: Mapping[str, Moments],
     identification_moments: Sequence[UnitMoments] | None = None,
     *,
     refusals: Mapping[str, Message] | None = None,
     segments: Mapping[str, Mapping[str, Moments]] | None = None,
-) -> Report:
+) -> LookReport:
     """The report of one look. ``moments`` are per metric code: one ``UnitMoments`` per unit, or ``ArmMoments`` for
     customers.
 
@@ -62,7 +62,7 @@ def analyze(
         rows += [_row(context, planned, variant, segment, group) for variant in variants for planned in measured]
     rows = _lead(plan, _adjust(rows), look)
     diagnostics, warnings = diagnose(plan, moments, look, found)
-    return Report(
+    return LookReport(
         plan.unit.value,
         plan.mechanism.kind.value,
         plan.leads.value,
@@ -75,7 +75,7 @@ def analyze(
     )
 
 
-def _check_moments(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> None:
+def _check_moments(plan: LookPlan, moments: Mapping[str, Moments]) -> None:
     planned = {metric.metric.code for metric in plan.metrics}
     expected = ArmMoments if plan.customers_assigned else UnitMoments
     for code, rows in moments.items():
@@ -85,13 +85,13 @@ def _check_moments(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> None:
             raise WrongUnitOfAnalysis(unit=plan.unit.value, metric=code)
 
 
-def _n_units(plan: AnalysisPlan, moments: Mapping[str, Moments]) -> int:
+def _n_units(plan: LookPlan, moments: Mapping[str, Moments]) -> int:
     if not plan.customers_assigned:
         return len(plan.assignment)
     return max((sum(row.n for row in rows) for rows in moments.values()), default=0)
 
 
-def _identify(plan: AnalysisPlan, moments: Sequence[UnitMoments] | None) -> dict[str, Identification]:
+def _identify(plan: LookPlan, moments: Sequence[UnitMoments] | None) -> dict[str, Identification]:
     """The identification test of every variant for which it can be made: with enough units, and shares in all of
     them."""
     if moments is None or plan.customers_assigned:
@@ -176,9 +176,7 @@ def _require_identified(context: _Context) -> None:
         )
 
 
-def _stamps(
-    plan: AnalysisPlan, level: MetricLevel, test: Identification | None, *, exploratory: bool
-) -> tuple[str, ...]:
+def _stamps(plan: LookPlan, level: MetricLevel, test: Identification | None, *, exploratory: bool) -> tuple[str, ...]:
     stamps: list[str] = [Stamp.EXPLORATORY.value] if exploratory else []
     if plan.customers_assigned:
         if plan.identification_cannot_differ is None:
@@ -222,7 +220,7 @@ def _adjust(rows: Sequence[ReportRow]) -> list[ReportRow]:
     return adjusted
 
 
-def _lead(plan: AnalysisPlan, rows: Sequence[ReportRow], look: LookRule) -> list[ReportRow]:
+def _lead(plan: LookPlan, rows: Sequence[ReportRow], look: LookRule) -> list[ReportRow]:
     """Mark the rows that decide. Where customers lead, a stamp hands the lead of that variant to the store total."""
     result = []
     for row in rows:

@@ -55,7 +55,7 @@ class PlannedMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class AnalysisPlan:
+class LookPlan:
     """The plan of one look at one stage.
 
     ``assignment`` maps the drawn stores or regions to variants (empty where customers are assigned: their moments
@@ -92,7 +92,7 @@ class AnalysisPlan:
         return self.unit is AssignmentUnit.CUSTOMER
 
 
-def _check_metrics(plan: AnalysisPlan) -> None:
+def _check_metrics(plan: LookPlan) -> None:
     codes = [planned.metric.code for planned in plan.metrics]
     for code in codes:
         if codes.count(code) > 1:
@@ -111,7 +111,7 @@ def _check_metrics(plan: AnalysisPlan) -> None:
         raise InvalidPlan(must_be="where customers are assigned, customers lead")
 
 
-def _check_assignment(plan: AnalysisPlan) -> None:
+def _check_assignment(plan: LookPlan) -> None:
     for variant in plan.assignment.values():
         if variant not in plan.mechanism.variants:
             raise UnknownVariant(variant=variant, variants=", ".join(plan.mechanism.variants))

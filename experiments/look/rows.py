@@ -12,11 +12,11 @@ from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable, unit_table
 from experiments.estimate.welch import Welch, welch
+from experiments.look.plan import LookPlan
+from experiments.look.report import Stamp
 from experiments.measure.metrics import Metric, spend_per_customer
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
-from experiments.plan import AnalysisPlan
-from experiments.report import Stamp
 
 CONFIDENCE_LEVEL = 0.95
 _FEW_IN_AN_ARM = 3
@@ -35,7 +35,7 @@ class Effect:
     regression_df: float
 
 
-def unit_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> Effect:
+def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> Effect:
     """Stores or regions: the regression coefficient permuted over the mechanism; its t and CR2 intervals beside."""
     table = unit_table(metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant)
     regression = fit(table)
@@ -76,7 +76,7 @@ def unit_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoment
     )
 
 
-def rows_per_unit(plan: AnalysisPlan, moments: Sequence[UnitMoments], variant: str) -> Estimate:
+def rows_per_unit(plan: LookPlan, moments: Sequence[UnitMoments], variant: str) -> Estimate:
     """The number of rows beneath each unit as a value of the unit: plain difference, permuted over the mechanism.
 
     Raises ``NotEstimable`` where every unit has as many, or the units are too few.
@@ -88,7 +88,7 @@ def rows_per_unit(plan: AnalysisPlan, moments: Sequence[UnitMoments], variant: s
     return unit_effect(plan, spend_per_customer(), counts, variant).estimate  # a sum per row, on no scale of its own
 
 
-def customer_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[ArmMoments], variant: str) -> Effect:
+def customer_effect(plan: LookPlan, metric: Metric, moments: Sequence[ArmMoments], variant: str) -> Effect:
     """Customers: Welch with the pooled pre-period adjustment; the unadjusted test beside."""
     stratified = plan.mechanism.kind is MechanismKind.STRATIFIED
     adjusted = welch(metric, moments, variant=variant, by_stratum=stratified)
@@ -99,7 +99,7 @@ def customer_effect(plan: AnalysisPlan, metric: Metric, moments: Sequence[ArmMom
     return Effect(_of_welch(adjusted), inference, alternatives, stamps, None, inference.std_error, inference.df)
 
 
-def _with_partners(plan: AnalysisPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> list[Estimate]:
+def _with_partners(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> list[Estimate]:
     """The sensitivity analysis that keeps the partners of lost units: all units, without the pairs."""
     table = unit_table(
         metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant, keep_partners=True

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from experiments import (
-    AnalysisPlan,
     AssignmentUnit,
     Leads,
+    LookPlan,
     PlannedMetric,
     Role,
     average_basket,
@@ -24,10 +24,10 @@ TOTAL = PlannedMetric(store_total(), Role.PRIMARY)
 FREQUENCY = PlannedMetric(purchase_frequency(), Role.SECONDARY)
 
 
-def _plan() -> AnalysisPlan:
+def _plan() -> LookPlan:
     mechanism = paired_draw(8)
     assignment = draw(mechanism, 1).assignment
-    return AnalysisPlan(AssignmentUnit.STORE, mechanism, assignment, (TOTAL, FREQUENCY), Leads.STORE_TOTALS, seed=1)
+    return LookPlan(AssignmentUnit.STORE, mechanism, assignment, (TOTAL, FREQUENCY), Leads.STORE_TOTALS, seed=1)
 
 
 @pytest.mark.parametrize(

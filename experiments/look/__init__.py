@@ -1,0 +1,1 @@
+"""One look at one stage of a pilot: its plan and exact moments in, its report out."""
