@@ -1,140 +1,89 @@
-"""CR0, CR1S, CR2 and CR3 against R: clubSandwich 0.5.8 and estimatr 1.0.0 on data that a formula makes.
-
-The R program, for anyone who wants to run it again (R 4.2.2):
-
-    n <- c(12,20,7,31,15,9,24,18); T <- c(1,0,1,0,1,0,0,1)
-    d <- do.call(rbind, lapply(1:8, function(g) data.frame(store=g, t=T[g], i=1:n[g])))
-    d$x <- ((d$i*7 + d$store*3) %% 11) / 10
-    d$y <- round(0.5*d$t + 0.8*d$x + c(.3,-.2,.5,-.1,0,.4,-.35,.15)[d$store] + (((d$i*13 + d$store*5) %% 17) - 8)/10, 4)
-    m <- lm(y ~ t, d)
-    coef_test(m, vcov = vcovCR(m, cluster = d$store, type = "CR2"))
-
-    d <- expand.grid(week=1:10, store=1:12); d$t <- as.numeric(d$store<=4 & d$week>=7)
-    d$y <- round(d$store*0.3 + d$week*0.1 + 0.6*d$t + (((d$store*17 + d$week*29 + d$store*d$week*7) %% 23) - 11)/10 +
-                 ifelse(d$week>=7, c(.5,-.4,.2,.1,-.6,.3,-.1,.4,-.3,.2,.1,-.5)[d$store], 0), 4)
-    m <- lm(y ~ t + factor(store) + factor(week), d)
-"""
+"""CR0, CR1S, CR2 and CR3 against R: clubSandwich 0.5.8 and estimatr 1.0.0 on data that a formula makes."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from experiments.errors import InvalidNumber, NotEstimable
 from experiments.estimate.cluster_robust import Correction, cluster_robust, unit_means_cr2
+from experiments.estimate.estimate import TInference
 from experiments.estimate.unit_means import fit
 from tests.experiments.building import table
-
-TOLERANCE = 1e-8
-Floats = npt.NDArray[np.float64]
-
-
-def _toy_store() -> dict[str, Floats]:
-    sizes, treated = (12, 20, 7, 31, 15, 9, 24, 18), (1, 0, 1, 0, 1, 0, 0, 1)
-    shift = (0.3, -0.2, 0.5, -0.1, 0.0, 0.4, -0.35, 0.15)
-    rows = []
-    for g in range(1, 9):
-        for i in range(1, sizes[g - 1] + 1):
-            t, x = treated[g - 1], (i * 7 + g * 3) % 11 / 10
-            rows.append((g, t, x, round(0.5 * t + 0.8 * x + shift[g - 1] + ((i * 13 + g * 5) % 17 - 8) / 10, 4)))
-    return dict(zip(("store", "t", "x", "y"), np.array(rows, dtype=float).T, strict=True))
-
-
-def _toy_panel() -> dict[str, Floats]:
-    shift = (0.5, -0.4, 0.2, 0.1, -0.6, 0.3, -0.1, 0.4, -0.3, 0.2, 0.1, -0.5)
-    rows = []
-    for store in range(1, 13):
-        for week in range(1, 11):
-            t = float(store <= 4 and week >= 7)
-            noise = ((store * 17 + week * 29 + store * week * 7) % 23 - 11) / 10
-            later = shift[store - 1] if week >= 7 else 0.0
-            rows.append((store, week, t, round(store * 0.3 + week * 0.1 + 0.6 * t + noise + later, 4)))
-    return dict(zip(("store", "week", "t", "y"), np.array(rows, dtype=float).T, strict=True))
+from tests.reference.oracles import expect
+from tests.reference.toys import Floats, toy_panel, toy_store
 
 
 def _dummies(values: Floats) -> Floats:
     return np.column_stack([values == level for level in np.unique(values)[1:]]).astype(float)
 
 
-@pytest.mark.parametrize(
-    ("correction", "error", "df"),
-    [
-        (Correction.CR0, 0.1280347841656, 5.19246065093),
-        (Correction.CR1S, 0.1373847197801, None),
-        (Correction.CR2, 0.1462833144840, 4.98699982450),
-        (Correction.CR3, 0.168004249587, 4.76916689422),
-    ],
-)
-def test_corrections_equal_clubsandwich(correction: Correction, error: float, df: float | None) -> None:
-    d = _toy_store()
-    found = cluster_robust(
-        np.column_stack([np.ones_like(d["t"]), d["t"]]),
-        d["y"],
-        d["store"].astype(np.int64),
-        coefficient=1,
-        correction=correction,
-    )
-    assert found.effect == pytest.approx(0.819871794872, abs=TOLERANCE)
-    assert found.std_error == pytest.approx(error, abs=TOLERANCE)
-    if df is not None:
-        assert found.df == pytest.approx(df, abs=TOLERANCE)
+@pytest.mark.parametrize("correction", [Correction.CR0, Correction.CR3])
+def test_corrections_equal_clubsandwich(correction: Correction) -> None:
+    found = _on_treatment(correction)
+    expect("O1", "beta").of(found.effect)
+    expect("O3", f"{correction}_se").of(found.std_error)
+    expect("O3", f"{correction}_df").of(found.df)
 
 
-def test_the_cr2_p_value_and_interval_equal_r() -> None:
-    d = _toy_store()
-    found = cluster_robust(
-        np.column_stack([np.ones_like(d["t"]), d["t"]]), d["y"], d["store"].astype(np.int64), coefficient=1
-    )
-    assert found.p_value() == pytest.approx(0.00251984555482, abs=TOLERANCE)
-    assert found.interval(0.95) == pytest.approx((0.443543536053, 1.19620005369), abs=TOLERANCE)
+def test_the_stata_correction_equals_clubsandwich() -> None:
+    expect("O3", "cr1s_se").of(_on_treatment(Correction.CR1S).std_error)
+
+
+def test_cr2_equals_clubsandwich() -> None:
+    found = _on_treatment(Correction.CR2)
+    expect("O1", "beta").of(found.effect)
+    expect("O1", "se").of(found.std_error)
+    expect("O1", "df").of(found.df)
+    expect("O1", "p").of(found.p_value())
+    assert found.interval(0.95) == pytest.approx((0.443543536053, 1.19620005369), abs=1e-8)  # estimatr 1.0.0
 
 
 def test_a_covariate_is_carried_as_in_r() -> None:
-    d = _toy_store()
+    d = toy_store()
     design = np.column_stack([np.ones_like(d["t"]), d["t"], d["x"]])
     found = cluster_robust(design, d["y"], d["store"].astype(np.int64), coefficient=1)
-    assert (found.effect, found.std_error, found.df) == pytest.approx(
-        (0.823578880265, 0.143184810640, 4.98458251178), abs=TOLERANCE
-    )
-    assert found.p_value() == pytest.approx(0.00225114242557, abs=TOLERANCE)
-    of_x = cluster_robust(design, d["y"], d["store"].astype(np.int64), coefficient=2)
-    assert (of_x.std_error, of_x.df) == pytest.approx((0.124080933310, 5.69076803018), abs=TOLERANCE)
+    expect("O2", "beta").of(found.effect)
+    expect("O2", "se").of(found.std_error)
+    expect("O2", "df").of(found.df)
+    expect("O2", "p").of(found.p_value())
 
 
 def test_a_share_is_carried_as_in_r() -> None:
-    d = _toy_store()
-    found = cluster_robust(
-        np.column_stack([np.ones_like(d["t"]), d["t"]]),
-        (d["y"] > 0.7).astype(float),
-        d["store"].astype(np.int64),
-        coefficient=1,
-    )
-    assert (found.effect, found.std_error, found.df) == pytest.approx(
-        (0.4569597070, 0.10285220299, 4.986999825), abs=TOLERANCE
-    )
+    d = toy_store()
+    found = _on_treatment(Correction.CR2, (d["y"] > 0.7).astype(float))
+    expect("O8", "lpm").of(found.effect)
+    expect("O8", "lpm_se").of(found.std_error)
+    expect("O8", "lpm_df").of(found.df)
 
 
 def test_store_and_week_indicators_equal_r() -> None:
-    d = _toy_panel()
+    d = toy_panel()
     design = np.column_stack([np.ones_like(d["t"]), d["t"], _dummies(d["store"]), _dummies(d["week"])])
-    found = cluster_robust(design, d["y"], d["store"].astype(np.int64), coefficient=1)
-    assert (found.effect, found.std_error, found.df) == pytest.approx(
-        (1.08541666667, 0.456212852731, 6.09677419355), abs=TOLERANCE
-    )
-    assert found.p_value() == pytest.approx(0.05416933237, abs=TOLERANCE)
+    _is_o4(cluster_robust(design, d["y"], d["store"].astype(np.int64), coefficient=1))
 
 
 def test_the_regression_on_unit_means_gives_the_same_as_the_panel() -> None:
     """CR2 of a block design is HC2 with Bell–McCaffrey degrees of freedom on each store's change."""
-    d = _toy_panel()
+    d = toy_panel()
     change, treated = [], []
     for store in range(1, 13):
         own, late = d["store"] == store, d["week"] >= 7
         change.append(float(d["y"][own & late].mean() - d["y"][own & ~late].mean()))
         treated.append(float(store <= 4))
-    found = unit_means_cr2(fit(table(change, treated)))
-    assert (found.effect, found.std_error, found.df) == pytest.approx(
-        (1.08541666667, 0.456212852731, 6.09677419355), abs=TOLERANCE
-    )
+    _is_o4(unit_means_cr2(fit(table(change, treated))))
+
+
+def _is_o4(found: TInference) -> None:
+    expect("O4", "beta").of(found.effect)
+    expect("O4", "se").of(found.std_error)
+    expect("O4", "df").of(found.df)
+    expect("O4", "p").of(found.p_value())
+
+
+def _on_treatment(correction: Correction, outcome: Floats | None = None) -> TInference:
+    d = toy_store()
+    design = np.column_stack([np.ones_like(d["t"]), d["t"]])
+    y = d["y"] if outcome is None else outcome
+    return cluster_robust(design, y, d["store"].astype(np.int64), coefficient=1, correction=correction)
 
 
 @pytest.mark.parametrize("blocks", [1, 4])
