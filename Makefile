@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-run system demo test check format lock vendor texts bench clean
+.PHONY: help venv venv-run system demo test check format lock vendor texts bench error-rates coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,7 +32,8 @@ help:
 	@echo "make check   the quick checks: format, lint, types, layering, fast tests"
 	@echo "make venv    only the environment, with the tools of development"
 	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
-	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again;  make bench  the coverage table"
+	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again"
+	@echo "make bench   speed beside the peers;  make error-rates, make coverage  what the methods promise, measured"
 
 $(RUN_STAMP):
 	$(call INSTALL,requirements.lock)
@@ -91,8 +92,21 @@ texts: venv
 vendor:
 	sh web/static/vendor.sh
 
-bench: venv-run
-	$(BIN)/python benchmarks/coverage.py $(ARGS)
+# Speed beside the peers, in an environment of their own: one table, one run (docs/speed.md).
+BENCH := .venv-bench
+bench:
+	@sh .ci/python $(BENCH) >&2
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check "uv==$(UV_VERSION)" >&2
+	@VIRTUAL_ENV=$(CURDIR)/$(BENCH) $(BENCH)/bin/uv pip install --quiet --require-hashes -r requirements-bench.lock >&2
+	@VIRTUAL_ENV=$(CURDIR)/$(BENCH) $(BENCH)/bin/uv pip install --quiet --no-deps -e . >&2
+	$(BENCH)/bin/python -m benchmarks.speed $(ARGS)
+
+# What the methods promise, measured: false alarms, power and coverage (docs/methods/error_rates.md, docs/coverage.md).
+error-rates: venv-run
+	$(BIN)/python -m benchmarks.error_rates $(ARGS)
+
+coverage: venv-run
+	$(BIN)/python -m benchmarks.coverage $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VAR) build dist *.egg-info
+	rm -rf $(VENV) $(BENCH) $(VAR) build dist *.egg-info
