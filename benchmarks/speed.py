@@ -1,4 +1,4 @@
-"""All speed benchmarks in one run, beside their peers: ``make bench``. ``--write`` puts the tables into docs/speed.md."""
+"""All speed benchmarks in one run, beside their peers: ``make bench``; ``--write`` puts the tables into docs."""
 
 import argparse
 import io
