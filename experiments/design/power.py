@@ -15,7 +15,7 @@ import numpy as np
 from experiments.checks import probability
 from experiments.design.mechanisms import CONTROL, Mechanism, MechanismKind, Share, seat_counts
 from experiments.errors import InvalidNumber, NotEstimable, OpenList, UnknownVariant
-from experiments.estimate.unit_table import Floats, UnitTable
+from experiments.estimate.unit_table import Floats, UnitTable, columns
 from experiments.measure.metrics import Metric
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
@@ -158,7 +158,7 @@ class _PastWindow:
 
 def _past(mechanism: Mechanism, metric: Metric, window: Sequence[UnitMoments]) -> _PastWindow | None:
     """Mean and residual variance of one past window; None when it leaves no degree of freedom."""
-    from experiments.estimate.unit_means import residual_on_blocks
+    from experiments.estimate.unit_means import residual_on_nuisance
 
     by_unit = {row.unit: row for row in window if row.n > 0}
     rows, blocks = [], []
@@ -170,18 +170,27 @@ def _past(mechanism: Mechanism, metric: Metric, window: Sequence[UnitMoments]) -
     if len(rows) < 3:
         return None
     _, dense = np.unique(np.array(blocks), return_inverse=True)
-    x = np.array([metric.baseline(row) for row in rows]) if all(row.n_x > 0 for row in rows) else None
+    x = (np.array([metric.baseline(row) for row in rows]),) if all(row.n_x > 0 for row in rows) else ()
     y = np.array([metric.value(row) for row in rows])
-    zeros = np.zeros(len(rows))
-    table = UnitTable(tuple(row.unit for row in rows), y, x, zeros, dense.astype(np.int64), sum(row.n for row in rows))
-    residual, x_unit, df = residual_on_blocks(table)
+    n = len(rows)
+    table = UnitTable(
+        units=tuple(row.unit for row in rows),
+        y=y,
+        treated=np.zeros(n),
+        block=dense.astype(np.int64),
+        covariates=columns(n, *x),
+        bystanders=columns(n),
+        weight=None,
+        n_rows=sum(row.n for row in rows),
+    )
+    residual, nuisance, df = residual_on_nuisance(table)
     if df < 1:
         return None
     return _PastWindow(
         float(y.sum() / len(y)),
         float((residual**2).sum() / df),
-        x_unit is not None,
-        x_unit,
+        bool(nuisance.covariates),
+        nuisance.basis[:, 0] if nuisance.covariates else None,
         np.array(blocks, dtype=float),
     )
 

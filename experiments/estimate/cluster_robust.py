@@ -37,14 +37,9 @@ def unit_means_cr2(regression: Regression) -> TInference:
     M_ii)² / Σ_ij D_i D_j M_ij² where D_i = l_i² / M_ii. Raises ``NotEstimable`` when one unit alone carries a
     coefficient (M_ii = 0), as with a single treated unit.
     """
-    t, block = regression.t_hat, regression.table.block
+    t, nuisance = regression.t_hat, regression.nuisance
     total = float((t * t).sum())
-    weight = 1.0 / np.bincount(block)[block]
-    maker = np.eye(len(t)) - np.where(block[:, None] == block[None, :], weight[:, None], 0.0)
-    if regression.x_unit is not None:
-        maker -= np.outer(regression.x_unit, regression.x_unit)
-    maker -= np.outer(t, t) / total
-    slack = np.diagonal(maker)
+    slack = 1.0 - nuisance.leverage - t**2 / total
     loading = t / total
     used = np.abs(loading) > _RANK * np.abs(loading).max()
     if bool((slack[used] < _RANK).any()):
@@ -53,7 +48,15 @@ def unit_means_cr2(regression: Regression) -> TInference:
         )
     d = np.where(used, loading**2 / np.where(used, slack, 1.0), 0.0)
     variance = float((d * regression.residual**2).sum())
-    df = float((d * slack).sum()) ** 2 / float((d[:, None] * d[None, :] * maker**2).sum())
+    columns = np.column_stack([nuisance.basis, t / np.sqrt(total)])
+    # Σ_ij D_i D_j M_ij² with M = I − UU': Σ D_i² (1 − 2 (UU')_ii) + ‖U'DU‖², U = [block columns, basis, t̂ / |t̂|]
+    blocks, weight = nuisance.block, nuisance.block_weight
+    within = np.bincount(blocks, weights=d * nuisance.root**2) / weight
+    mixed = [np.bincount(blocks, weights=d * nuisance.root * c) / np.sqrt(weight) for c in columns.T]
+    inner = np.einsum("n,nj,nk->jk", d, columns, columns)
+    crossed = float((within**2).sum()) + 2.0 * sum(float((m**2).sum()) for m in mixed) + float((inner**2).sum())
+    squares = float((d**2 * (2.0 * slack - 1.0)).sum()) + crossed
+    df = float((d * slack).sum()) ** 2 / squares
     return TInference(regression.effect, float(np.sqrt(variance)), df)
 
 

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from experiments.checks import probability
 from experiments.estimate.estimate import Interval, Side
 from experiments.estimate.redraws import Redraws
-from experiments.estimate.unit_means import Regression
-from experiments.estimate.unit_table import Floats
+from experiments.estimate.unit_means import Nuisance, Regression
+from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
 _TIE = 1e-9
 _CHUNK = 1_000
@@ -40,7 +39,7 @@ class PermutationInference:
     effect: float
     b: Floats
     a: Floats
-    tied: npt.NDArray[np.bool_]
+    tied: Flags
     listed: bool
     scale: float
     v_actual: float
@@ -154,24 +153,22 @@ def permutation_inference(regression: Regression, redraws: Redraws, *, studentis
     """The permutation test of ``regression`` over ``redraws`` of its table."""
     table = regression.table
     actual = table.treated == 1.0
-    total = float(sum(c * t / (c + t) for c, t in table.arm_counts()))
-    chunks = [_chunk(regression, rows, total, studentise) for rows in _rows(redraws, actual)]
+    chunks = [_chunk(regression, rows, studentise) for rows in _rows(redraws, actual)]
     b, a, v_yy, v_yt, v_tt = (np.concatenate([chunk[i] for chunk in chunks]) for i in range(5))
-    tied = np.concatenate([_ties(rows, actual, table.block) for rows in _rows(redraws, actual)])
+    tied = np.concatenate([_ties(rows, table) for rows in _rows(redraws, actual)])
     scale = float(np.abs(regression.y_hat).max())
     if not studentise:
         return PermutationInference(regression.effect, b, a, tied, redraws.listed, scale, regression.std_error**2)
-    v_actual = float(_hc2(regression, actual[None, :], total)[0][0])
+    v_actual = hc2_error(regression) ** 2
     return PermutationInference(regression.effect, b, a, tied, redraws.listed, scale, v_actual, v_yy, v_yt, v_tt)
 
 
 def hc2_error(regression: Regression) -> float:
     """The HC2 standard error of the treatment coefficient: the error that a studentised test divides by."""
-    total = float(sum(c * t / (c + t) for c, t in regression.table.arm_counts()))
-    return float(np.sqrt(_hc2(regression, (regression.table.treated == 1.0)[None, :], total)[0][0]))
+    return float(np.sqrt(_hc2(regression, (regression.table.treated == 1.0)[None, :])[0][0]))
 
 
-def _rows(redraws: Redraws, actual: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.bool_]]:
+def _rows(redraws: Redraws, actual: Flags) -> Iterator[Flags]:
     """The draws to compare, in chunks: the actual draw first where the redraws are only a sample."""
     if not redraws.listed:
         yield actual[None, :]
@@ -179,56 +176,68 @@ def _rows(redraws: Redraws, actual: npt.NDArray[np.bool_]) -> Iterator[npt.NDArr
         yield redraws.treated[start : start + _CHUNK]
 
 
-def _coefficients(regression: Regression, rows: npt.NDArray[np.bool_], total: float) -> tuple[Floats, Floats, Floats]:
-    """b, a and t̂'t̂ of each row. The hats are free of blocks and covariate, so the raw 0/1 rows suffice."""
-    t = rows.astype(np.float64)
-    length = np.full(len(rows), total)
-    if regression.x_unit is not None:
-        length = length - np.einsum("rn,n->r", t, regression.x_unit) ** 2
+def _coefficients(regression: Regression, rows: Flags) -> tuple[Floats, Floats, Floats]:
+    """b, a and t̂'t̂ of each row. The hats are free of the nuisance columns, so the raw 0/1 rows suffice."""
+    nuisance = regression.nuisance
+    t = rows * nuisance.root
+    free = _within(nuisance, rows)
+    length = (free**2).sum(axis=1)
+    total = length.copy()
+    for column in nuisance.basis.T:
+        length -= np.einsum("rn,n->r", t, column) ** 2
     length = np.maximum(length, _TIE * total)
     b = np.einsum("rn,n->r", t, regression.y_hat) / length
     a = np.einsum("rn,n->r", t, regression.t_hat) / length
     return b, a, length
 
 
-def _chunk(
-    regression: Regression, rows: npt.NDArray[np.bool_], total: float, studentise: bool
-) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    b, a, _ = _coefficients(regression, rows, total)
+def _within(nuisance: Nuisance, rows: Flags) -> Floats:
+    """√w times each row less its weighted block means."""
+    means = np.empty((len(rows), len(nuisance.block_weight)))
+    for block in range(means.shape[1]):
+        inside = nuisance.block == block
+        weight = nuisance.root[inside] ** 2
+        means[:, block] = (rows[:, inside] * weight).sum(axis=1) / weight.sum()
+    free: Floats = nuisance.root * (rows - means[:, nuisance.block])
+    return free
+
+
+def _chunk(regression: Regression, rows: Flags, studentise: bool) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    b, a, _ = _coefficients(regression, rows)
     if not studentise:
         nothing = np.zeros(0)
         return b, a, nothing, nothing, nothing
-    return b, a, *_hc2(regression, rows, total)
+    return b, a, *_hc2(regression, rows)
 
 
-def _hc2(regression: Regression, rows: npt.NDArray[np.bool_], total: float) -> tuple[Floats, Floats, Floats]:
+def _hc2(regression: Regression, rows: Flags) -> tuple[Floats, Floats, Floats]:
     """The HC2 variance of each row as a quadratic in the effect: Σ w (u − τ v)² with w = t̂² / (1 − h) / (t̂'t̂)²."""
-    table = regression.table
-    b, a, length = _coefficients(regression, rows, total)
-    share = np.bincount(table.block, weights=table.treated) / np.bincount(table.block)
-    t = rows - share[table.block]
-    if regression.x_unit is not None:
-        t = t - np.einsum("rn,n->r", t, regression.x_unit)[:, None] * regression.x_unit
-    slack = 1.0 - regression.leverage - t**2 / length[:, None]
+    nuisance = regression.nuisance
+    b, a, length = _coefficients(regression, rows)
+    t = _within(nuisance, rows)
+    for column in nuisance.basis.T:
+        t = t - np.einsum("rn,n->r", t, column)[:, None] * column
+    slack = 1.0 - nuisance.leverage - t**2 / length[:, None]
     weight = np.where(slack > _TIE, t**2 / np.maximum(slack, _TIE), 0.0) / length[:, None] ** 2
     u = regression.y_hat - b[:, None] * t
     v = regression.t_hat - a[:, None] * t
     return (weight * u * u).sum(axis=1), (weight * u * v).sum(axis=1), (weight * v * v).sum(axis=1)
 
 
-def _ties(
-    rows: npt.NDArray[np.bool_], actual: npt.NDArray[np.bool_], block: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
+def _ties(rows: Flags, table: UnitTable) -> Flags:
     """Rows equal to the actual draw, or to its mirror image, in every block that holds both arms."""
-    sizes, treated = np.bincount(block), np.bincount(block, weights=actual)
-    mixed = ((treated > 0) & (treated < sizes))[block]
-    same = rows[:, mixed] == actual[mixed]
-    tied: npt.NDArray[np.bool_] = same.all(axis=1) | (~same).all(axis=1)
+    counts = np.array(table.arm_counts())
+    mixed = (counts.min(axis=1) > 0)[table.block] & table.moves
+    same = rows[:, mixed] == (table.treated[mixed] == 1.0)
+    tied: Flags = same.all(axis=1)
+    # where bystanders share a block with one arm alone, that arm counts and does not mirror
+    if not table.bystanders.shape[1] or bool((mixed | ~table.moves).all()):
+        tied |= (~same).all(axis=1)
     return tied
 
 
-def _at_least(statistic: Floats, actual: float) -> npt.NDArray[np.bool_]:
-    reached: npt.NDArray[np.bool_] = statistic >= actual - _TIE * abs(actual)
+def _at_least(statistic: Floats, actual: float) -> Flags:
+    reached: Flags = statistic >= actual - _TIE * abs(actual)
     return reached
 
 

@@ -1,4 +1,4 @@
-"""The table that unit-level estimates start from: one value, one covariate, one arm and one block per unit."""
+"""The table that unit-level estimates start from: value, covariates, arm, block and weight per unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,28 @@ from experiments.measure.unit_moments import UnitMoments
 from experiments.messages import N_, Message
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitTable:
-    """Units of one variant and control, in sorted order inside the blocks. Arrays have one entry per unit.
+    """Units of one variant and control, in sorted order inside the blocks, and of other variants that stand by.
 
-    ``y`` is the value in the window, ``x`` the value before the start (None: no covariate), ``treated`` is 1 for the
-    variant and 0 for control, ``block`` numbers the blocks from 0. ``lost`` are drawn units without data,
-    ``partners`` the units that left with them because their pair was broken.
+    ``y`` (n) is the value in the window, ``treated`` (n) 1 for the variant and 0 otherwise, ``block`` (n) numbers the
+    blocks from 0, ``covariates`` (n × k, k may be 0) are values from before the start. ``bystanders`` (n × m, m may
+    be 0) are indicators of the other variants: their units hold blocks and covariates, but never move. ``weight`` (n)
+    is what a unit counts in the rows estimand, the sum of the weights of its rows; None: every unit counts once.
+    ``lost`` are drawn units without data, ``partners`` the units that left with them because their pair was broken.
     """
 
     units: tuple[str, ...]
     y: Floats
-    x: Floats | None
     treated: Floats
-    block: npt.NDArray[np.int64]
+    block: Ints
+    covariates: Floats
+    bystanders: Floats
+    weight: Floats | None
     n_rows: int
     lost: tuple[str, ...] = ()
     partners: tuple[str, ...] = ()
@@ -38,15 +44,26 @@ class UnitTable:
         n = len(self.units)
         if len(set(self.units)) != n:
             raise DuplicateUnit(unit=next(u for u in self.units if self.units.count(u) > 1))
-        for name in ("y", "x", "treated", "block"):
+        for name in ("y", "treated", "block", "weight"):
             values: npt.NDArray[Any] | None = getattr(self, name)
             if values is not None and (values.shape != (n,) or not np.isfinite(values).all()):
                 raise InvalidNumber(name=name, value=str(values), must_be=f"{n} finite numbers, one per unit")
+        for name in ("covariates", "bystanders"):
+            matrix: Floats = getattr(self, name)
+            if matrix.ndim != 2 or len(matrix) != n or not np.isfinite(matrix).all():
+                raise InvalidNumber(name=name, value=str(matrix), must_be=f"finite columns of {n} numbers")
+        if self.weight is not None and not bool((self.weight > 0.0).all()):
+            raise InvalidNumber(name="weight", value=str(self.weight), must_be="positive")
+
+    @property
+    def moves(self) -> Flags:
+        """(n) whether the unit belongs to one of the two variants of the contrast."""
+        return np.asarray(~self.bystanders.any(axis=1), dtype=np.bool_)
 
     @property
     def n_units(self) -> int:
-        """The number of units."""
-        return len(self.units)
+        """The number of units of the two variants."""
+        return int(np.count_nonzero(self.moves))
 
     @property
     def n_blocks(self) -> int:
@@ -54,13 +71,16 @@ class UnitTable:
         return int(self.block.max()) + 1 if len(self.block) else 0
 
     def mean(self, treated: bool) -> float:
-        """The mean of the units' values in one arm."""
-        values = self.y[self.treated == float(treated)]
-        return float(values.sum() / len(values))
+        """The (weighted) mean of the units' values in one of the two arms."""
+        rows = self.moves & (self.treated == float(treated))
+        values = self.y[rows]
+        if self.weight is None:
+            return float(values.sum() / len(values))
+        return float((self.weight[rows] * values).sum() / self.weight[rows].sum())
 
     def arm_counts(self) -> list[tuple[int, int]]:
         """(control units, treated units) of each block."""
-        sizes = np.bincount(self.block, minlength=self.n_blocks)
+        sizes = np.bincount(self.block[self.moves], minlength=self.n_blocks)
         treated = np.bincount(self.block[self.treated == 1.0], minlength=self.n_blocks)
         return [(int(size - n), int(n)) for size, n in zip(sizes, treated, strict=True)]
 
@@ -68,6 +88,11 @@ class UnitTable:
         """Units of the smaller arm, counting only blocks that hold both arms."""
         mixed = [(c, t) for c, t in self.arm_counts() if c and t]
         return min(sum(c for c, _ in mixed), sum(t for _, t in mixed))
+
+
+def columns(n: int, *values: Floats) -> Floats:
+    """``values`` side by side as an n × k matrix; without any of them n × 0."""
+    return np.column_stack(values) if values else np.zeros((n, 0))
 
 
 def unit_table(
@@ -112,9 +137,11 @@ def unit_table(
     return UnitTable(
         units=tuple(kept),
         y=np.array([metric.value(row) for row in rows]),
-        x=_covariate(metric, rows),
         treated=treated,
         block=np.array(blocks, dtype=np.int64),
+        covariates=columns(len(rows), *_baseline(metric, rows)),
+        bystanders=columns(len(rows)),
+        weight=None,
         n_rows=sum(row.n for row in rows),
         lost=tuple(lost),
         partners=tuple(partners),
@@ -132,10 +159,10 @@ def _by_unit(moments: Sequence[UnitMoments], assignment: Mapping[str, str]) -> d
     return by_unit
 
 
-def _covariate(metric: Metric, rows: Sequence[UnitMoments]) -> Floats | None:
+def _baseline(metric: Metric, rows: Sequence[UnitMoments]) -> tuple[Floats, ...]:
     if any(row.n_x == 0 for row in rows):
-        return None
-    return np.array([metric.baseline(row) for row in rows])
+        return ()
+    return (np.array([metric.baseline(row) for row in rows]),)
 
 
 def _require_both_arms(metric: Metric, variant: str, treated: Floats) -> None:

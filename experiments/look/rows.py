@@ -61,7 +61,7 @@ def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], 
         stamps.append(Stamp.UNITS_EMPTY.value)
     if table.partners:
         alternatives += _with_partners(plan, metric, moments, variant)
-    if regression.x_unit is None:
+    if not regression.adjusted:
         stamps.append(Stamp.NO_COVARIATE.value)
     assumption = None
     if not paired and few:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments import ArmMoments, Candidate, Mechanism, Share, UnitMoments, complete, matched_pairs, stratified
-from experiments.estimate.unit_table import UnitTable
+from experiments.estimate.unit_table import UnitTable, columns
 
 SHARES = (Share("control", 1), Share("points", 1))
 
@@ -76,16 +76,22 @@ def table(
     treated: Sequence[float],
     *,
     block: Sequence[int] | None = None,
-    x: Sequence[float] | None = None,
+    x: Sequence[float] | Sequence[Sequence[float]] | None = None,
+    bystanders: Sequence[Sequence[float]] = (),
+    weight: Sequence[float] | None = None,
 ) -> UnitTable:
-    """A unit table from plain lists; one block unless told otherwise."""
+    """A unit table from plain lists; one block unless told otherwise. ``x`` is one covariate, or a list of them."""
+    n = len(y)
+    covariates = np.array(x if x is not None else [], dtype=float).reshape(-1, n).T
     return UnitTable(
-        tuple(f"s{i:03}" for i in range(len(y))),
+        tuple(f"s{i:03}" for i in range(n)),
         np.array(y, dtype=float),
-        None if x is None else np.array(x, dtype=float),
         np.array(treated, dtype=float),
-        np.array(block if block is not None else [0] * len(y), dtype=np.int64),
-        len(y),
+        np.array(block if block is not None else [0] * n, dtype=np.int64),
+        covariates,
+        columns(n, *(np.array(b, dtype=float) for b in bystanders)),
+        None if weight is None else np.array(weight, dtype=float),
+        n,
     )
 
 

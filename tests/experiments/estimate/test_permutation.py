@@ -36,7 +36,7 @@ def _random_table(
 
 def _coefficient(t: UnitTable, arms: Any, y: Any) -> tuple[float, float]:
     """Least squares with indicators: the coefficient and its HC2 error, the slow way."""
-    columns = [arms, *([t.x] if t.x is not None else []), *(t.block == b for b in range(t.n_blocks))]
+    columns = [arms, *t.covariates.T, *(t.block == b for b in range(t.n_blocks))]
     design = np.column_stack(columns).astype(float)
     bread = np.linalg.inv(design.T @ design)
     residual = y - design @ (bread @ design.T @ y)
@@ -122,7 +122,7 @@ def test_one_sided_bounds_hold_exactly_what_is_not_rejected(seed: int, studentis
 @given(st.integers(0, 10_000), st.booleans(), st.floats(0.001, 1e6))
 def test_swapping_the_arms_mirrors_and_scaling_scales(seed: int, studentise: bool, scale: float) -> None:
     t = _random_table(seed, n=8)
-    y, arms, x = t.y.tolist(), t.treated.tolist(), [] if t.x is None else t.x.tolist()
+    y, arms, x = t.y.tolist(), t.treated.tolist(), t.covariates.T.tolist()
     base = _test(t, studentise=studentise)
     swapped = _test(table(y, [1 - a for a in arms], x=x), studentise=studentise)
     scaled = _test(table([v * scale for v in y], arms, x=x), studentise=studentise)

@@ -57,9 +57,9 @@ def test_swapping_the_arms_flips_the_sign_and_scaling_scales(seed: int, scale: f
 
 def test_a_covariate_that_says_nothing_is_left_out() -> None:
     y, treated = [5.0, 7, 9, 1, 2, 3], [1.0, 1, 1, 0, 0, 0]
-    assert fit(table(y, treated, x=[4.0] * 6)).x_unit is None
-    assert fit(table(y, treated, x=treated)).x_unit is None  # it is the treatment itself
-    assert fit(table(y, treated, x=[1.0, 5, 2, 8, 3, 9])).x_unit is not None
+    assert fit(table(y, treated, x=[4.0] * 6)).adjusted is False
+    assert fit(table(y, treated, x=treated)).adjusted is False  # it is the treatment itself
+    assert fit(table(y, treated, x=[1.0, 5, 2, 8, 3, 9])).adjusted is True
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_unit_with_nothing_to_divide_by_is_lost() -> None:
 
 def test_one_unit_without_history_takes_the_covariate_away() -> None:
     rows = [moments(f"s{i:03}", 10 + i, None if i == 5 else i) for i in range(8)]
-    assert _table_of(complete_draw(8), rows).x is None
+    assert _table_of(complete_draw(8), rows).covariates.shape == (8, 0)
 
 
 def test_units_that_do_not_belong_are_refused() -> None:
