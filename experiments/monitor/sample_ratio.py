@@ -11,6 +11,7 @@ from experiments.checks import at_least
 from experiments.design.mechanisms import Share
 from experiments.errors import NotEstimable, UnknownVariant
 from experiments.messages import N_, Message
+from experiments.monitor.diagnostic import Diagnostic, status_of_p
 
 ALARM = 0.001
 WARNING = 0.01
@@ -43,3 +44,24 @@ def sample_ratio(counts: Mapping[str, int], shares: Sequence[Share]) -> SampleRa
         statistic += (counts.get(share.variant, 0) - expected) ** 2 / expected
     df = len(shares) - 1
     return SampleRatio(statistic, df, float(chdtrc(df, statistic)))
+
+
+def sample_ratio_by_segment(counts: Mapping[str, Mapping[str, int]], shares: Sequence[Share]) -> tuple[Diagnostic, ...]:
+    """The same test inside each segment (segment → variant → units), p multiplied by the number of segments tested.
+
+    A segment that is known before the draw must hold the drawn ratio; one that forms afterwards (a channel, an app
+    version) shows where units are lost. Segments without any unit are left out.
+    """
+    tested = {name: found for name, found in sorted(counts.items()) if sum(found.values()) > 0}
+    checks = []
+    for segment, found in tested.items():
+        p_value = min(1.0, sample_ratio(found, shares).p_value * len(tested))
+        text = ", ".join(f"{share.variant}: {found.get(share.variant, 0)}" for share in shares)
+        message = Message(
+            "sample_ratio_segment",
+            N_("{segment}: units with data ({counts}) against the drawn shares: p {p:p} for all segments together"),
+            {"segment": segment, "counts": text, "p": p_value},
+        )
+        status = status_of_p(p_value, alarm=ALARM, warning=WARNING)
+        checks.append(Diagnostic(f"sample_ratio:{segment}", status, p_value, message))
+    return tuple(checks)

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def _valid(information: Sequence[float]) -> tuple[float, ...]:
         raise InvalidInformation(information="()", must_be="there is at least one look")
     if not all(math.isfinite(t) for t in fractions) or fractions[0] <= 0.0:
         raise InvalidInformation(information=_text(fractions), must_be="each is a number greater than 0")
-    if any(b <= a for a, b in zip(fractions, fractions[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(fractions)):
         raise InvalidInformation(information=_text(fractions), must_be="each look has more information than the last")
     if any(t > 1.0 for t in fractions[:-1]):
         raise InvalidInformation(information=_text(fractions), must_be="only the last may exceed 1")
