@@ -10,6 +10,7 @@ from typing import Any
 from experiments.errors import ExperimentError
 from experiments.look.plan import Role as Role
 from experiments.messages import N_
+from experiments.monitor.spending import Spending as Spending
 
 DEFAULT_ALPHA = 0.05
 DEFAULT_DRAWS = 9_999
@@ -54,14 +55,6 @@ class Better(StrEnum):
 
     INCREASE = "increase"
     DECREASE = "decrease"
-
-
-class Spending(StrEnum):
-    """How the level is shared among the looks."""
-
-    OBRIEN_FLEMING = "obrien_fleming"
-    POCOCK = "pocock"
-    EQUAL = "equal"
 
 
 class UnknownKey(ExperimentError):

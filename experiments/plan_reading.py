@@ -185,6 +185,8 @@ def read_plan(mapping: Mapping[str, Any]) -> Plan:
         raise MissingKey(path="data.treated_from", must_be=f"{KEYS['data']['treated_from']}, which stepped_wedge needs")
     if data.period is not None and data.treated_from is None and not plan.has("windows"):
         raise MissingKey(path="windows", must_be=f"{KEYS['']['windows']}, which a panel without treated_from needs")
+    if data.period is None and plan.has("windows"):
+        raise MissingKey(path="data.period", must_be=f"{KEYS['data']['period']}, which windows need")
     if data.period is not None and data.unit is None:
         raise plan_wrong("data.unit", "null", "the column of the unit: a panel follows units over time")
     alpha = plan.number("alpha", lambda value: 0.0 < value < 1.0)
