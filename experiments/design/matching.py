@@ -10,17 +10,21 @@ randomization, Biostatistics 5.
 import hashlib
 from collections.abc import Sequence
 
-from experiments.design.mechanisms import Candidate
+from experiments.design.candidates import Candidate
+from experiments.design.constraints import InvalidConstraints
 from experiments.errors import InvalidCandidate, InvalidMechanism
 
 _PRECISION = 10**9
 _TIE_BITS = 40
 
 
-def optimal_pairs(candidates: Sequence[Candidate], on: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def optimal_pairs(
+    candidates: Sequence[Candidate], on: Sequence[str], *, keep: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
     """Pairs of codes, each pair and the list of pairs in order of the codes; with an odd number one unit stays alone.
 
-    ``on`` names the covariates, which every candidate must carry (``InvalidCandidate``).
+    ``on`` names the covariates, which every candidate must carry (``InvalidCandidate``). The unit that stays alone is
+    the one that costs least, never one of ``keep``; where all must be kept, ``InvalidConstraints``.
     """
     import rustworkx
 
@@ -40,8 +44,15 @@ def optimal_pairs(candidates: Sequence[Candidate], on: Sequence[str]) -> tuple[t
                 if variance
             )
             graph.add_edge(i, j, (distance << _TIE_BITS) + _tie_break(units[j].code, units[i].code))
+    if n % 2 and keep:  # an empty chair beside which only those may sit who need not be kept
+        free = [i for i, unit in enumerate(units) if unit.code not in keep]
+        if not free:
+            raise InvalidConstraints(must_be=f"{n} units must all be paired, but {n} is odd")
+        chair = graph.add_node("")
+        for i in free:
+            graph.add_edge(i, chair, _tie_break("", units[i].code))
     matching = rustworkx.max_weight_matching(graph, max_cardinality=True, weight_fn=lambda weight: -weight)
-    pairs = [sorted((units[i].code, units[j].code)) for i, j in matching]
+    pairs = [sorted((units[i].code, units[j].code)) for i, j in matching if max(i, j) < n]
     return tuple(sorted((first, second) for first, second in pairs))
 
 

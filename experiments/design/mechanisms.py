@@ -2,28 +2,46 @@
 
 A closed list of candidates is drawn at once: inside each block (the whole list, a stratum, a pair) the units are put
 in the order of SHA-256 of (seed, block, code) and the seats of each variant are dealt along that order. Nothing but
-SHA-256 is used, so a record replays on any machine and in any later version. ``bernoulli_hash`` alone admits later
-arrivals: each code is hashed with a salt and falls into a share.
+SHA-256 is used, so a record replays on any machine and in any later version. A draw with a criterion or with
+neighbours that must not meet takes the first acceptable of the draws numbered 0, 1, 2, … under its seed.
+``bernoulli_hash`` alone admits later arrivals: each code is hashed with a salt and falls into a share.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from fractions import Fraction
+from math import ceil
 from typing import Any
 
+from experiments.design.candidates import CONTROL as CONTROL
+from experiments.design.candidates import Candidate as Candidate
+from experiments.design.candidates import Share as Share
+from experiments.design.candidates import check_shares, check_unique, shares_text
+from experiments.design.constraints import NO_CONSTRAINTS, Constraints
+from experiments.design.criterion import DEFAULT_TRIES, Criterion, Distance
+from experiments.design.dealing import deal, fall
+from experiments.design.dealing import seat_counts as seat_counts
 from experiments.errors import (
-    DuplicateUnit,
+    ExperimentError,
     InvalidCandidate,
     InvalidMechanism,
     InvalidShares,
     OpenList,
     TooFewCandidates,
 )
+from experiments.messages import N_
 
-CONTROL = "control"
 RECORD_VERSION = 1
+RULES_VERSION = 2  # a record with a criterion or constraints: a reader of version 1 alone must refuse it
+_REFERENCE_DRAWS = 1_000
+
+
+class NoAcceptableDraw(ExperimentError):
+    """A criterion or constraints so tight that no draw of this seed met them within the cap."""
+
+    code = "no_acceptable_draw"
+    template = N_("none of {tries} draws met the criterion and the constraints; widen them or raise the cap")
 
 
 class MechanismKind(StrEnum):
@@ -32,6 +50,7 @@ class MechanismKind(StrEnum):
     COMPLETE = "complete"
     STRATIFIED = "stratified"
     MATCHED_PAIRS = "matched_pairs"
+    RERANDOMIZED = "rerandomized"
     BERNOULLI_HASH = "bernoulli_hash"
 
 
@@ -40,44 +59,13 @@ class LeftOut(StrEnum):
 
     NO_PARTNER = "no_partner"
     STRATUM_TOO_SMALL = "stratum_too_small"
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A unit that may be drawn. Covariates are whole numbers (minor units, counts, parts per million)."""
-
-    code: str
-    stratum: str | None
-    covariates: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        if not self.code:
-            raise InvalidCandidate(unit=self.code, must_be="its code must not be empty")
-        for name, value in self.covariates.items():
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise InvalidCandidate(
-                    unit=self.code, must_be=f"covariate {name} must be a whole number, not {value!r}"
-                )
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The weight of one variant in the draw: weights 1 and 1 are halves, 3 and 1 are three quarters and a quarter."""
-
-    variant: str
-    weight: int
-
-    def __post_init__(self) -> None:
-        if isinstance(self.weight, bool) or not isinstance(self.weight, int) or self.weight < 1:
-            raise InvalidShares(
-                shares=f"{self.variant}: {self.weight}", must_be="a weight is a whole number, at least 1"
-            )
+    MUST_EXCLUDE = "must_exclude"
 
 
 @dataclass(frozen=True, slots=True)
 class Mechanism:
     """How units are drawn. ``blocks`` hold the codes inside which seats are dealt; ``left_out`` are (code, reason
-    code)."""
+    code). ``criterion`` belongs to ``rerandomized`` alone; ``constraints`` may bind every closed list."""
 
     kind: MechanismKind
     candidates: tuple[Candidate, ...]
@@ -85,14 +73,19 @@ class Mechanism:
     blocks: tuple[tuple[str, ...], ...]
     left_out: tuple[tuple[str, str], ...] = ()
     salt: str = ""
+    criterion: Criterion | None = None
+    constraints: Constraints = NO_CONSTRAINTS
 
     def __post_init__(self) -> None:
-        _check_shares(self.shares)
-        _check_unique([candidate.code for candidate in self.candidates])
+        check_shares(self.shares)
+        check_unique([candidate.code for candidate in self.candidates])
+        if (self.criterion is None) is (self.kind is MechanismKind.RERANDOMIZED):
+            raise InvalidMechanism(kind=self.kind.value, must_be="a criterion is what makes a draw rerandomized")
         if self.kind is MechanismKind.BERNOULLI_HASH:
             _check_open(self)
         else:
             _check_blocks(self)
+            self.constraints.check([candidate.code for candidate in self.candidates], self.codes)
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -109,10 +102,18 @@ class Mechanism:
         """The codes that the draw deals, block by block."""
         return tuple(code for block in self.blocks for code in block)
 
+    @property
+    def rejects(self) -> bool:
+        """Whether some assignments that the shares allow are not accepted."""
+        return self.criterion is not None or bool(self.constraints.never_together)
+
     def to_record(self) -> dict[str, Any]:
         """The mechanism as JSON-able data without floats; ``from_record`` reads it back."""
+        rules = {} if self.criterion is None else {"criterion": self.criterion.to_record()}
+        if self.constraints:
+            rules["constraints"] = self.constraints.to_record()
         return {
-            "version": RECORD_VERSION,
+            "version": RULES_VERSION if rules else RECORD_VERSION,
             "kind": self.kind.value,
             "candidates": [
                 {"code": c.code, "stratum": c.stratum, "covariates": dict(sorted(c.covariates.items()))}
@@ -122,34 +123,76 @@ class Mechanism:
             "blocks": [list(block) for block in self.blocks],
             "left_out": [list(pair) for pair in self.left_out],
             "salt": self.salt,
+            **rules,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One draw: ``assignment`` maps each drawn code to its variant, in the order of the mechanism's blocks."""
+    """One draw: ``assignment`` maps each drawn code to its variant, in the order of the mechanism's blocks. ``tries``
+    counts the draws that were looked at until one was accepted."""
 
     assignment: Mapping[str, str]
     left_out: tuple[tuple[str, str], ...]
+    tries: int = 1
 
 
-def complete(candidates: Sequence[Candidate], shares: Sequence[Share]) -> Mechanism:
+def complete(
+    candidates: Sequence[Candidate], shares: Sequence[Share], *, constraints: Constraints = NO_CONSTRAINTS
+) -> Mechanism:
     """A draw of fixed numbers per variant from the whole list."""
-    _check_shares(shares)
-    if len(candidates) < len(shares):
-        raise TooFewCandidates(n=len(candidates), needed=len(shares))
-    block = tuple(candidate.code for candidate in candidates)
-    return Mechanism(MechanismKind.COMPLETE, tuple(candidates), tuple(shares), (block,))
+    check_shares(shares)
+    staying, left_out = _staying(candidates, constraints)
+    if len(staying) < len(shares):
+        raise TooFewCandidates(n=len(staying), needed=len(shares))
+    block = tuple(candidate.code for candidate in staying)
+    return Mechanism(
+        MechanismKind.COMPLETE, tuple(candidates), tuple(shares), (block,), left_out, constraints=constraints
+    )
 
 
-def stratified(candidates: Sequence[Candidate], shares: Sequence[Share]) -> Mechanism:
+def rerandomized(
+    candidates: Sequence[Candidate],
+    shares: Sequence[Share],
+    on: Sequence[str],
+    *,
+    max_distance: str | None = None,
+    best_share: str | None = None,
+    tries: int = DEFAULT_TRIES,
+    constraints: Constraints = NO_CONSTRAINTS,
+) -> Mechanism:
+    """A complete draw that is repeated until the arms are alike in the covariates ``on`` (``Criterion``).
+
+    Declare either ``max_distance`` or ``best_share``, as decimal text: "0.05" accepts what is at least as balanced as
+    the best 5 % of 1,000 reference draws, whose distance the record then states. Raises ``NoAcceptableDraw`` at the
+    draw when ``tries`` are used up.
+    """
+    free = complete(candidates, shares, constraints=constraints)
+    if (max_distance is None) is (best_share is None):
+        raise InvalidMechanism(kind="rerandomized", must_be="it declares either a largest distance or a best share")
+    share = None if best_share is None else _decimal(best_share)
+    limit = _decimal(max_distance) if max_distance is not None else Fraction(0)
+    criterion = Criterion(tuple(on), limit, share, tries)
+    if share is not None:
+        distance = Distance(_dealt(free), criterion.covariates)
+        seen = sorted(
+            distance(deal(free.shares, free.blocks, f"reference#{number}")) for number in range(_REFERENCE_DRAWS)
+        )
+        criterion = replace(criterion, max_distance=seen[ceil(share * _REFERENCE_DRAWS) - 1])
+    return replace(free, kind=MechanismKind.RERANDOMIZED, criterion=criterion)
+
+
+def stratified(
+    candidates: Sequence[Candidate], shares: Sequence[Share], *, constraints: Constraints = NO_CONSTRAINTS
+) -> Mechanism:
     """A draw of fixed numbers per variant inside each stratum; strata smaller than the number of variants are left out.
 
     Raises ``InvalidCandidate`` for a candidate without a stratum and ``TooFewCandidates`` when no stratum can be drawn.
     """
-    _check_shares(shares)
+    check_shares(shares)
+    staying, excluded = _staying(candidates, constraints)
     strata: dict[str, list[str]] = {}
-    for candidate in candidates:
+    for candidate in staying:
         if candidate.stratum is None:
             raise InvalidCandidate(unit=candidate.code, must_be="a stratified draw needs its stratum")
         strata.setdefault(candidate.stratum, []).append(candidate.code)
@@ -161,29 +204,39 @@ def stratified(candidates: Sequence[Candidate], shares: Sequence[Share]) -> Mech
         for code in strata[name]
     )
     if not blocks:
-        raise TooFewCandidates(n=len(candidates), needed=len(shares))
-    return Mechanism(MechanismKind.STRATIFIED, tuple(candidates), tuple(shares), blocks, left_out)
+        raise TooFewCandidates(n=len(staying), needed=len(shares))
+    out = (*left_out, *excluded)
+    return Mechanism(MechanismKind.STRATIFIED, tuple(candidates), tuple(shares), blocks, out, constraints=constraints)
 
 
-def matched_pairs(candidates: Sequence[Candidate], shares: Sequence[Share], on: Sequence[str]) -> Mechanism:
+def matched_pairs(
+    candidates: Sequence[Candidate],
+    shares: Sequence[Share],
+    on: Sequence[str],
+    *,
+    constraints: Constraints = NO_CONSTRAINTS,
+) -> Mechanism:
     """Pairs of the most alike units (``on`` names the covariates), one of each pair drawn for each of two variants.
 
-    With an odd number of candidates one is left without a partner and named in ``left_out``.
+    With an odd number of candidates one is left without a partner and named in ``left_out``; never one that must be
+    included.
     """
     from experiments.design.matching import optimal_pairs
 
-    _check_shares(shares)
+    check_shares(shares)
     if len(shares) != 2 or shares[0].weight != shares[1].weight:
         raise InvalidShares(
-            shares=_shares_text(shares), must_be="matched pairs need exactly two variants of equal weight"
+            shares=shares_text(shares), must_be="matched pairs need exactly two variants of equal weight"
         )
-    if len(candidates) < 2:
-        raise TooFewCandidates(n=len(candidates), needed=2)
-    _check_unique([candidate.code for candidate in candidates])
-    pairs = optimal_pairs(candidates, on)
+    staying, excluded = _staying(candidates, constraints)
+    if len(staying) < 2:
+        raise TooFewCandidates(n=len(staying), needed=2)
+    check_unique([candidate.code for candidate in candidates])
+    pairs = optimal_pairs(staying, on, keep=constraints.must_include)
     paired = {code for pair in pairs for code in pair}
-    left_out = tuple((c.code, LeftOut.NO_PARTNER.value) for c in candidates if c.code not in paired)
-    return Mechanism(MechanismKind.MATCHED_PAIRS, tuple(candidates), tuple(shares), pairs, left_out)
+    left_out = tuple((c.code, LeftOut.NO_PARTNER.value) for c in staying if c.code not in paired)
+    out = (*left_out, *excluded)
+    return Mechanism(MechanismKind.MATCHED_PAIRS, tuple(candidates), tuple(shares), pairs, out, constraints=constraints)
 
 
 def bernoulli_hash(shares: Sequence[Share], salt: str) -> Mechanism:
@@ -193,8 +246,10 @@ def bernoulli_hash(shares: Sequence[Share], salt: str) -> Mechanism:
 
 def from_record(record: Mapping[str, Any]) -> Mechanism:
     """The mechanism that ``Mechanism.to_record`` wrote."""
-    if record.get("version") != RECORD_VERSION:
-        raise InvalidMechanism(kind=str(record.get("kind")), must_be=f"its record must have version {RECORD_VERSION}")
+    version, criterion, constraints = record.get("version"), record.get("criterion"), record.get("constraints")
+    expected = RULES_VERSION if criterion is not None or constraints is not None else RECORD_VERSION
+    if version != expected:
+        raise InvalidMechanism(kind=str(record.get("kind")), must_be=f"its record must have version {expected}")
     return Mechanism(
         MechanismKind(record["kind"]),
         tuple(Candidate(c["code"], c["stratum"], dict(c["covariates"])) for c in record["candidates"]),
@@ -202,106 +257,83 @@ def from_record(record: Mapping[str, Any]) -> Mechanism:
         tuple(tuple(block) for block in record["blocks"]),
         tuple((code, reason) for code, reason in record["left_out"]),
         record["salt"],
+        None if criterion is None else Criterion.from_record(criterion),
+        NO_CONSTRAINTS if constraints is None else Constraints.from_record(constraints),
     )
 
 
 def draw(mechanism: Mechanism, seed: int) -> Draw:
-    """The draw of a closed list under ``seed``: the same mechanism and seed give the same draw, always."""
+    """The draw of a closed list under ``seed``: the same mechanism and seed give the same draw, always.
+
+    Under a criterion or constraints it is the first acceptable of the draws of "seed#0", "seed#1", …; raises
+    ``NoAcceptableDraw`` when the cap is reached.
+    """
     if mechanism.kind is MechanismKind.BERNOULLI_HASH:
         raise OpenList(operation="a draw", kind=mechanism.kind.value, instead="assign_one")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InvalidMechanism(kind=mechanism.kind.value, must_be="its seed must be a whole number, not negative")
-    assignment: dict[str, str] = {}
-    for number, block in enumerate(mechanism.blocks):
-        seats = _seats(mechanism.shares, len(block), seed, number)
-        drawn = dict(zip(sorted(block, key=lambda code: _rank("unit", seed, number, code)), seats, strict=True))
-        assignment.update((code, drawn[code]) for code in block)
-    return Draw(assignment, mechanism.left_out)
+    if not mechanism.rejects:
+        return Draw(deal(mechanism.shares, mechanism.blocks, str(seed)), mechanism.left_out)
+    accepts = acceptance(mechanism)
+    cap = mechanism.criterion.tries if mechanism.criterion else DEFAULT_TRIES
+    for number in range(cap):
+        assignment = deal(mechanism.shares, mechanism.blocks, f"{seed}#{number}")
+        if accepts(assignment):
+            return Draw(assignment, mechanism.left_out, number + 1)
+    raise NoAcceptableDraw(tries=cap)
+
+
+def acceptance(mechanism: Mechanism) -> Callable[[Mapping[str, str]], bool]:
+    """The rule by which an assignment (code → variant, of every dealt code) is accepted, exactly."""
+    criterion, constraints = mechanism.criterion, mechanism.constraints
+    if criterion is None:
+        return constraints.keeps_apart
+    distance = Distance(_dealt(mechanism), criterion.covariates)
+    limit = criterion.max_distance
+    return lambda assignment: constraints.keeps_apart(assignment) and distance(assignment) <= limit
 
 
 def assign_one(mechanism: Mechanism, unit_code: str) -> str:
     """The variant of one code under ``bernoulli_hash``: no list, no state, the same answer every time."""
     if mechanism.kind is not MechanismKind.BERNOULLI_HASH:
         raise OpenList(operation="assigning one unit", kind=mechanism.kind.value, instead="draw")
-    digest = hashlib.sha256(_canonical(["pilot-hash-1", mechanism.salt, unit_code])).digest()
-    total = sum(share.weight for share in mechanism.shares)
-    place = int.from_bytes(digest[:8], "big") * total >> 64
-    for share in mechanism.shares:
-        place -= share.weight
-        if place < 0:
-            return share.variant
-    raise AssertionError("a place lies below the sum of the weights")
+    return fall(mechanism.shares, mechanism.salt, unit_code)
 
 
-def seat_counts(shares: Sequence[Share], n: int) -> tuple[list[int], list[int], int]:
-    """Seats per variant by whole quotas, the variants tied for what remains, and how many of those get one more seat.
-
-    Largest remainder: whole quotas first, then one seat each to the largest fractions. Fractions that tie for the last
-    seats are left to the seed: the second value lists their positions, the third how many of them win.
-    """
-    total = sum(share.weight for share in shares)
-    counts = [n * share.weight // total for share in shares]
-    remainders = [n * share.weight % total for share in shares]
-    open_seats = n - sum(counts)
-    if open_seats == 0:
-        return counts, [], 0
-    last = sorted(remainders, reverse=True)[open_seats - 1]
-    sure = [position for position, remainder in enumerate(remainders) if remainder > last]
-    tied = [position for position, remainder in enumerate(remainders) if remainder == last]
-    if len(sure) + len(tied) == open_seats:
-        sure, tied = sure + tied, []
-    for position in sure:
-        counts[position] += 1
-    return counts, tied, open_seats - len(sure)
+def _staying(
+    candidates: Sequence[Candidate], constraints: Constraints
+) -> tuple[list[Candidate], tuple[tuple[str, str], ...]]:
+    out = set(constraints.must_exclude)
+    staying = [candidate for candidate in candidates if candidate.code not in out]
+    return staying, tuple((c.code, LeftOut.MUST_EXCLUDE.value) for c in candidates if c.code in out)
 
 
-def _seats(shares: Sequence[Share], n: int, seed: int, block: int) -> list[str]:
-    counts, tied, winners = seat_counts(shares, n)
-    for position in sorted(tied, key=lambda p: _rank("remainder", seed, block, shares[p].variant))[:winners]:
-        counts[position] += 1
-    return [share.variant for share, count in zip(shares, counts, strict=True) for _ in range(count)]
+def _dealt(mechanism: Mechanism) -> tuple[Candidate, ...]:
+    by_code = {candidate.code: candidate for candidate in mechanism.candidates}
+    return tuple(by_code[code] for code in mechanism.codes)
 
 
-def _rank(purpose: str, seed: int, block: int, name: str) -> bytes:
-    return hashlib.sha256(_canonical(["pilot-draw-1", purpose, str(seed), block, name])).digest()
-
-
-def _canonical(parts: list[str | int]) -> bytes:
-    return json.dumps(parts, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def _shares_text(shares: Sequence[Share]) -> str:
-    return ", ".join(f"{share.variant}: {share.weight}" for share in shares)
-
-
-def _check_shares(shares: Sequence[Share]) -> None:
-    variants = [share.variant for share in shares]
-    if len(variants) < 2:
-        raise InvalidShares(shares=_shares_text(shares), must_be="a draw needs control and at least one variant")
-    if variants[0] != CONTROL:
-        raise InvalidShares(shares=_shares_text(shares), must_be=f"the first variant must be {CONTROL!r}")
-    if len(set(variants)) != len(variants) or not all(variants):
-        raise InvalidShares(shares=_shares_text(shares), must_be="each variant needs a name of its own")
-
-
-def _check_unique(codes: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for code in codes:
-        if code in seen:
-            raise DuplicateUnit(unit=code)
-        seen.add(code)
+def _decimal(text: str) -> Fraction:
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise InvalidMechanism(kind="rerandomized", must_be=f"{text!r} is not a decimal number as text") from None
 
 
 def _check_open(mechanism: Mechanism) -> None:
-    if mechanism.candidates or mechanism.blocks or mechanism.left_out:
-        raise InvalidMechanism(kind=mechanism.kind.value, must_be="an open list has no candidates and no blocks")
+    if mechanism.candidates or mechanism.blocks or mechanism.left_out or mechanism.constraints:
+        raise InvalidMechanism(
+            kind=mechanism.kind.value, must_be="an open list has no candidates, no blocks and no constraints"
+        )
     if not mechanism.salt:
         raise InvalidMechanism(kind=mechanism.kind.value, must_be="it needs a salt")
 
 
 def _check_blocks(mechanism: Mechanism) -> None:
     drawn = mechanism.codes
-    _check_unique(drawn)
+    check_unique(drawn)
     out = [code for code, _ in mechanism.left_out]
     if sorted([*drawn, *out]) != sorted(candidate.code for candidate in mechanism.candidates):
         raise InvalidMechanism(
@@ -309,7 +341,7 @@ def _check_blocks(mechanism: Mechanism) -> None:
         )
     if any(not block for block in mechanism.blocks):
         raise InvalidMechanism(kind=mechanism.kind.value, must_be="a block must not be empty")
-    if mechanism.kind is MechanismKind.COMPLETE and len(mechanism.blocks) != 1:
+    if mechanism.kind in (MechanismKind.COMPLETE, MechanismKind.RERANDOMIZED) and len(mechanism.blocks) != 1:
         raise InvalidMechanism(kind=mechanism.kind.value, must_be="it has one block")
     if mechanism.kind is MechanismKind.MATCHED_PAIRS:
         if any(len(block) != 2 for block in mechanism.blocks):

@@ -28,6 +28,7 @@ MECHANISMS: dict[str, Message] = {
     "matched_pairs": Message("mechanism_matched_pairs", N_("“matched pairs”")),
     "stratified": Message("mechanism_stratified", N_("“stratified”")),
     "complete": Message("mechanism_complete", N_("“complete”")),
+    "rerandomized": Message("mechanism_rerandomized", N_("“rerandomized”")),
     "bernoulli_hash": Message("mechanism_bernoulli_hash", N_("“by code”")),
 }
 

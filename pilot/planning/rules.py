@@ -89,6 +89,8 @@ def _mechanism(plan: Plan) -> None:
     def refuse(problem: Message) -> None:
         raise MechanismDoesNotFit(mechanism=MECHANISMS[kind], problem=problem)
 
+    if kind is MechanismKind.RERANDOMIZED:
+        refuse(_because(N_("a pilot cannot state its criterion yet; use matched pairs, stratified or complete")))
     if kind is MechanismKind.MATCHED_PAIRS:
         if plan.unit is AssignmentUnit.CUSTOMER:
             refuse(_because(N_("pairs are for stores and regions; draw customers stratified or complete")))

@@ -191,7 +191,7 @@ def test_misuse_is_refused_by_name() -> None:
     with pytest.raises(InvalidMechanism, match="not negative"):
         draw(complete_draw(4), -1)
     with pytest.raises(InvalidMechanism, match="version"):
-        from_record({"version": 2, "kind": "complete"})
+        from_record({"version": 3, "kind": "complete"})
 
 
 def test_blocks_must_hold_each_candidate_once() -> None:

@@ -121,3 +121,8 @@ def test_the_library_has_words_for_every_metric() -> None:
         assert str(metric.formula)
         assert str(metric.pitfall)
     assert str(library_metric("retention_61_90d").title) == "Retention, days 61 to 90"
+
+
+def test_a_draw_with_a_criterion_is_refused_by_name_until_a_plan_can_state_one() -> None:
+    with pytest.raises(MechanismDoesNotFit, match="“rerandomized”.*criterion"):
+        require_sense(a_plan(mechanism={"kind": "rerandomized"}))
