@@ -97,9 +97,10 @@ class Reading:
     warnings: tuple[Message, ...]
 
 
-def read(data: Any, plan: Plan) -> Reading:
+def read(data: Any, plan: Plan, *, all_periods: bool = False) -> Reading:
     """The frame of ``data`` (pandas, polars, Arrow, Ibis, or a mapping of columns) under ``plan``.
 
+    A panel keeps the rows of its two windows; with ``all_periods`` the rows outside them too.
     Raises the errors of this module and of ``arrow_columns`` for what spoils the whole file.
     """
     table = columns.to_arrow(data)
@@ -126,7 +127,8 @@ def read(data: Any, plan: Plan) -> Reading:
         n = int(np.count_nonzero(frame.weight == 0))
         warnings.append(Message("zero_weight", N_("{n} rows of weight 0 take no part"), {"n": n}))
         frame = frame.restrict(frame.weight > 0)
-    frame = _inside_windows(frame, plan, table, warnings)
+    if not all_periods:
+        frame = _inside_windows(frame, plan, warnings)
     _require_variants(frame, plan)
     return Reading(frame, tuple(warnings))
 
@@ -311,7 +313,7 @@ def _require(name: str, bad: Bools, must_be: str) -> None:
         raise OutOfRange(column=name, n=int(bad.sum()), rows=columns.shown_rows(bad), must_be=must_be)
 
 
-def _inside_windows(frame: Frame, plan: Plan, table: pa.Table, warnings: list[Message]) -> Frame:
+def _inside_windows(frame: Frame, plan: Plan, warnings: list[Message]) -> Frame:
     """The rows of the two windows; ``EmptyWindow`` where one of them holds none."""
     if plan.windows is None or plan.data.period is None or frame.period_of is None:
         return frame
