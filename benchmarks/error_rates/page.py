@@ -1,0 +1,141 @@
+"""The page ``docs/methods/error_rates.md``: the rules, the misses, and a table a section."""
+
+from collections.abc import Iterable
+
+from benchmarks.error_rates.cell import Cell, Counts, Tally
+from benchmarks.error_rates.judging import Kind, judge, monte_carlo_error, upper_bound
+from benchmarks.error_rates.registry import Section, sections
+from benchmarks.error_rates.store import Measured, load
+
+_HEAD = """# Error rates: what every chosen method does, cell by cell
+
+Measured by `python -m benchmarks.error_rates --write`; this page is its output. Each cell draws its own world at least 5,000
+times (fewer only where the table says so), from a seed that is the SHA-256 of its name, and runs the module's own functions.
+
+**Rules, fixed before.** The method that the module *chooses* in a cell rejects a true null in at most 7 % of the replications at
+a nominal 5 % (upper 99 % Monte-Carlo bound at most 8 %) and in at least 3 %; its 95 % intervals hold the truth in 93–98 %. Below
+3 % it is named conservative, with the power it loses against the best method of the cell that keeps the level. A
+permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs: 2/64 = 3.1 %). Where the module
+refuses, the cell says why.
+
+**How to read.** `chosen` shows false alarms ± Monte-Carlo error and the upper 99 % bound, then coverage and power. Other columns
+show false alarms / coverage / power in percent. Power is for an effect of about three standard errors. Tests and intervals of one
+shift shift together, so an interval that holds the truth is one whose p-value at the truth is above 5 %; {inverted:,} intervals
+were built in full and held against their p-values: {disagree:.0f} disagreed.
+"""
+
+
+def page() -> str:
+    """The whole page, from what was measured."""
+    found = [(section, [(cell, _measured(cell)) for cell in section.cells]) for section in sections()]
+    measured = [(cell, m) for _, pairs in found for cell, m in pairs]
+    disagree = sum(v for _, m in measured for name, v in m.tally.notes.items() if name.startswith("intervals that"))
+    inverted = sum(100 for _, m in measured if any(name.startswith("intervals that") for name in m.tally.notes))
+    parts = [_HEAD.format(inverted=inverted, disagree=disagree), _summary(measured), _misses(measured)]
+    parts += [_section(section, pairs) for section, pairs in found]
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _measured(cell: Cell) -> Measured:
+    measured = load(cell)
+    if measured is None:
+        raise LookupError(f"{cell.key} was not measured")
+    return measured
+
+
+def _summary(measured: list[tuple[Cell, Measured]]) -> str:
+    kinds = [judge(cell, m.tally).kind for cell, m in measured]
+    counts = ", ".join(f"{kinds.count(kind)} {kind.value}" for kind in Kind if kind in kinds)
+    seconds = sum(m.seconds for _, m in measured)
+    methods = sorted({cell.chosen for cell, _ in measured})
+    return (
+        f"**Result.** {len(measured)} cells: {counts}. {seconds / 60:.0f} minutes of processor time.\n\n"
+        f"**Methods judged.** {', '.join(f'`{name}`' for name in methods)}.\n"
+    )
+
+
+def _misses(measured: list[tuple[Cell, Measured]]) -> str:
+    lines = ["## Misses", ""]
+    for kind, title in (
+        (Kind.OUTSIDE, "Outside the rules"),
+        (Kind.BROKEN, "Assumption broken on purpose (the row states it)"),
+    ):
+        rows = [
+            f"- {cell.key}: {judge(cell, m.tally).says}; {_rates(m.tally.counts[cell.chosen])}"
+            for cell, m in measured
+            if judge(cell, m.tally).kind is kind and cell.chosen in m.tally.counts
+        ]
+        lines += [f"**{title}.** " + ("None." if not rows else ""), "", *rows, ""]
+    return "\n".join(lines)
+
+
+def _section(section: Section, pairs: list[tuple[Cell, Measured]]) -> str:
+    methods = _methods(m.tally for _, m in pairs)
+    chosen = {cell.chosen for cell, _ in pairs}
+    others = [name for name in methods if chosen != {name}]
+    header = ["cell", "chosen", "false alarms (bound)", "coverage", "power", *others, "verdict"]
+    lines = [f"## {section.title}", "", section.about, ""]
+    lines += [_row(header), _row(["---"] * len(header))]
+    for cell, m in pairs:
+        lines.append(
+            _row([_name(cell, m), f"`{cell.chosen}`", *_chosen(cell, m.tally), *_others(cell, m.tally, others)])
+        )
+    notes = [
+        f"{cell.name}: {name} {value:.3g}"
+        for cell, m in pairs
+        for name, value in m.tally.notes.items()
+        if not name.startswith("intervals that")
+    ]
+    refusals = [
+        f"{cell.name}: {n:,} replications refused ({code})"
+        for cell, m in pairs
+        if not cell.refused
+        for code, n in m.tally.refusals.items()
+    ]
+    if notes or refusals:
+        lines += ["", "Noted: " + "; ".join((*notes, *refusals)) + "."]
+    return "\n".join((*lines, ""))
+
+
+def _name(cell: Cell, measured: Measured) -> str:
+    return cell.name if measured.replications >= 5_000 else f"{cell.name} ({measured.replications:,} replications)"
+
+
+def _chosen(cell: Cell, tally: Tally) -> list[str]:
+    counts = tally.counts.get(cell.chosen)
+    if cell.refused or counts is None or not counts.null:
+        return ["–", "–", "–"]
+    error = monte_carlo_error(counts.alarms, counts.null)
+    bound = upper_bound(counts.alarms, counts.null)
+    return [
+        f"{100 * counts.alarm_rate:.2f} ± {100 * error:.2f} ({100 * bound:.2f})",
+        _percent(counts.coverage),
+        _percent(counts.power),
+    ]
+
+
+def _others(cell: Cell, tally: Tally, names: list[str]) -> list[str]:
+    found = []
+    for name in names:
+        counts = tally.counts.get(name)
+        found.append("" if counts is None or (name == cell.chosen and not cell.refused) else _rates(counts))
+    return [*found, judge(cell, tally).says]
+
+
+def _rates(counts: Counts) -> str:
+    return " / ".join(_percent(value) for value in (counts.alarm_rate, counts.coverage, counts.power))
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f}"
+
+
+def _methods(tallies: Iterable[Tally]) -> list[str]:
+    names: list[str] = []
+    for tally in tallies:
+        names += [name for name in tally.counts if name not in names]
+    return names
+
+
+def _row(values: Iterable[str]) -> str:
+    return "| " + " | ".join(values) + " |"
