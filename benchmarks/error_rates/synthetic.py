@@ -1,0 +1,120 @@
+"""Cells of one to four hand-picked stores against donors: weekly series with a common factor and AR(1) noise."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
+from experiments.errors import NotEstimable
+from experiments.estimate.donor_panel import DonorPanel
+from experiments.estimate.estimate import TInference
+from experiments.estimate.placebo import Placebo, placebo_in_space
+from experiments.estimate.synthetic_control import difference_in_differences_fit, synthetic_control
+from experiments.estimate.synthetic_did import synthetic_did
+from experiments.estimate.time_permutation import time_permutation_p
+
+SECTION = "Hand-picked stores and donors"
+ABOUT = (
+    "40 weeks before, 8 after; store levels N(0, 3²), a common AR(1) factor with store loadings N(1, .5²), AR(1) store noise "
+    "(.6, standard deviation 1); power for an effect of one noise standard deviation. The treated stores are the "
+    "largest ones, or drawn at random. `rank` is the rank of the effect among the placebo effects, `time permutation` the block "
+    "permutation of the weeks."
+)
+EFFECT = 1.0
+_BEFORE, _AFTER = 40, 8
+
+
+def series(rng: np.random.Generator, n: int, *, louder: int = 0) -> Floats:
+    """(n, 48) weekly values without an effect; the first ``louder`` stores have twice the noise."""
+    periods = _BEFORE + _AFTER
+    level = rng.normal(0.0, 3.0, n)
+    factor = _ar1(rng, 1, periods, 0.8)[0]
+    loading = rng.normal(1.0, 0.5, n)
+    noise = _ar1(rng, n, periods, 0.6)
+    noise[:louder] *= 2.0
+    return level[:, None] + loading[:, None] * factor[None, :] + noise
+
+
+def _ar1(rng: np.random.Generator, n: int, periods: int, persistence: float) -> Floats:
+    """(n, periods) stationary AR(1) with standard deviation 1."""
+    steps = rng.normal(0.0, np.sqrt(1 - persistence**2), (n, periods))
+    steps[:, 0] = rng.normal(0.0, 1.0, n)
+    for t in range(1, periods):
+        steps[:, t] += persistence * steps[:, t - 1]
+    return steps
+
+
+def hand_picked(
+    donors: int, treated: int, *, largest: bool = False, louder: bool = False, beside: bool = True
+) -> Callable[[np.random.Generator, int, Tally], None]:
+    """The run of a cell; ``beside`` adds the other methods (each needs a placebo distribution of its own)."""
+
+    def run(rng: np.random.Generator, replications: int, tally: Tally) -> None:
+        for number in range(replications):
+            y = series(rng, donors + treated, louder=treated if louder else 0)
+            if largest:
+                y = y[np.argsort(-y[:, :_BEFORE].mean(axis=1))]
+            panel = DonorPanel(y[:treated], y[treated:], _BEFORE)
+            try:
+                _count(tally, panel, number, beside)
+            except NotEstimable as refusal:
+                tally.refuse(refusal)
+
+    return run
+
+
+def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> None:
+    noise = panel.noise
+
+    def did(p: DonorPanel) -> float:
+        return synthetic_did(p, noise=noise).effect
+
+    placebo = placebo_in_space(panel, did, did(panel), seed=number)
+    _add(tally, "synthetic_did", placebo.inference)
+    _add_rank(tally, "rank", placebo)
+    p, p_lifted = time_permutation_p(panel), time_permutation_p(panel, at=-EFFECT)
+    tally.add("time permutation", alarm=p <= LEVEL, covers=p > LEVEL, finds=p_lifted <= LEVEL)
+    if not beside:
+        return
+    for name, estimator in (
+        ("synthetic_control_demeaned", lambda q: synthetic_control(q, demeaned=True).effect),
+        ("difference_in_differences", lambda q: difference_in_differences_fit(q).effect),
+    ):
+        _add(tally, name, placebo_in_space(panel, estimator, estimator(panel), seed=number).inference)
+
+
+def _add(tally: Tally, name: str, inference: TInference) -> None:
+    low, high = inference.interval(1 - LEVEL)
+    assert low is not None
+    assert high is not None
+    covers = low <= 0.0 <= high
+    tally.add(name, alarm=inference.p_value() <= LEVEL, covers=covers, finds=inference.p_value(-EFFECT) <= LEVEL)
+
+
+def _add_rank(tally: Tally, name: str, placebo: Placebo) -> None:
+    lifted = abs(placebo.inference.effect + EFFECT)
+    p = (1 + int((np.abs(placebo.effects) >= lifted).sum())) / (1 + len(placebo.effects))
+    tally.add(name, alarm=placebo.rank_p <= LEVEL, finds=p <= LEVEL)
+
+
+def _cell(name: str, *, breaks: str = "", **how: int | bool) -> Cell:
+    run = hand_picked(**how)  # type: ignore[arg-type]  # the values are those of the signature
+    return Cell(SECTION, name, "synthetic_did", run, breaks=breaks)
+
+
+CELLS = (
+    _cell("15 donors, 1 treated", donors=15, treated=1),
+    _cell("20 donors, 1 treated", donors=20, treated=1),
+    _cell("40 donors, 1 treated", donors=40, treated=1, beside=False),
+    _cell("20 donors, 1 treated, the largest", donors=20, treated=1, largest=True),
+    _cell("20 donors, 2 treated", donors=20, treated=2, beside=False),
+    _cell("20 donors, 4 treated", donors=20, treated=4, beside=False),
+    _cell(
+        "20 donors, 1 treated, twice as noisy",
+        donors=20,
+        treated=1,
+        louder=True,
+        beside=False,
+        breaks="treated units and donors vary alike",
+    ),
+)
