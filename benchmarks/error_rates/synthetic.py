@@ -15,10 +15,10 @@ from experiments.estimate.time_permutation import time_permutation_p
 
 SECTION = "Hand-picked stores and donors"
 ABOUT = (
-    "40 weeks before, 8 after; store levels N(0, 3²), a common AR(1) factor with store loadings N(1, .5²), AR(1) store noise "
-    "(.6, standard deviation 1); power for an effect of one noise standard deviation. The treated stores are the "
-    "largest ones, or drawn at random. `rank` is the rank of the effect among the placebo effects, `time permutation` the block "
-    "permutation of the weeks."
+    "40 weeks before, 8 after; store levels N(0, 3²), a common AR(1) factor with store loadings N(1, .5²), AR(1) store "
+    "noise (.6, standard deviation 1); power for an effect of one noise standard deviation. The treated stores are "
+    "drawn at random or the largest ones. `rank` is the rank of the effect among the placebo effects, "
+    "`time permutation` the block permutation of the weeks."
 )
 EFFECT = 1.0
 _BEFORE, _AFTER = 40, 8
