@@ -37,6 +37,16 @@ def test_the_detectable_effect_of_a_cluster_design_equals_the_reference() -> Non
     assert detectable(error, 18, level=0.05) == pytest.approx(0.1421, abs=5e-4)
 
 
+def test_power_is_a_number_however_far_the_effect() -> None:
+    """Some tails of the noncentral t overflow in the library; the answer there is the same to 1e-6."""
+    for df in (1.0, 3.0, 10.0, 28.0, 500.0):
+        seen = [power_of_t(shift, 1.0, df, level=0.05) for shift in np.arange(0.0, 60.0, 0.25)]
+        assert np.isfinite(seen).all()
+        assert seen[0] == pytest.approx(0.05)
+        assert min(np.diff(seen)) > -1e-6
+        assert seen[-1] > 0.99
+
+
 def test_a_smaller_level_needs_a_larger_effect() -> None:
     assert detectable(1.0, 18, level=0.025) > detectable(1.0, 18, level=0.05)
     assert detectable(0.0, 18, level=0.05) == 0.0
