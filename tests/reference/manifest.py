@@ -259,6 +259,10 @@ ORACLES: Mapping[str, Oracle] = {
             "lower": FromR(_MISC, "", r"^RMST \(arm=1\)-\(arm=0\) +~ +#"),
             "upper": FromR(_MISC, "", r"^RMST \(arm=1\)-\(arm=0\) +~ +~ +#"),
             "p": FromR(_MISC, "", r"^RMST \(arm=1\)-\(arm=0\) +~ +~ +~ +#"),
+            "ratio": FromR(_MISC, "", r"^RMST \(arm=1\)/\(arm=0\) +#"),
+            "ratio_lower": FromR(_MISC, "", r"^RMST \(arm=1\)/\(arm=0\) +~ +#"),
+            "ratio_upper": FromR(_MISC, "", r"^RMST \(arm=1\)/\(arm=0\) +~ +~ +#"),
+            "ratio_p": FromR(_MISC, "", r"^RMST \(arm=1\)/\(arm=0\) +~ +~ +~ +#"),
         },
     ),
     "O20": Oracle(
@@ -269,6 +273,7 @@ ORACLES: Mapping[str, Oracle] = {
             "robust_se": FromR(_MISC, "2.4712775", r"^rx ~ +~ +~ +#"),
             "log_rank": FromR(_MISC, "Observed Expected", r"^rx=1.* #$"),
         },
+        {"log_rank": 0.005},  # printed to two decimals
     ),
     "O21": Oracle(
         "Dunnett, recovery data",
