@@ -104,7 +104,8 @@ class Windows:
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
     """One metric. ``value`` is its column; a ratio divides it by ``denominator``; a duration counts days to ``event``
-    (0/1) up to ``horizon``. ``margin`` is the loss that a guardrail accepts, absolute, in the metric's unit."""
+    (0/1) up to ``horizon``. ``margin`` is the loss that a guardrail accepts, absolute, in the metric's unit.
+    ``winsorise`` is the quantile, pooled over all variants, above which values are cut."""
 
     name: str
     kind: Kind
@@ -116,6 +117,7 @@ class MetricSpec:
     covariates: tuple[str, ...] = ()
     margin: float | None = None
     horizon: float | None = None
+    winsorise: float | None = None
 
     @property
     def good_is_up(self) -> bool:

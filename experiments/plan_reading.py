@@ -70,6 +70,7 @@ KEYS: dict[str, dict[str, str]] = {
         "covariates": "a list of columns that were known before the start",
         "margin": "the loss that is accepted, a number greater than 0 in the metric's unit, for a guardrail",
         "horizon": "a number of days greater than 0, for a duration",
+        "winsorise": "a quantile between 0.5 and 1, for a mean or a count: larger values are cut there",
     },
     "looks": {
         "planned": "a whole number, at least 1",
@@ -294,6 +295,8 @@ def _metric(section: _Section) -> MetricSpec:
     role = section.choice("role", Role, Role.SECONDARY)
     if section.has("margin") and role is not Role.GUARDRAIL:
         raise section.wrong("margin", f"left out of a {role.value} metric: only a guardrail has a margin")
+    if section.has("winsorise") and kind not in (Kind.MEAN, Kind.COUNT):
+        raise section.wrong("winsorise", f"left out of a {kind.value}: it is {KEYS['metrics[]']['winsorise']}")
     return MetricSpec(
         name=section.text("name", required=True) or "",
         kind=kind,
@@ -305,6 +308,7 @@ def _metric(section: _Section) -> MetricSpec:
         covariates=section.columns("covariates"),
         margin=section.number("margin", lambda value: value > 0),
         horizon=section.number("horizon", lambda value: value > 0),
+        winsorise=section.number("winsorise", lambda value: 0.5 < value < 1.0),
     )
 
 

@@ -79,7 +79,7 @@ def _of_units(frame: Frame, plan: Plan, name: str, values: Floats, rows: Bools |
     if frame.period_of is None:
         return frame.unit_mean(values) if rows is None else _mean(frame, values, rows)
     start = start_of(frame, plan)
-    _require_constant(frame, name, values, frame.period_of >= start)
+    _require_constant(frame, name, values, frame.period_of >= start - 1)
     before = frame.period_of < start
     known = np.bincount(frame.unit_of[before], minlength=frame.n_units) > 0
     everywhere = frame.unit_mean(values)

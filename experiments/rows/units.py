@@ -1,0 +1,271 @@
+"""Rows of an experiment on units: the regression on unit means, its permutation, and what stands beside it."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from experiments.errors import NotEstimable
+from experiments.estimate.cluster_robust import unit_means_cr2
+from experiments.estimate.estimate import Inference, TInference
+from experiments.estimate.permutation import PermutationInference, hc2_error, permutation_inference
+from experiments.estimate.redraws import Accept, redraws
+from experiments.estimate.unit_means import Regression, fit
+from experiments.estimate.unit_table import UnitTable
+from experiments.frame import Floats, Frame
+from experiments.messages import N_, Message
+from experiments.monitor.diagnostic import Diagnostic, Status
+from experiments.plan import Assignment, Estimand, MetricSpec, Plan
+from experiments.rows.contrast import Contrast, contrast, unit_values
+from experiments.rows.covariates import unit_covariates
+from experiments.rows.finding import Finding, RowResult, finding
+from experiments.rows.two_samples import arm, pooled_t, welch_t
+
+MOST_UNITS = 2_000  # up to here all draws fit; beyond, fewer draws keep time and memory bounded
+_FEWEST_STUDENTISED = 3
+_FEWEST_DRAWS = 999
+
+UNITS, ROWS = Estimand.UNITS.value, Estimand.ROWS.value
+
+
+def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResult:
+    """One metric of one variant against control, from one value per unit; see ``unit_row``."""
+    weight = frame.unit_weight() if plan.estimand is Estimand.ROWS else None
+    row = unit_row(frame, plan, metric, variant, unit_values(frame, metric), weight=weight)
+    other = _other_estimand(frame, plan, metric, variant)
+    if other is None or min(_counts(frame, variant)) < 2:
+        return row
+    return replace(row, alternatives=(*row.alternatives, other))
+
+
+def unit_row(
+    frame: Frame,
+    plan: Plan,
+    metric: MetricSpec,
+    variant: str,
+    values: Floats,
+    *,
+    estimand: str | None = None,
+    weight: Floats | None = None,
+) -> RowResult:
+    """The row of ready values (U,), one per unit, NaN for a unit that has none; ``weight`` (U,) None: each counts once.
+
+    Randomised: the coefficient of the regression on unit means (blocks, covariates) with p and interval by
+    permutation inside the blocks; a rerandomised draw whose rule the plan does not give: the regression's t with its
+    covariates. Observational: the same coefficient with the CR2 error and Bell–McCaffrey degrees of freedom. Raises
+    ``NotEstimable`` where the row cannot be tested.
+    """
+    covariates, assumptions = unit_covariates(frame, plan, metric)
+    made = contrast(frame, plan, metric, variant, values, covariates, weight)
+    table = made.table
+    regression = fit(table)
+    inference, headline = _headline(frame, plan, metric, made, regression)
+    if table.covariates.shape[1] > len(regression.nuisance.covariates):
+        used = {metric.covariates[place] for place in regression.nuisance.covariates}
+        assumptions += (_unused(sorted(set(metric.covariates) - used)),)
+    is_permuted = isinstance(inference, PermutationInference)
+    return RowResult(
+        headline=headline,
+        inference=inference,
+        estimand=estimand or (UNITS if weight is None else ROWS),
+        mean_control=table.mean(treated=False),
+        mean_variant=table.mean(treated=True),
+        n_units=table.n_units,
+        n_rows=table.n_rows,
+        randomization_p=headline.p_value if is_permuted else None,
+        assumptions=assumptions + _words(table, plan, headline.method),
+        alternatives=tuple(_alternatives(plan, made.table, regression, headline.method)),
+        warnings=made.warnings,
+        diagnostics=_reach(table, plan, variant) if is_permuted else (),
+    )
+
+
+def _headline(
+    frame: Frame, plan: Plan, metric: MetricSpec, made: Contrast, regression: Regression
+) -> tuple[Inference, Finding]:
+    level = plan.confidence_level
+    if not plan.is_randomised:
+        cr2 = unit_means_cr2(regression)
+        return cr2, finding(cr2, "cr2", std_error=cr2.std_error, df=cr2.df, level=level)
+    if plan.assignment is Assignment.RERANDOMIZED and plan.rerandomized is None:
+        if not regression.adjusted:
+            raise NotEstimable(
+                Message(
+                    "no_rule",
+                    N_(
+                        "{metric}: the plan neither says which draws the rerandomisation accepted (rerandomized) nor "
+                        "adjusts by the covariates it balanced; one of them is needed"
+                    ),
+                    {"metric": metric.name},
+                )
+            )
+        t = regression.inference
+        return t, finding(t, "regression_t", std_error=t.std_error, df=t.df, level=level)
+    permuted_ = permuted(made.table, regression, plan, acceptance(frame, plan, made))
+    return permuted_, _permuted_finding(permuted_, regression, made.table, level)
+
+
+def permuted(
+    table: UnitTable, regression: Regression, plan: Plan, accept: Accept | None = None
+) -> PermutationInference:
+    """The permutation test that the plan's mechanism licenses; ``accept`` is the rule of a rerandomised draw."""
+    draws = redraws(table, seed=plan.effective_seed, draws=n_draws(table, plan), accept=accept)
+    return permutation_inference(regression, draws, studentise=studentised(table, plan))
+
+
+def n_draws(table: UnitTable, plan: Plan) -> int:
+    """The plan's draws; with more than 2,000 units fewer, so that units × draws stays the same, at least 999."""
+    n = len(table.units)
+    return plan.draws if n <= MOST_UNITS else min(plan.draws, max(_FEWEST_DRAWS, plan.draws * MOST_UNITS // n))
+
+
+def studentised(table: UnitTable, plan: Plan) -> bool:
+    """Plain in matched pairs and with fewer than three units in an arm, else divided by the HC2 error."""
+    return plan.assignment is not Assignment.MATCHED_PAIRS and table.smaller_arm() >= _FEWEST_STUDENTISED
+
+
+def acceptance(frame: Frame, plan: Plan, made: Contrast) -> Accept | None:
+    """The rule of a rerandomised draw over the units of the table; None for other mechanisms."""
+    if plan.assignment is not Assignment.RERANDOMIZED or plan.rerandomized is None:
+        return None
+    from experiments.design.acceptance import balance_rule
+
+    balanced = [frame.unit_mean(frame.columns[name])[made.place] for name in plan.rerandomized.covariates]
+    return balance_rule(np.stack(balanced, axis=1), plan.rerandomized.max_distance)
+
+
+def _permuted_finding(
+    inference: PermutationInference, regression: Regression, table: UnitTable, level: float
+) -> Finding:
+    method = "permutation_studentised" if inference.studentised else "permutation"
+    error: float | None = hc2_error(regression) if inference.studentised else regression.std_error
+    if min(_arms(table)) < 2:
+        error = None  # one unit has no spread to measure
+    return finding(inference, method, std_error=error, df=None, level=level)
+
+
+def _words(table: UnitTable, plan: Plan, method: str) -> tuple[Message, ...]:
+    """What the headline rests on."""
+    if not plan.is_randomised:
+        return (
+            Message(
+                "observational",
+                N_("observational: nobody drew who got what, so the effect is causal only if nothing else differed"),
+                {},
+            ),
+        )
+    if method == "regression_t":
+        return (
+            Message(
+                "rerandomised_t",
+                N_("the covariates of the regression are those that the rerandomisation balanced"),
+                {},
+            ),
+        )
+    words = [
+        Message(
+            "permuted_in_blocks" if table.n_blocks > 1 else "permuted",
+            N_("the units were drawn at random inside their blocks, and any other such draw could have come out")
+            if table.n_blocks > 1
+            else N_("the units were drawn at random from one list, and any other draw of so many could have come out"),
+            {},
+        )
+    ]
+    if plan.assignment is Assignment.BERNOULLI:
+        words.append(Message("given_counts", N_("given how many units fell to each variant"), {}))
+    if method == "permutation" and plan.assignment is not Assignment.MATCHED_PAIRS:
+        words.append(Message("same_effect", N_("assumes the same effect in every unit"), {}))
+    draws = n_draws(table, plan)
+    if draws < plan.draws:
+        words.append(Message("fewer_draws", N_("{draws} draws, for {n} units"), {"draws": draws, "n": table.n_units}))
+    return tuple(words)
+
+
+def _unused(names: list[str]) -> Message:
+    return Message(
+        "covariate_unused",
+        N_("not adjusted by {names}: constant, the same as others, or more than these units can carry"),
+        {"names": ", ".join(names)},
+    )
+
+
+def _alternatives(plan: Plan, table: UnitTable, regression: Regression, headline: str) -> Iterator[Finding]:
+    """What other methods say. With one unit in an arm there is none: only a permutation can be made."""
+    if min(_arms(table)) < 2:
+        return
+    level = plan.confidence_level
+    tries: list[tuple[str, Callable[[], TInference]]] = [
+        ("regression_t", lambda: regression.inference),
+        ("cr2" if table.weight is None else "rows_cr2", lambda: unit_means_cr2(regression)),
+    ]
+    if table.n_blocks == 1 and not regression.adjusted and table.weight is None:
+        control, treated = (table.y[table.moves & (table.treated == side)] for side in (0.0, 1.0))
+        tries += [
+            ("welch", lambda: welch_t(arm(control), arm(treated))),
+            ("pooled_t", lambda: pooled_t(control, treated)),
+        ]
+    for method, make in tries:
+        found = None if method == headline else _tried(method, make, level)
+        if found is not None:
+            yield found
+
+
+def _tried(method: str, make: Callable[[], TInference], level: float, estimand: str | None = None) -> Finding | None:
+    try:
+        inference = make()
+    except NotEstimable:
+        return None
+    interval, p = inference.interval(level), inference.p_value()
+    return Finding(method, inference.effect, inference.std_error, inference.df, interval, p, level, estimand=estimand)
+
+
+def _other_estimand(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Finding | None:
+    """The estimand that the plan did not choose, named; None where every unit is one row of weight 1."""
+    if frame.rows_are_units and frame.weight is None:
+        return None
+    is_rows = plan.estimand is Estimand.UNITS
+    try:
+        covariates, _ = unit_covariates(frame, plan, metric)
+        weight = frame.unit_weight() if is_rows else None
+        regression = fit(contrast(frame, plan, metric, variant, unit_values(frame, metric), covariates, weight).table)
+    except NotEstimable:
+        return None
+    method, estimand = ("rows_cr2", ROWS) if is_rows else ("cr2", UNITS)
+    return _tried(method, lambda: unit_means_cr2(regression), plan.confidence_level, estimand)
+
+
+def _counts(frame: Frame, variant: str) -> tuple[int, int]:
+    sizes = frame.arm_sizes()
+    return int(sizes[0]), int(sizes[frame.variants.index(variant)])
+
+
+def _arms(table: UnitTable) -> tuple[int, int]:
+    treated = int(np.count_nonzero(table.treated[table.moves]))
+    return table.n_units - treated, treated
+
+
+def smallest_p(table: UnitTable) -> float:
+    """The smallest two-sided p-value that permuting the two variants inside blocks can give: 2/C where every block
+    has as many of the one as of the other (each draw has a mirror), else 1/C."""
+    mixed = [(c, t) for c, t in table.arm_counts() if c and t]
+    draws = math.prod(math.comb(c + t, t) for c, t in mixed)
+    mirrored = all(c == t for c, t in mixed)
+    return min(1.0, (2 if mirrored else 1) / draws)
+
+
+def _reach(table: UnitTable, plan: Plan, variant: str) -> tuple[Diagnostic, ...]:
+    smallest = smallest_p(table)
+    can = smallest <= plan.alpha
+    template = (
+        N_("the smallest p-value that this draw can give for {variant} is {smallest:.2g}")
+        if can
+        else N_(
+            "the smallest p-value that this draw can give for {variant} is {smallest:.2g}, above the level "
+            "{level:.2g}: it can never show an effect, however large"
+        )
+    )
+    values: dict[str, str | int | float] = {"variant": variant, "smallest": smallest, "level": plan.alpha}
+    return (
+        Diagnostic("reach", Status.OK if can else Status.ALARM, smallest, Message("reach", template, values), variant),
+    )
