@@ -118,15 +118,13 @@ class CallawaySantanna:
         return self.average(Aggregation.SIMPLE).inference()
 
 
-def callaway_santanna(
-    panel: UnitPanel, *, controls: Controls = Controls.NOT_YET_TREATED, keep_alone: bool = False
-) -> CallawaySantanna:
+def callaway_santanna(panel: UnitPanel, *, controls: Controls = Controls.NOT_YET_TREATED) -> CallawaySantanna:
     """The group-time effects of ``panel`` with their averages.
 
-    A start with a single unit has no variance; its unit is left out and named unless ``keep_alone``, which only a
-    permutation test should ask for. Raises ``NotEstimable`` where nothing can be compared.
+    A start with a single unit has no variance; its unit is left out and named. Raises ``NotEstimable`` where nothing
+    can be compared.
     """
-    found = group_time(panel, controls=controls, keep_alone=keep_alone)
+    found = group_time(panel, controls=controls)
     sizes = np.unique(found.panel.first_treated, return_counts=True)[1]
     return CallawaySantanna(found, small=int(sizes.min()) < MANY)
 

@@ -5,7 +5,8 @@ The unit effects are taken out by unit means; the period effects solve the T × 
     A = diag(Σ_i m_it) − Σ_i m_i m_i' / n_i,     r_t = Σ_i m_it (y_it − ȳ_i)
 
 A has one null direction for every group of cells that no unit or period connects, so one λ of each group is held at 0;
-α_i + λ_t is determined exactly where unit and period belong to the same group. References: Abowd, Creecy and Kramarz (2002), LEHD TP-2002-06.
+α_i + λ_t is determined exactly where unit and period belong to the same group. Reference: Abowd, Creecy and Kramarz
+(2002), LEHD Technical Paper 2002-06.
 """
 
 from dataclasses import dataclass
@@ -73,8 +74,7 @@ class TwoWayEffects:
         unit, period = weights.sum(axis=1), weights.sum(axis=0)
         q = np.einsum("ts,s->t", self._inverse, period - np.einsum("i,it->t", unit / self._n, self._m))
         constant = (unit - np.einsum("it,t->i", self._m, q)) / self._n
-        found: Floats = np.where(self.mask, constant[:, None] + q[None, :], 0.0)
-        return found
+        return np.where(self.mask, constant[:, None] + q[None, :], 0.0)
 
     @cached_property
     def _m(self) -> Floats:
@@ -90,7 +90,7 @@ class TwoWayEffects:
         a = np.diag(self._m.sum(axis=0)) - np.einsum("it,i,is->ts", self._m, 1.0 / self._n, self._m)
         places = np.arange(len(a))
         free = (self.group_of_period != _APART) & (self.group_of_period != places)
-        inverse = np.zeros_like(a)
+        inverse: Floats = np.zeros(a.shape)
         inverse[np.ix_(free, free)] = _positive_inverse(a[np.ix_(free, free)])
         return inverse
 
