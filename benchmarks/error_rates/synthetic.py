@@ -66,10 +66,7 @@ def hand_picked(
 def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> None:
     noise = panel.noise
 
-    def did(p: DonorPanel) -> float:
-        return synthetic_did(p, noise=noise).effect
-
-    placebo = placebo_in_space(panel, did, did(panel), seed=number)
+    placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=number)
     _add(tally, "synthetic_did", placebo.inference)
     _add_rank(tally, "rank", placebo)
     p, p_lifted = time_permutation_p(panel), time_permutation_p(panel, at=-EFFECT)
@@ -77,10 +74,10 @@ def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> None:
     if not beside:
         return
     for name, estimator in (
-        ("synthetic_control_demeaned", lambda q: synthetic_control(q, demeaned=True).effect),
-        ("difference_in_differences", lambda q: difference_in_differences_fit(q).effect),
+        ("synthetic_control_demeaned", lambda q: synthetic_control(q, demeaned=True)),
+        ("difference_in_differences", difference_in_differences_fit),
     ):
-        _add(tally, name, placebo_in_space(panel, estimator, estimator(panel), seed=number).inference)
+        _add(tally, name, placebo_in_space(panel, estimator, seed=number).inference)
 
 
 def _add(tally: Tally, name: str, inference: TInference) -> None:
@@ -92,7 +89,7 @@ def _add(tally: Tally, name: str, inference: TInference) -> None:
 
 
 def _add_rank(tally: Tally, name: str, placebo: Placebo) -> None:
-    lifted = abs(placebo.inference.effect + EFFECT)
+    lifted = abs(placebo.fit.effect + EFFECT)
     p = (1 + int((np.abs(placebo.effects) >= lifted).sum())) / (1 + len(placebo.effects))
     tally.add(name, alarm=placebo.rank_p <= LEVEL, finds=p <= LEVEL)
 

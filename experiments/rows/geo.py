@@ -1,0 +1,107 @@
+"""Alternatives of a randomised panel with costs: time-based regression on totals, geo-based regression per unit."""
+
+import numpy as np
+
+from experiments.errors import NotEstimable
+from experiments.estimate.geo_regression import geo_regression
+from experiments.estimate.time_based_regression import time_based_regression
+from experiments.frame import Bools, Floats, Frame, Ints
+from experiments.plan import Kind, MetricSpec, Plan
+from experiments.reading import window_periods
+from experiments.rows.finding import Finding
+
+TOTAL = "total"
+UNIT_OF_COST = "unit of cost"
+
+
+def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[Finding, ...]:
+    """``time_based_regression`` (the total effect over the window, with the effect per unit of cost beside it where
+    the cost is nil without treatment) and ``geo_regression`` (per unit of cost) for a panel with windows and a cost.
+
+    Totals are sums of rows: there are none with sampling weights or with a unit that lacks a period. Empty where
+    neither can be formed.
+    """
+    if frame.cost is None or frame.period_of is None or frame.weight is not None or plan.windows is None:
+        return ()
+    if metric.kind in (Kind.RATIO, Kind.DURATION) or plan.windows.before is None:
+        return ()
+    before = window_periods(frame, "windows.before", plan.windows.before)
+    during = window_periods(frame, "windows.during", plan.windows.during)
+    number = frame.variants.index(variant)
+    values, costs = (
+        _sums(frame, frame.period_of, frame.columns[metric.value]),
+        _sums(frame, frame.period_of, frame.cost),
+    )
+    treated, control = frame.variant_of == number, frame.variant_of == 0
+    if not bool(np.isfinite(values[treated | control]).all()):
+        return ()
+    found: list[Finding] = []
+    for make in (_time_based, _geo_based):
+        try:
+            found.append(make(plan, values, costs, treated, control, before, during))
+        except NotEstimable:
+            continue
+    return tuple(found)
+
+
+def _time_based(
+    plan: Plan, values: Floats, costs: Floats, treated: Bools, control: Bools, before: Bools, during: Bools
+) -> Finding:
+    kept = np.concatenate([np.flatnonzero(before), np.flatnonzero(during)])
+    found = time_based_regression(
+        values[treated].sum(axis=0)[kept],
+        values[control].sum(axis=0)[kept],
+        before=int(before.sum()),
+        window=int(during.sum()),
+    )
+    level = plan.confidence_level
+    t = found.total
+    extra: dict[str, object] = {"slope": found.slope, "residual_lag_1": found.residual_lag_1}
+    spent = float(costs[treated][:, during].sum())
+    otherwise = float(np.abs(costs[control]).sum() + np.abs(costs[treated][:, before]).sum())
+    if spent > 0.0 and otherwise == 0.0:
+        per_cost = found.per_cost(spent)
+        extra |= {
+            "cost": spent,
+            "effect_per_cost": per_cost.effect,
+            "std_error_per_cost": per_cost.std_error,
+            "interval_per_cost": list(per_cost.interval(level)),
+        }
+    return Finding(
+        "time_based_regression",
+        t.effect,
+        t.std_error,
+        t.df,
+        t.interval(level),
+        t.p_value(),
+        level,
+        per=TOTAL,
+        extra=extra,
+    )
+
+
+def _geo_based(
+    plan: Plan, values: Floats, costs: Floats, treated: Bools, control: Bools, before: Bools, during: Bools
+) -> Finding:
+    units = treated | control
+    t = geo_regression(
+        values[units][:, before].sum(axis=1),
+        values[units][:, during].sum(axis=1),
+        treated[units].astype(np.float64),
+        costs[units][:, before].sum(axis=1),
+        costs[units][:, during].sum(axis=1),
+    )
+    level = plan.confidence_level
+    return Finding(
+        "geo_regression", t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, per=UNIT_OF_COST
+    )
+
+
+def _sums(frame: Frame, period_of: Ints, values: Floats) -> Floats:
+    """(U, T) the sum of the rows of each unit and period, NaN where a unit has no row in a period."""
+    shape = (frame.n_units, len(frame.periods))
+    cell = frame.unit_of * shape[1] + period_of
+    sums = np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
+    rows = np.bincount(cell, minlength=shape[0] * shape[1])
+    found: Floats = np.where(rows > 0, sums, np.nan).reshape(shape)
+    return found
