@@ -77,7 +77,7 @@ def segments_differ_clustered(
     """The test for segments inside units of assignment.
 
     ``values`` (units, segments) is each unit's value in each segment, ``treated`` (units) 0/1, ``redraws`` of these
-    units in this order gives the permutation p-value: of T² with the unequal-variance (HC2) error where each arm has at
+    units in this order gives the permutation p-value: of T² with an error of each arm's own where each arm has at
     least two units more than there are differences and no pairs were drawn, else of the pooled T². Units that lack a
     segment must be left out before, and from the redraws too. Raises ``NotEstimable`` where the units are too few.
     """
@@ -161,21 +161,23 @@ def _permutation_p(
 
 
 def _statistics(d: Floats, draws: Floats | Flags, sizes: tuple[Ints, Ints], *, studentise: bool) -> Floats:
-    """T² of each draw, with the pooled or with the HC2 error."""
+    """T² of each draw, with the pooled error or with one of each arm's own."""
     size, number = sizes
     blocks = (number[:, None] == np.arange(int(number.max()) + 1)).astype(np.float64)
     gram = np.einsum("ip,iq->pq", d, d)
     parts = []
     for start in range(0, len(draws), _ROWS_AT_ONCE):
-        t = np.asarray(draws[start : start + _ROWS_AT_ONCE], dtype=np.float64)
-        t = t - np.einsum("rb,ib->ri", np.einsum("ri,ib->rb", t, blocks) / blocks.sum(axis=0), blocks)
+        flags = np.asarray(draws[start : start + _ROWS_AT_ONCE], dtype=np.float64)
+        t = flags - np.einsum("rb,ib->ri", np.einsum("ri,ib->rb", flags, blocks) / blocks.sum(axis=0), blocks)
         tt = np.einsum("ri,ri->r", t, t)
         effect = np.einsum("ri,ip->rp", t, d) / tt[:, None]
         if studentise:
             residual = d - t[:, :, None] * effect[:, None, :]
-            keep = np.maximum(1.0 - 1.0 / size - t * t / tt[:, None], _NEGLIGIBLE)
-            meat = np.einsum("ri,rip,riq->rpq", t * t / keep, residual, residual)
-            covariance = meat / tt[:, None, None] ** 2
+            keep = 1.0 - 1.0 / size - t * t / tt[:, None]
+            covariance = np.zeros((len(t), d.shape[1], d.shape[1]))
+            for arm in (flags, 1.0 - flags):  # a covariance matrix of each arm's own: Welch's error in p dimensions
+                share = (arm * t * t).sum(axis=1) / tt**2 / (arm * keep).sum(axis=1)
+                covariance += np.einsum("ri,rip,riq->rpq", arm * share[:, None], residual, residual)
         else:
             covariance = (gram - effect[:, :, None] * effect[:, None, :] * tt[:, None, None]) / tt[:, None, None]
         solved = np.linalg.solve(covariance, effect[:, :, None])[:, :, 0]

@@ -4,7 +4,10 @@ The regression of the headline (treatment, block indicators, covariates) without
 again: with C = (X'X)⁻¹, residual e_i and leverage h_i
 
     b₍₋ᵢ₎ = b − (C x_i)_t e_i / (1 − h_i),   s²₍₋ᵢ₎ = (RSS − e_i² / (1 − h_i)) / (df − 1),
-    var b₍₋ᵢ₎ = s²₍₋ᵢ₎ (C_tt + (C x_i)_t² / (1 − h_i)).
+    var b₍₋ᵢ₎ = s²₍₋ᵢ₎ (C_tt + (C x_i)_t² / (1 − h_i)),   DFBETAS_i = (b − b₍₋ᵢ₎) / √(s²₍₋ᵢ₎ C_tt).
+
+A unit counts as an outlier when its residual, against the fit without it, is too large for the largest of n (Student's
+t on df − 1, times n): with few units one of them always has some influence.
 
 Reference: Belsley, Kuh and Welsch (1980), Regression Diagnostics.
 """
@@ -23,18 +26,21 @@ from experiments.monitor.diagnostic import Diagnostic, Status
 from experiments.monitor.unit_difference import not_tested
 
 CHECK, CONCENTRATION_CHECK = "influence", "concentration"
-_ONE_STANDARD_ERROR = 1.0
+_OUTLIER = 0.05
 _CONCENTRATED = 0.30  # a convention
 _ALONE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Influence:
-    """``whole`` is the fit with all units. ``without`` has one entry per unit, in the order given; None where the
-    effect cannot be estimated without that unit."""
+    """``whole`` is the fit with all units. Per unit, in the order given: the fit ``without`` it (None where it alone
+    carries a parameter), the ``shift`` of the effect that it makes (DFBETAS), and ``outlier_p``, the p-value of its
+    residual times the number of units."""
 
     whole: TInference
     without: tuple[TInference | None, ...]
+    shift: tuple[float, ...]
+    outlier_p: tuple[float, ...]
 
     @property
     def most_influential(self) -> int | None:
@@ -67,11 +73,9 @@ def leave_one_out(y: Floats, treated: Floats, block: Ints | None = None, covaria
     keep = 1.0 - np.einsum("ij,ij->i", pull, x)
     rss, effect = float((residual**2).sum()), float(coefficients[0])
     whole = TInference(effect, float(np.sqrt(rss / df * inverse[0, 0])), float(df))
-    without = tuple(
-        _without(effect, rss, df, float(inverse[0, 0]), float(pull[i, 0]), float(residual[i]), float(keep[i]))
-        for i in range(n)
-    )
-    return Influence(whole, without)
+    c_tt = float(inverse[0, 0])
+    rows = [_without(n, effect, rss, df, c_tt, float(pull[i, 0]), float(residual[i]), float(keep[i])) for i in range(n)]
+    return Influence(whole, tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows))
 
 
 def influence(
@@ -84,8 +88,9 @@ def influence(
     alpha: float = 0.05,
     variant: str | None = None,
 ) -> Diagnostic:
-    """The check; ``value`` is the largest shift in standard errors. A warning where it exceeds one or significance at
-    ``alpha`` hangs on one unit, an alarm where a significant effect changes its sign without one unit."""
+    """The check; ``value`` is the DFBETAS of the unit that moves the effect most. A warning where that unit is an
+    outlier (p < .05 as the largest of all) or significance at ``alpha`` hangs on one unit, an alarm where a significant
+    effect changes its sign without one unit."""
     probability("alpha", alpha)
     if len(units) != len(y):
         raise InvalidNumber(name="units", value=len(units), must_be="as many as there are values")
@@ -100,16 +105,16 @@ def influence(
         return Diagnostic(CHECK, Status.OK, None, message, variant)
     rest = found.without[position]
     without = whole.effect if rest is None else rest.effect
-    shift = abs(without - whole.effect) / whole.std_error
+    shift = abs(found.shift[position])
     significant = whole.p_value() <= alpha
     fits = [fit for fit in found.without if fit is not None]
     hangs = sum((fit.p_value() <= alpha) != significant for fit in fits)
     flips = significant and any(fit.effect * whole.effect < 0.0 for fit in fits)
-    status = Status.WARN if shift > _ONE_STANDARD_ERROR or hangs else Status.OK
+    status = Status.WARN if found.outlier_p[position] < _OUTLIER or hangs else Status.OK
     message = Message(
         "influence",
         N_(
-            "without {unit} the effect is {without:.4g} instead of {effect:.4g} ({shift:.2f} standard errors); "
+            "without {unit} the effect is {without:.4g} instead of {effect:.4g} ({shift:.2f} of its standard errors); "
             "leaving one unit out changes significance for {hangs} of {n} units"
         ),
         {
@@ -141,8 +146,20 @@ def concentration(values: Floats, *, share: float = 0.01, variant: str | None = 
     return Diagnostic(CONCENTRATION_CHECK, Status.WARN if part > _CONCENTRATED else Status.OK, part, message, variant)
 
 
-def _without(effect: float, rss: float, df: int, c_tt: float, pull: float, e: float, keep: float) -> TInference | None:
+def _without(
+    n: int, effect: float, rss: float, df: int, c_tt: float, pull: float, e: float, keep: float
+) -> tuple[TInference | None, float, float]:
+    """The fit without a unit, the DFBETAS of the unit and the p-value of its residual, times ``n``."""
+    from scipy.special import stdtr
+
     if keep <= _ALONE:  # the unit alone carries a parameter: without it another regression would be fitted
-        return None
-    variance = max(0.0, rss - e * e / keep) / (df - 1) * (c_tt + pull * pull / keep)
-    return TInference(effect - pull * e / keep, float(np.sqrt(variance)), float(df - 1))
+        return None, 0.0, 1.0
+    variance = max(0.0, rss - e * e / keep) / (df - 1)
+    fit = TInference(effect - pull * e / keep, float(np.sqrt(variance * (c_tt + pull * pull / keep))), float(df - 1))
+    if e == 0.0:
+        return fit, 0.0, 1.0
+    if variance <= _ALONE * rss / df:  # all others lie on the regression: any deviation is an outlier
+        return fit, float(np.copysign(np.inf, pull * e)), 0.0
+    student = abs(e) / float(np.sqrt(variance * keep))
+    shift = pull * e / keep / float(np.sqrt(variance * c_tt))
+    return fit, shift, min(1.0, n * 2.0 * float(stdtr(df - 1.0, -student)))
