@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from experiments.checks import probability
-from experiments.errors import NotEstimable
-from experiments.estimate.complier_effect import ReducedForm, check_uptake
+from experiments.estimate.arm_errors import Draws
+from experiments.estimate.complier_effect import NEGLIGIBLE, ReducedForm, check_uptake, no_uptake_difference
 from experiments.estimate.estimate import Interval, Side, TInference
 from experiments.estimate.permutation import PermutationInference, permutation_inference
+from experiments.estimate.permutation_search import extremity
 from experiments.estimate.redraws import Redraws
 from experiments.estimate.unit_means import fit
-from experiments.estimate.unit_table import Floats, UnitTable
-from experiments.messages import N_, Message
+from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
 _TIE = 1e-9
-_ANGLES = 720  # the directions in which the permutation set is searched
-_HALVINGS = 80
+_ANGLES = 362  # the directions in which the permutation set is searched
+_HALVINGS = 50
 
 # Segments of the line in rising order; None is the end that does not exist.
 Segments = tuple[Interval, ...]
@@ -60,9 +60,7 @@ class AndersonRubin:
 
     def segments(self, confidence_level: float) -> Segments:
         """The set of effects that are not rejected: one bounded segment, two rays, or the whole line."""
-        c2 = TInference(0.0, 1.0, self.df).interval(probability("confidence_level", confidence_level))[1]
-        assert c2 is not None
-        c2 = c2 * c2
+        c2 = t_critical(probability("confidence_level", confidence_level), self.df) ** 2
         a = self.uptake**2 - c2 * self.v_dd
         half = self.itt * self.uptake - c2 * self.v_yd
         rest = self.itt**2 - c2 * self.v_yy
@@ -95,10 +93,8 @@ def anderson_rubin(y: Floats, received: Floats, reduced_form: ReducedForm) -> An
     vary or does not differ."""
     check_uptake(received)
     itt, uptake = reduced_form(y), reduced_form(received)
-    if abs(uptake.effect) <= 1e-12:
-        raise NotEstimable(
-            Message("no_uptake_difference", N_("both variants took up alike; there is no complier"), {})
-        )
+    if abs(uptake.effect) <= NEGLIGIBLE:
+        raise no_uptake_difference()
     scale = itt.std_error / uptake.std_error if uptake.std_error > 0.0 and itt.std_error > 0.0 else 1.0
     both = reduced_form(y + scale * received)  # scaled so that neither swamps the other
     v_yy, v_dd = itt.std_error**2, uptake.std_error**2
@@ -108,104 +104,104 @@ def anderson_rubin(y: Floats, received: Floats, reduced_form: ReducedForm) -> An
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AndersonRubinPermutation:
-    """The permutation test of the reduced form of y − τ d. Each redraw's coefficient is linear in τ and its squared
-    error quadratic: ``b_y``, ``b_d`` (R), ``v_yy``, ``v_yd``, ``v_dd`` (R; None: not studentised)."""
+    """The permutation test of the reduced form of y − τ d.
 
-    itt: float
-    uptake: float
-    b_y: Floats
-    b_d: Floats
-    tied: np.ndarray
-    actual: tuple[float, float, float]
-    v_yy: Floats | None = None
-    v_yd: Floats | None = None
-    v_dd: Floats | None = None
+    ``draws`` and ``actual`` hold b = coefficient of y, a = coefficient of d, and where studentised the errors of
+    y − τ d as a quadratic in τ. ``uptake_p`` is the p-value of d itself, to which that of τ tends far out. ``unit`` is
+    the scale on which the line is searched, ``floor`` what counts as zero.
+    """
+
+    draws: Draws
+    actual: Draws
+    tied: Flags
+    uptake_p: float
+    unit: float
+    floor: float
 
     @property
     def effect(self) -> float:
         """The complier effect b_y / b_d."""
-        return self.itt / self.uptake
+        return float(self.actual.b[0] / self.actual.a[0])
 
     def p_value(self, at: float = 0.0) -> float:
         """The share of draws whose |statistic| of y − ``at`` d is at least the actual one's."""
-        if math.isinf(at):
-            return self._share(1.0, 0.0)
-        return self._share(at, 1.0)
+        beyond = extremity(self.draws, self.actual, float(at), 0.0, self.floor * max(1.0, abs(at) / self.unit))
+        return float(np.count_nonzero(self.tied | (beyond >= 0.0))) / len(self.draws.b)
 
     def segments(self, confidence_level: float) -> Segments:
-        """The effects that are not rejected, searched on 720 directions from the estimate and refined by halving."""
+        """The effects that are not rejected, looked for in 361 directions of the line and refined by halving."""
         alpha = 1.0 - probability("confidence_level", confidence_level)
-        unit = abs(self.itt) + abs(self.effect) + math.sqrt(self.actual[0]) / abs(self.uptake)
-        step = math.pi / _ANGLES
-        angles = [(k + 0.5) * step - math.pi / 2 for k in range(_ANGLES)]
+
+        def place(angle: float) -> float:
+            return self.effect + self.unit * math.tan(angle)
 
         def kept(angle: float) -> bool:
-            slope = math.tan(angle)
-            return self._share(self.effect + unit * slope, 1.0) > alpha + _TIE
+            return self.p_value(place(angle)) > alpha + _TIE
 
         def edge(inside: float, outside: float) -> float:
             for _ in range(_HALVINGS):
                 middle = (inside + outside) / 2
                 inside, outside = (middle, outside) if kept(middle) else (inside, middle)
-            return self.effect + unit * math.tan(inside)
+            return place(inside)
 
-        open_ends = self.p_value(math.inf) > alpha + _TIE
-        places = [-math.pi / 2, *sorted({*angles, 0.0}), math.pi / 2]
-        flags = [open_ends, *(kept(angle) for angle in places[1:-1]), open_ends]
+        step = math.pi / _ANGLES
+        angles = [(k - _ANGLES / 2) * step for k in range(1, _ANGLES)]  # 0, the estimate, is in the middle
+        flags = [kept(angle) for angle in angles]
+        endless = self.uptake_p > alpha + _TIE
+        if endless and all(flags):
+            return ((None, None),)
         found: list[Interval] = []
-        start: float | None = None
-        for k in range(len(places) - 1):
-            here, after = flags[k], flags[k + 1]
-            if here and not after:
-                end = places[k] if k else places[1] - step / 2
-                found.append((start, edge(end, places[k + 1]) if k else None))
-            if after and not here:
-                start = edge(places[k + 1], places[k]) if k + 1 < len(places) - 1 else None
-        if flags[-1]:
-            found.append((start if not all(flags) else None, None))
+        inside, start = endless, None
+        for before, here, keep in zip([-math.pi / 2, *angles], angles, flags, strict=False):
+            if keep and not inside:
+                inside, start = True, edge(here, before)
+            elif inside and not keep:
+                first = before if before > -math.pi / 2 else angles[0] - step / 2
+                found.append((start, edge(first, here)))
+                inside, start = False, None
+        if inside and not endless:
+            found.append((start, edge(angles[-1], math.pi / 2 - 1e-12)))
+        elif endless:
+            found.append((start if inside else edge(math.pi / 2 - step / 2, angles[-1]), None))
         return tuple(found)
 
     def interval(self, confidence_level: float) -> Interval:
         """The smallest interval that holds the set."""
         return hull(self.segments(confidence_level))
 
-    def _share(self, tau: float, y_part: float) -> float:
-        """p of ``y_part`` × y − ``tau`` × d; (τ, 1) is a test of τ, (1, 0) that of uptake, where τ leads without end."""
-        statistic = y_part * self.b_y - tau * self.b_d
-        actual = y_part * self.itt - tau * self.uptake
-        if self.v_yy is not None and self.v_yd is not None and self.v_dd is not None:
-            squared = y_part**2 * self.v_yy - 2 * tau * y_part * self.v_yd + tau**2 * self.v_dd
-            own = y_part**2 * self.actual[0] - 2 * tau * y_part * self.actual[1] + tau**2 * self.actual[2]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                statistic = np.nan_to_num(statistic / np.sqrt(np.maximum(squared, 0.0)), nan=0.0, posinf=np.inf)
-                actual = float(np.nan_to_num(np.float64(actual) / np.sqrt(max(own, 0.0)), nan=0.0, posinf=np.inf))
-        floor = _TIE * (abs(actual) + (0.0 if self.v_yy is not None else abs(self.itt) * y_part))
-        return float(np.count_nonzero(self.tied | (np.abs(statistic) >= abs(actual) - floor))) / len(self.b_y)
-
 
 def anderson_rubin_permutation(
     table: UnitTable, received: Floats, redraws: Redraws, *, studentise: bool
 ) -> AndersonRubinPermutation:
     """The permutation set of ``table`` (its y) with what was ``received`` (n units): exact where the assignment acts
-    on a unit's outcome only through what the unit received, with the same effect."""
+    on a unit's outcome only through what the unit received, with the same effect in every unit."""
     check_uptake(received)
 
     def permute(outcome: Floats) -> PermutationInference:
         return permutation_inference(fit(replace(table, y=outcome)), redraws, studentise=studentise)
 
     y, d = permute(table.y), permute(received)
-    if abs(d.effect) <= 1e-12:
-        raise NotEstimable(
-            Message("no_uptake_difference", N_("both variants took up alike; there is no complier"), {})
-        )
-    if not studentise or y.v_yy is None or d.v_yy is None:
-        return AndersonRubinPermutation(y.effect, d.effect, y.b, d.b, y.tied, (y.v_actual, 0.0, d.v_actual))
+    if abs(d.effect) <= NEGLIGIBLE:
+        raise no_uptake_difference()
     both = permute(table.y + received)
-    assert both.v_yy is not None
-    cross = (both.v_yy - y.v_yy - d.v_yy) / 2
-    own = (both.v_actual - y.v_actual - d.v_actual) / 2
-    actual = (y.v_actual, own, d.v_actual)
-    return AndersonRubinPermutation(y.effect, d.effect, y.b, d.b, y.tied, actual, y.v_yy, cross, d.v_yy)
+    return AndersonRubinPermutation(
+        draws=_crossed(y.draws, d.draws, both.draws),
+        actual=_crossed(y.actual, d.actual, both.actual),
+        tied=y.tied,
+        uptake_p=d.p_value(),
+        unit=max(y.std_error, d.std_error * abs(y.effect / d.effect), y.scale * _TIE) / abs(d.effect),
+        floor=_TIE * y.scale,
+    )
+
+
+def _crossed(y: Draws, d: Draws, both: Draws) -> Draws:
+    """The draws of y − τ d from those of y, of d and of y + d, all with τ = 0."""
+    if y.errors is None or d.errors is None or both.errors is None:
+        return Draws(y.b, d.b, None)
+    errors = y.errors.copy()
+    errors[1::4] = (both.errors[0::4] - y.errors[0::4] - d.errors[0::4]) / 2
+    errors[2::4] = d.errors[0::4]
+    return Draws(y.b, d.b, errors)
 
 
 def hull(segments: Segments) -> Interval:
@@ -218,3 +214,8 @@ def two_rays(segments: Segments) -> bool:
     return len(segments) > 1
 
 
+def t_critical(confidence_level: float, df: float) -> float:
+    """The two-sided critical value of Student's t."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, 0.5 + confidence_level / 2))

@@ -21,7 +21,7 @@ from experiments.estimate.unit_table import Floats, Ints, UnitTable
 from experiments.messages import N_, Message
 
 WEAK_F = 10.0
-_NEGLIGIBLE = 1e-12
+NEGLIGIBLE = 1e-12
 
 # The coefficient of the assignment in the regression of one outcome, with its cluster-robust error.
 ReducedForm = Callable[[Floats], TInference]
@@ -67,10 +67,8 @@ def complier_effect(y: Floats, received: Floats, reduced_form: ReducedForm) -> C
     """
     check_uptake(received)
     uptake = reduced_form(received)
-    if abs(uptake.effect) <= _NEGLIGIBLE:
-        raise NotEstimable(
-            Message("no_uptake_difference", N_("both variants took up alike; there is no complier"), {})
-        )
+    if abs(uptake.effect) <= NEGLIGIBLE:
+        raise no_uptake_difference()
     effect = (itt := reduced_form(y)).effect / uptake.effect
     rest = reduced_form(y - effect * received)
     return ComplierEffect(TInference(effect, rest.std_error / abs(uptake.effect), rest.df), itt, uptake)
@@ -83,10 +81,15 @@ def check_uptake(received: Floats) -> None:
         raise NotEstimable(
             Message(
                 "uptake_does_not_vary",
-                N_("what was received is {share:g} everywhere; a complier effect needs some who took up and some who did not"),
+                N_("what was received is {share:g} everywhere; a complier effect needs takers and others"),
                 {"share": share},
             )
         )
+
+
+def no_uptake_difference() -> NotEstimable:
+    """The refusal where the assignment did not change what was received."""
+    return NotEstimable(Message("no_uptake_difference", N_("both variants took up alike; there is no complier"), {}))
 
 
 def clustered_reduced_form(

@@ -85,12 +85,12 @@ def kaplan_meier(time: Floats, event: Floats, weight: Floats | None = None) -> K
     times, place = np.unique(time, return_inverse=True)
     total = np.bincount(place, weights=mass, minlength=len(times))
     deaths = np.bincount(place[seen], weights=mass[seen], minlength=len(times))
-    at_risk = np.cumsum(total[::-1])[::-1]
+    at_risk = np.cumsum(total[::-1])[::-1].astype(np.float64)
     keep = np.bincount(place[seen], minlength=len(times)) > 0
-    n, d = at_risk[keep], deaths[keep]
+    n, d = at_risk[keep], deaths[keep].astype(np.float64)
     left = n - d
     left = np.where(left <= 1e-12 * n, 0.0, left)
-    survival = np.cumprod(left / n)
+    survival = np.cumprod(left / n).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(left > 0.0, d / (n * left), 0.0)
     variance = survival**2 * np.cumsum(terms)

@@ -122,6 +122,11 @@ def wilson(events: int, n: int, z: float) -> tuple[float, float]:
     return low, high
 
 
+def newcombe(events_control: int, n_control: int, events_variant: int, n_variant: int) -> Newcombe:
+    """Newcombe's inference of variant − control; see ``Newcombe``."""
+    return Newcombe(events_control, n_control, events_variant, n_variant)
+
+
 def wald(events_control: int, n_control: int, events_variant: int, n_variant: int) -> TInference:
     """Wald's test of the difference: effect ± z × error, normal (as R's ``prop.test`` prints its interval).
 
@@ -129,9 +134,7 @@ def wald(events_control: int, n_control: int, events_variant: int, n_variant: in
     """
     counts = Newcombe(events_control, n_control, events_variant, n_variant)
     if counts.std_error == 0.0:
-        raise NotEstimable(
-            Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {})
-        )
+        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
     return TInference(counts.effect, counts.std_error, math.inf)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.checks import probability
 from experiments.errors import InvalidNumber, NotEstimable
 from experiments.estimate.estimate import TInference
-from experiments.estimate.unit_table import Floats
+from experiments.estimate.unit_table import Floats, Ints
 from experiments.messages import N_, Message
 
 _FEWEST = 2  # units in an arm: a variance needs two
@@ -70,7 +70,7 @@ def ratio_of_sums(
             raise NotEstimable(
                 Message(
                     "nothing_to_divide_by",
-                    N_("an arm has {n} units whose denominators sum to {total}; a ratio needs two units and a sum above 0"),
+                    N_("an arm has {n} units with a denominator of {total} in all; a ratio needs two and more than 0"),
                     {"n": len(rows), "total": total},
                 )
             )
@@ -109,7 +109,7 @@ def _log_ratio(control: float, variant: float, variances: list[float], degrees: 
     return _welch(math.log(variant / control), relative, degrees)
 
 
-def _adjusted(z: Floats, arms: list[np.ndarray], covariates: Floats | None) -> tuple[float, Floats]:
+def _adjusted(z: Floats, arms: list[Ints], covariates: Floats | None) -> tuple[float, Floats]:
     """What the covariates' difference explains of the effect, and the contributions without them."""
     if covariates is None or covariates.shape[1] == 0:
         return 0.0, z

@@ -40,7 +40,7 @@ class RmstComparison:
         error = math.hypot(self.variant.std_error, self.control.std_error)
         if error == 0.0:
             raise NotEstimable(
-                Message("no_event_before_horizon", N_("no event varies before {tau:g}; nothing to test"), {"tau": self.tau})
+                Message("no_event_before_horizon", N_("no event before {tau:g}; nothing to test"), {"tau": self.tau})
             )
         return TInference(self.variant.value - self.control.value, error, math.inf)
 
