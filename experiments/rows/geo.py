@@ -33,8 +33,6 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
         _sums(frame, frame.period_of, frame.cost),
     )
     treated, control = frame.variant_of == number, frame.variant_of == 0
-    if not bool(np.isfinite(values[treated | control]).all()):
-        return ()
     found: list[Finding] = []
     for make in (_time_based, _geo_based):
         try:
@@ -98,10 +96,7 @@ def _geo_based(
 
 
 def _sums(frame: Frame, period_of: Ints, values: Floats) -> Floats:
-    """(U, T) the sum of the rows of each unit and period, NaN where a unit has no row in a period."""
+    """(U, T) the sum of the rows of each unit and period, nothing where a unit has no row."""
     shape = (frame.n_units, len(frame.periods))
     cell = frame.unit_of * shape[1] + period_of
-    sums = np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
-    rows = np.bincount(cell, minlength=shape[0] * shape[1])
-    found: Floats = np.where(rows > 0, sums, np.nan).reshape(shape)
-    return found
+    return np.bincount(cell, weights=values, minlength=shape[0] * shape[1]).astype(np.float64).reshape(shape)

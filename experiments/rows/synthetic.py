@@ -1,7 +1,7 @@
 """Rows of one to four hand-picked units: synthetic DiD first, synthetic controls beside it, all by placebo in space."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,8 @@ FEWEST_BEFORE = 5
 LONG_BEFORE = 20  # periods before the start from which on nothing is said about their number
 FAIR_FIT = 0.5  # scaled imbalance: a synthetic control that halves what equal weights leave
 ODD_FIT = 0.1  # share of placebo fits at least as bad as the actual one
+_DEMEANED, _DID = "synthetic_control_demeaned", "synthetic_did"
+_WITHOUT_GAPS = "treated units with data in every period"
 _SHOWN = 8
 _SMALL_WEIGHT = 1e-4
 
@@ -34,6 +36,7 @@ class _Contrast:
     donors: tuple[str, ...]
     periods: tuple[str, ...]
     n_rows: int
+    treated_left_out: int
     warnings: tuple[Message, ...]
 
 
@@ -51,13 +54,13 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     noise = panel.noise
     placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
     beside: dict[str, Callable[[DonorPanel], SyntheticFit]] = {
-        "synthetic_control_demeaned": _demeaned,
+        _DEMEANED: _demeaned,
         "synthetic_control": _plain,
         "difference_in_differences": difference_in_differences_fit,
     }
     others = {name: placebo_in_space(panel, estimator, seed=seed) for name, estimator in beside.items()}
     return RowResult(
-        headline=_by_placebo("synthetic_did", placebo, level),
+        headline=_by_placebo(_DID, placebo, level),
         inference=placebo.inference,
         estimand="treated units",
         mean_control=float(panel.donors[:, panel.n_before :].mean()),
@@ -68,8 +71,8 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         assumptions=_assumptions(metric, len(panel.donors)),
         alternatives=tuple(_by_placebo(name, found, level) for name, found in others.items()),
         warnings=made.warnings + _short_history(panel),
-        diagnostics=_diagnostics(placebo, others["synthetic_control_demeaned"].fit, variant),
-        extra={"synthetic": _details(made, placebo, others["synthetic_control_demeaned"].fit)},
+        diagnostics=_diagnostics(placebo, others[_DEMEANED].fit, variant),
+        extra={"synthetic": _details(made, placebo, others[_DEMEANED].fit)},
     )
 
 
@@ -81,23 +84,27 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
     over time (of no effect in any period) and no interval. Empty where a synthetic control cannot be formed.
     """
     try:
-        panel = _contrast(frame, plan, metric, variant).panel
+        made = _contrast(frame, plan, metric, variant, needs_all_treated=False)
+        panel = made.panel
         if len(panel.treated) <= MOST_TREATED and len(panel.donors) >= FEWEST_DONORS:
-            seed, level, noise = plan.effective_seed, plan.confidence_level, panel.noise
-            placebos = {
-                "synthetic_control_demeaned": placebo_in_space(panel, _demeaned, seed=seed),
-                "synthetic_did": placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed),
-            }
-            return tuple(_by_placebo(name, found, level) for name, found in placebos.items())
-        p = time_permutation_p(panel)
-        control, did = _demeaned(panel).effect, synthetic_did(panel).effect
+            seed, noise = plan.effective_seed, panel.noise
+            control = placebo_in_space(panel, _demeaned, seed=seed)
+            did = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
+            found = (
+                _by_placebo(_DEMEANED, control, plan.confidence_level),
+                _by_placebo(_DID, did, plan.confidence_level),
+            )
+        else:
+            found = (
+                _bare(_DEMEANED, _demeaned(panel), plan.confidence_level, time_permutation_p(panel)),
+                _bare(_DID, synthetic_did(panel), plan.confidence_level, None),
+            )
     except NotEstimable:
         return ()
-    bare = (None, None)
-    return (
-        Finding("synthetic_control_demeaned", control, None, None, bare, p, plan.confidence_level),
-        Finding("synthetic_did", did, None, None, bare, None, plan.confidence_level),
-    )
+    if not made.treated_left_out:
+        return found
+    left_out = {"units_left_out": made.treated_left_out}
+    return tuple(replace(one, estimand=_WITHOUT_GAPS, extra={**one.extra, **left_out}) for one in found)
 
 
 def _demeaned(panel: DonorPanel) -> SyntheticFit:
@@ -110,11 +117,24 @@ def _plain(panel: DonorPanel) -> SyntheticFit:
 
 def _by_placebo(method: str, placebo: Placebo, level: float) -> Finding:
     t = placebo.inference
-    return Finding(method, t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level)
+    return Finding(
+        method, t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, extra=_fit_of(placebo.fit)
+    )
 
 
-def _contrast(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> _Contrast:
-    """Treated units and donors over the periods of the frame; donors with a missing period are left out and named."""
+def _bare(method: str, fit: SyntheticFit, level: float, p_value: float | None) -> Finding:
+    return Finding(method, fit.effect, None, None, (None, None), p_value, level, extra=_fit_of(fit))
+
+
+def _fit_of(fit: SyntheticFit) -> dict[str, object]:
+    return {"l2_imbalance": fit.imbalance, "l2_imbalance_scaled": fit.scaled_imbalance}
+
+
+def _contrast(
+    frame: Frame, plan: Plan, metric: MetricSpec, variant: str, *, needs_all_treated: bool = True
+) -> _Contrast:
+    """Treated units and donors over the periods of the frame. Donors with a missing period are left out and named;
+    treated units with one are refused, or left out too where not all are needed."""
     if metric.kind is Kind.DURATION or frame.period_of is None:
         raise NotEstimable(
             Message(
@@ -128,9 +148,11 @@ def _contrast(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> _Co
     start = _one_start(frame, plan, is_treated)
     values = _values(frame, metric)
     full: Bools = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
-    if not bool(full[is_treated].all()):
+    with_gaps = is_treated & ~full
+    if with_gaps.any() and (needs_all_treated or not bool(full[is_treated].any())):
         template = N_("{n} treated units have periods without data: {units}")
-        raise NotEstimable(Message("treated_with_gaps", template, _named(frame, is_treated & ~full)))
+        raise NotEstimable(Message("treated_with_gaps", template, _named(frame, with_gaps)))
+    is_treated = is_treated & full
     is_donor = (frame.variant_of == 0) & full
     left_out = (frame.variant_of == 0) & ~full
     warnings: tuple[Message, ...] = ()
@@ -143,6 +165,7 @@ def _contrast(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> _Co
         tuple(frame.units[int(place)] for place in np.flatnonzero(is_donor)),
         frame.periods,
         int(rows[is_treated | is_donor].sum()),
+        int(with_gaps.sum()),
         warnings,
     )
 
