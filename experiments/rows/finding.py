@@ -18,7 +18,7 @@ class Finding:
     """One method's answer. ``per`` is None on the row's own scale, else what the effect is per ("unit of cost",
     "total"). ``interval_level`` is the confidence level of ``interval``, whose ends are None where the data set no
     limit. ``df`` is None where there is no reference distribution with degrees of freedom.
-    ``estimand`` is named where it differs from the row's."""
+    ``estimand`` is named where it differs from the row's; ``extra`` is JSON-able and stands beside the other keys."""
 
     method: str
     effect: float
@@ -29,6 +29,7 @@ class Finding:
     interval_level: float
     per: str | None = None
     estimand: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class RowResult:
 
     ``estimand`` names what is estimated, ``mean_control`` and ``mean_variant`` are its raw means; ``n_units`` counts
     the units of the two variants and ``n_rows`` their rows. ``randomization_p`` is the permutation p-value where the
-    mechanism licenses one. ``extra`` is JSON-able and stands beside the row's keys.
+    mechanism licenses one. ``extra`` is JSON-able and stands beside the row's keys. ``control_error`` is the squared
+    error of control's mean where the arms are independent samples: what variants share in Dunnett's test.
     """
 
     headline: Finding
@@ -53,6 +55,7 @@ class RowResult:
     warnings: tuple[Message, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
+    control_error: float | None = None
 
 
 class RowBuilder(Protocol):

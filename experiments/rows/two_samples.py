@@ -42,7 +42,7 @@ def welch_t(control: Arm, variant: Arm) -> TInference:
             )
         )
     variance = control.error + variant.error
-    _require_spread(variance, control, variant)
+    require_spread(variance, control, variant)
     df = variance**2 / (control.error**2 / (control.n - 1) + variant.error**2 / (variant.n - 1))
     return TInference(variant.mean - control.mean, float(np.sqrt(variance)), df)
 
@@ -54,10 +54,11 @@ def pooled_t(control: Floats, variant: Floats) -> TInference:
     if n < 3:
         raise NotEstimable(Message("variance_needs_two", N_("two units leave nothing to measure spread by"), {}))
     variance = within / (n - 2) * (1.0 / len(control) + 1.0 / len(variant))
-    _require_spread(variance, arm(control), arm(variant))
+    require_spread(variance, arm(control), arm(variant))
     return TInference(float(variant.mean() - control.mean()), float(np.sqrt(variance)), float(n - 2))
 
 
-def _require_spread(variance: float, control: Arm, variant: Arm) -> None:
+def require_spread(variance: float, control: Arm, variant: Arm) -> None:
+    """Raise ``NotEstimable`` when the squared error of the difference is nothing beside the means."""
     if variance <= 1e-24 * max(control.mean**2, variant.mean**2, 1e-276):
         raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))

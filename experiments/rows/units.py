@@ -9,7 +9,7 @@ import numpy as np
 from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.estimate import Inference, TInference
-from experiments.estimate.permutation import PermutationInference, hc2_error, permutation_inference
+from experiments.estimate.permutation import PermutationInference, permutation_inference
 from experiments.estimate.redraws import Accept, redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable
@@ -48,8 +48,11 @@ def unit_row(
     *,
     estimand: str | None = None,
     weight: Floats | None = None,
+    before: Floats | None = None,
 ) -> RowResult:
     """The row of ready values (U,), one per unit, NaN for a unit that has none; ``weight`` (U,) None: each counts once.
+
+    ``before`` (U,) is the unit's own value before the start, adjusted by like a covariate.
 
     Randomised: the coefficient of the regression on unit means (blocks, covariates) with p and interval by
     permutation inside the blocks; a rerandomised draw whose rule the plan does not give: the regression's t with its
@@ -57,13 +60,17 @@ def unit_row(
     ``NotEstimable`` where the row cannot be tested.
     """
     covariates, assumptions = unit_covariates(frame, plan, metric)
+    names = list(metric.covariates)
+    if before is not None:
+        covariates, names = np.column_stack([covariates, before]), [*names, "before"]
+        values = np.where(np.isfinite(before), values, np.nan)
     made = contrast(frame, plan, metric, variant, values, covariates, weight)
     table = made.table
     regression = fit(table)
     inference, headline = _headline(frame, plan, metric, made, regression)
     if table.covariates.shape[1] > len(regression.nuisance.covariates):
-        used = {metric.covariates[place] for place in regression.nuisance.covariates}
-        assumptions += (_unused(sorted(set(metric.covariates) - used)),)
+        used = {names[place] for place in regression.nuisance.covariates}
+        assumptions += (_unused(sorted(set(names) - used)),)
     is_permuted = isinstance(inference, PermutationInference)
     return RowResult(
         headline=headline,
@@ -103,7 +110,7 @@ def _headline(
         t = regression.inference
         return t, finding(t, "regression_t", std_error=t.std_error, df=t.df, level=level)
     permuted_ = permuted(made.table, regression, plan, acceptance(frame, plan, made))
-    return permuted_, _permuted_finding(permuted_, regression, made.table, level)
+    return permuted_, _permuted_finding(permuted_, made.table, level)
 
 
 def permuted(
@@ -135,11 +142,9 @@ def acceptance(frame: Frame, plan: Plan, made: Contrast) -> Accept | None:
     return balance_rule(np.stack(balanced, axis=1), plan.rerandomized.max_distance)
 
 
-def _permuted_finding(
-    inference: PermutationInference, regression: Regression, table: UnitTable, level: float
-) -> Finding:
+def _permuted_finding(inference: PermutationInference, table: UnitTable, level: float) -> Finding:
     method = "permutation_studentised" if inference.studentised else "permutation"
-    error: float | None = hc2_error(regression) if inference.studentised else regression.std_error
+    error: float | None = inference.std_error
     if min(_arms(table)) < 2:
         error = None  # one unit has no spread to measure
     return finding(inference, method, std_error=error, df=None, level=level)

@@ -1,0 +1,118 @@
+"""Which builder answers a row: a table of rules over unit, outcome and design, each with its reason."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from experiments.frame import NEVER, Frame
+from experiments.messages import N_, Message
+from experiments.plan import Assignment, Kind, MetricSpec, Plan
+from experiments.rows import customers, units
+from experiments.rows.finding import Finding, RowBuilder, RowResult
+
+FEW_UNITS = 50  # in the smaller arm: under it a sum of units is not normal enough to lean on
+MOST_PERMUTED = 20_000
+FEW_TREATED = 4
+
+_OWN_DRAW = (Assignment.MATCHED_PAIRS, Assignment.RERANDOMIZED)  # only their own redraws are comparable
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The builder of a row, and why it was chosen."""
+
+    build: RowBuilder
+    reason: Message
+
+
+def choose(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Choice:
+    """The builder for ``metric`` of ``variant``: what the design licenses, for the number of units there are."""
+    if metric.kind is Kind.DURATION:
+        from experiments.rows import duration
+
+        return Choice(duration.build, Message("duration", N_("time to an event: restricted mean time"), {}))
+    if is_panel(plan):
+        return _of_panel(frame, plan, variant)
+    sizes = frame.arm_sizes()
+    small = int(min(sizes[0], sizes[frame.variants.index(variant)]))
+    total = int(sizes[0] + sizes[frame.variants.index(variant)])
+    if _are_independent(frame, plan, small, total):
+        reason = N_("{n} independent units, at least {few} in each arm: a normal approximation holds")
+        return Choice(customers.build, Message("many_units", reason, {"n": total, "few": FEW_UNITS}))
+    if not plan.is_randomised:
+        reason = N_("not randomised: the error of the regression on units, never a permutation")
+        return Choice(units.build, Message("observational_units", reason, {}))
+    reason = N_("{n} units were drawn: the p-value comes from the other draws that could have been")
+    return Choice(units.build, Message("drawn_units", reason, {"n": total}))
+
+
+def is_panel(plan: Plan) -> bool:
+    """Whether time before the start takes part: a period with a window before it, or a start per unit."""
+    if plan.data.period is None:
+        return False
+    return plan.data.treated_from is not None or (plan.windows is not None and plan.windows.before is not None)
+
+
+def has_one_start(frame: Frame) -> bool:
+    """Whether all treated units of a panel start in the same period."""
+    if frame.first_treated is None:
+        return True
+    return len(np.unique(frame.first_treated[frame.first_treated != NEVER])) <= 1
+
+
+def with_additions(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, row: RowResult) -> RowResult:
+    """``row`` with the alternatives that further columns allow: compliers, cost, synthetic controls."""
+    found: list[Finding] = []
+    if is_panel(plan) and metric.kind is not Kind.DURATION and plan.assignment is not Assignment.STEPPED_WEDGE:
+        if has_one_start(frame) and plan.is_randomised:
+            from experiments.rows import synthetic
+
+            found += synthetic.alternatives(frame, plan, metric, variant)
+        if frame.cost is not None:
+            from experiments.rows import geo
+
+            found += geo.alternatives(frame, plan, metric, variant)
+    if found:
+        row = replace(row, alternatives=(*row.alternatives, *found))
+    if frame.received is not None and metric.kind is not Kind.DURATION:
+        from experiments.rows.compliers import complier_findings
+
+        added = complier_findings(frame, plan, metric, variant)
+        row = replace(
+            row,
+            alternatives=(*row.alternatives, *added.findings),
+            assumptions=(*row.assumptions, *added.assumptions),
+            warnings=(*row.warnings, *added.warnings),
+            diagnostics=(*row.diagnostics, *added.diagnostics),
+            extra={**row.extra, **added.extra},
+        )
+    return row
+
+
+def _of_panel(frame: Frame, plan: Plan, variant: str) -> Choice:
+    if plan.assignment is Assignment.STEPPED_WEDGE or not has_one_start(frame):
+        from experiments.rows import staggered
+
+        reason = N_("units start at different times: each start is compared with units not yet treated")
+        return Choice(staggered.build, Message("several_starts", reason, {}))
+    treated = int(frame.arm_sizes()[frame.variants.index(variant)])
+    if not plan.is_randomised and treated <= FEW_TREATED:
+        from experiments.rows import synthetic
+
+        reason = N_("{n} hand-picked units: compared with a weighted mix of the others that moved as they did before")
+        return Choice(synthetic.build, Message("few_hand_picked", reason, {"n": treated}))
+    from experiments.rows import panel
+
+    reason = N_("one start, with periods before it: the mean after the start, adjusted by the mean before")
+    return Choice(panel.build, Message("one_start", reason, {}))
+
+
+def _are_independent(frame: Frame, plan: Plan, small: int, total: int) -> bool:
+    """Whether the units may be taken as a large sample of independent ones."""
+    if total > MOST_PERMUTED:
+        return True
+    if plan.assignment in _OWN_DRAW or small < FEW_UNITS:
+        return False
+    if plan.data.unit is None or total > units.MOST_UNITS:
+        return True
+    return plan.assignment is Assignment.BERNOULLI and frame.rows_are_units

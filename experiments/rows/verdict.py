@@ -1,0 +1,116 @@
+"""The verdict of a row in one plain sentence: an interval over zero reads "no evidence of a difference"."""
+
+from dataclasses import dataclass
+
+from experiments.messages import N_, Message
+from experiments.plan import Kind, MetricSpec, Plan, Role
+from experiments.rows.finding import RowResult
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a verdict is about: the row, its variants, and the level at which it is read."""
+
+    metric: MetricSpec
+    variant: str
+    control: str
+    segment: str | None
+    level: float
+    p_value: float | None
+    p_adjusted: float | None
+    exploratory: bool
+
+
+def amount(value: float | None, kind: Kind, *, signed: bool = True) -> str:
+    """A number for a sentence: points of a hundred for a proportion, four digits otherwise; an open end is "no
+    limit"."""
+    if value is None:
+        return "no limit"
+    shown = value * 100 if kind is Kind.PROPORTION else value
+    text = f"{shown:+.4g}" if signed else f"{shown:.4g}"
+    if abs(shown) >= 10_000:
+        text = f"{shown:+,.0f}" if signed else f"{shown:,.0f}"
+    return f"{text} points" if kind is Kind.PROPORTION else text
+
+
+def verdict(row: RowResult, plan: Plan, question: Question) -> Message:
+    """One sentence: what was found, how sure it is, and what it may not be used for."""
+    metric, head = question.metric, row.headline
+    low, high = head.interval
+    values: dict[str, str | int | float] = {
+        "metric": metric.name,
+        "variant": question.variant,
+        "control": question.control,
+        "segment": f" ({question.segment})" if question.segment else "",
+        "effect": amount(head.effect, metric.kind),
+        "low": amount(low, metric.kind),
+        "high": amount(high, metric.kind),
+        "p": question.p_value if question.p_value is not None else 1.0,
+        "margin": amount(metric.margin, metric.kind, signed=False),
+    }
+    if metric.role is Role.GUARDRAIL:
+        return _guardrail(values, question)
+    if question.p_value is None:
+        return Message(
+            "described",
+            N_("{metric}{segment}: {variant} against {control} {effect} ({low} to {high}); no test is made"),
+            values,
+        )
+    decides = question.p_value if question.p_adjusted is None else question.p_adjusted
+    if decides > question.level:
+        if question.p_value <= question.level:
+            return Message(
+                "lost_in_family",
+                N_(
+                    "{metric}{segment}: {variant} against {control} {effect} ({low} to {high}, p {p:p}), but no evidence "
+                    "of a difference once all comparisons of its family count"
+                ),
+                values,
+            )
+        return Message(
+            "no_evidence",
+            N_(
+                "{metric}{segment}: no evidence of a difference between {variant} and {control}: {effect} ({low} to "
+                "{high}, p {p:p})"
+            ),
+            values,
+        )
+    if question.exploratory or not plan.is_randomised:
+        template = (
+            N_(
+                "{metric}{segment}: {variant} differs from {control} by {effect} ({low} to {high}, p {p:p}); exploratory"
+            )
+            if question.exploratory
+            else N_(
+                "{metric}{segment}: {variant} differs from {control} by {effect} ({low} to {high}, p {p:p}); "
+                "observational, so other causes are possible"
+            )
+        )
+        return Message("exploratory" if question.exploratory else "observational_difference", template, values)
+    better = (head.effect > 0) == metric.good_is_up
+    template = (
+        N_("{metric}{segment}: {variant} is better than {control} by {effect} ({low} to {high}, p {p:p})")
+        if better
+        else N_("{metric}{segment}: {variant} is worse than {control} by {effect} ({low} to {high}, p {p:p})")
+    )
+    return Message("better" if better else "worse", template, values)
+
+
+def _guardrail(values: dict[str, str | int | float], question: Question) -> Message:
+    if question.p_value is not None and question.p_value <= question.level:
+        return Message(
+            "guardrail_holds",
+            N_(
+                "{metric}{segment}: a loss of {margin} or more in {variant} against {control} is ruled out "
+                "({effect}, {low} to {high}, p {p:p})"
+            ),
+            values,
+        )
+    return Message(
+        "guardrail_open",
+        N_(
+            "{metric}{segment}: a loss of {margin} or more in {variant} against {control} cannot be ruled out "
+            "({effect}, {low} to {high}, p {p:p})"
+        ),
+        values,
+    )
