@@ -12,6 +12,7 @@ from experiments.estimate.placebo import Placebo, placebo_in_space
 from experiments.estimate.synthetic_control import difference_in_differences_fit, synthetic_control
 from experiments.estimate.synthetic_did import synthetic_did
 from experiments.estimate.time_permutation import time_permutation_p
+from experiments.rows.synthetic import ODD_FIT
 
 SECTION = "Hand-picked stores and donors"
 ABOUT = (
@@ -21,6 +22,7 @@ ABOUT = (
     "`time permutation` the block permutation of the weeks."
 )
 EFFECT = 1.0
+FLAGGED = "panels whose treated units are flagged as unlike the donors, %"
 _BEFORE, _AFTER = 40, 8
 
 
@@ -50,20 +52,23 @@ def hand_picked(
     """The run of a cell; ``beside`` adds the other methods (each needs a placebo distribution of its own)."""
 
     def run(rng: np.random.Generator, replications: int, tally: Tally) -> None:
+        tally.notes[FLAGGED] = 0.0
         for number in range(replications):
             y = series(rng, donors + treated, louder=treated if louder else 0)
             if largest:
                 y = y[np.argsort(-y[:, :_BEFORE].mean(axis=1))]
             panel = DonorPanel(y[:treated], y[treated:], _BEFORE)
             try:
-                _count(tally, panel, number, beside)
+                flagged = _count(tally, panel, number, beside)
+                tally.notes[FLAGGED] += 100.0 * flagged / replications
             except NotEstimable as refusal:
                 tally.refuse(refusal)
 
     return run
 
 
-def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> None:
+def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> bool:
+    """Count one panel; whether its fit before the start is flagged as worse than the donors'."""
     noise = panel.noise
 
     placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=number)
@@ -71,13 +76,15 @@ def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> None:
     _add_rank(tally, "rank", placebo)
     p, p_lifted = time_permutation_p(panel), time_permutation_p(panel, at=-EFFECT)
     tally.add("time permutation", alarm=p <= LEVEL, covers=p > LEVEL, finds=p_lifted <= LEVEL)
+    flagged = placebo.fit_p < ODD_FIT
     if not beside:
-        return
+        return flagged
     for name, estimator in (
         ("synthetic_control_demeaned", lambda q: synthetic_control(q, demeaned=True)),
         ("difference_in_differences", difference_in_differences_fit),
     ):
         _add(tally, name, placebo_in_space(panel, estimator, seed=number).inference)
+    return flagged
 
 
 def _add(tally: Tally, name: str, inference: TInference) -> None:

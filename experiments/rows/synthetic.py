@@ -20,6 +20,7 @@ from experiments.rows.finding import Finding, RowResult
 
 MOST_TREATED = 4
 FEWEST_DONORS = 15
+MOST_DONORS_BESIDE = 100  # placebos of more take longer than an alternative is worth
 FEWEST_BEFORE = 5
 LONG_BEFORE = 20  # periods before the start from which on nothing is said about their number
 FAIR_FIT = 0.5  # scaled imbalance: a synthetic control that halves what equal weights leave
@@ -79,14 +80,14 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
 def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[Finding, ...]:
     """Demeaned synthetic control and synthetic DiD of any panel with one start, to stand beside another headline.
 
-    With 1 to 4 treated units and 15 donors or more their errors come from placebos in space. Otherwise no error can be
+    With 1 to 4 treated units and 15 to 100 donors their errors come from placebos in space. Otherwise no error can be
     had that way: synthetic DiD stands as a bare number, the synthetic control with the p-value of the block permutation
     over time (of no effect in any period) and no interval. Empty where a synthetic control cannot be formed.
     """
     try:
         made = _contrast(frame, plan, metric, variant, needs_all_treated=False)
         panel = made.panel
-        if len(panel.treated) <= MOST_TREATED and len(panel.donors) >= FEWEST_DONORS:
+        if len(panel.treated) <= MOST_TREATED and FEWEST_DONORS <= len(panel.donors) <= MOST_DONORS_BESIDE:
             seed, noise = plan.effective_seed, panel.noise
             control = placebo_in_space(panel, _demeaned, seed=seed)
             did = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
