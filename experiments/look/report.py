@@ -7,6 +7,8 @@ from typing import Any
 
 from experiments.estimate.estimate import Estimate, Interval
 from experiments.messages import Message
+from experiments.monitor.diagnostic import Diagnostic as Diagnostic
+from experiments.monitor.diagnostic import Status as Status
 from experiments.monitor.looks import LookRule
 
 
@@ -24,14 +26,6 @@ class Stamp(StrEnum):
 
 # Rows with one of these cannot take a pilot through a gate.
 BLOCKING_STAMPS = frozenset({Stamp.MAY_BE_IDENTIFICATION, Stamp.IDENTIFICATION_NOT_TESTED, Stamp.EXPLORATORY})
-
-
-class Status(StrEnum):
-    """The verdict of a diagnostic."""
-
-    OK = "ok"
-    WARN = "warn"
-    ALARM = "alarm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +91,6 @@ class ReportRow:
         if self.p_harm is None or look.exploratory:
             return False
         return self.p_harm <= (look.level if look.harm_only else look.level / 2.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
-    """One check of the experiment itself, per variant where it has one."""
-
-    check: str
-    status: Status
-    value: float | None
-    message: Message
-    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from experiments.design.mechanisms import MechanismKind
 from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.estimate import Estimate, Inference, Method, TInference, make_estimate
-from experiments.estimate.permutation import hc2_error, permutation_inference
+from experiments.estimate.permutation import permutation_inference
 from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable, unit_table
@@ -49,7 +49,7 @@ def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], 
         table,
         inference,
         method=Method.PERMUTATION_STUDENTISED if studentise else Method.PERMUTATION,
-        std_error=hc2_error(regression) if studentise else regression.std_error,
+        std_error=inference.std_error,
         df=None,
     )
     alternatives = [_of_t(table, regression.inference, Method.REGRESSION_T), *_cr2(table, regression, Method.CR2)]

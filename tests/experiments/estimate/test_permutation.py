@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.estimate.estimate import Side
-from experiments.estimate.permutation import PermutationInference, hc2_error, permutation_inference
+from experiments.estimate.permutation import PermutationInference, permutation_inference, studentised_error
 from experiments.estimate.redraws import MAX_LISTED, redraws
 from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_table import UnitTable
@@ -34,14 +34,28 @@ def _random_table(
     )
 
 
-def _coefficient(t: UnitTable, arms: Any, y: Any) -> tuple[float, float]:
-    """Least squares with indicators: the coefficient and its HC2 error, the slow way."""
-    columns = [arms, *t.covariates.T, *(t.block == b for b in range(t.n_blocks))]
-    design = np.column_stack(columns).astype(float)
+def _coefficient(t: UnitTable, arms: Any, y: Any, *, studentise: bool) -> float:
+    """Least squares with indicators, the slow way: the coefficient, or its score with the residuals of each arm."""
+    w = np.ones(len(y)) if t.weight is None else t.weight
+    columns = [arms, *t.covariates.T, *t.bystanders.T, *(t.block == b for b in range(t.n_blocks))]
+    design = np.column_stack(columns).astype(float) * np.sqrt(w)[:, None]
+    value = y * np.sqrt(w)
     bread = np.linalg.inv(design.T @ design)
-    residual = y - design @ (bread @ design.T @ y)
+    b = (bread @ design.T @ value)[0]
+    if not studentise:
+        return float(b)
+    residual = value - design @ (bread @ design.T @ value)
     slack = 1 - np.einsum("ij,jk,ik->i", design, bread, design)
-    return (bread @ design.T @ y)[0], float(np.sqrt((((design @ bread[:, 0]) ** 2) * residual**2 / slack).sum()))
+    loading = design @ bread[:, 0]
+    aside = t.bystanders.sum(axis=1) > 0
+    variance = squares = 0.0
+    for arm in (arms == 1, (arms == 0) & ~aside, aside):
+        if arm.any():
+            df = slack[arm].sum()
+            v = (residual[arm] ** 2).sum() / df * (loading[arm] ** 2).sum()
+            variance, squares = variance + v, squares + v**2 / (df + 2)
+    df = variance**2 / squares
+    return float(np.sign(b) * (8 * df + 1) / (8 * df + 3) * (df * np.log1p(b**2 / variance / df)) ** 0.5)
 
 
 def _all_draws(t: UnitTable) -> list[Any]:
@@ -62,12 +76,8 @@ def _all_draws(t: UnitTable) -> list[Any]:
 def test_p_values_equal_brute_force(studentise: bool, with_x: bool, pairs: bool, at: float) -> None:
     t = _random_table(3, pairs=pairs, with_x=with_x, n=12 if pairs else 8)
     shifted = t.y - at * t.treated
-    values = []
-    for arms in _all_draws(t):
-        effect, error = _coefficient(t, arms, shifted)
-        values.append(effect / error if studentise else effect)
-    effect, error = _coefficient(t, t.treated, shifted)
-    actual = effect / error if studentise else effect
+    values = [_coefficient(t, arms, shifted, studentise=studentise) for arms in _all_draws(t)]
+    actual = _coefficient(t, t.treated, shifted, studentise=studentise)
     found = _test(t, studentise=studentise)
     assert found.listed
     assert found.p_value(at) == pytest.approx(np.mean([abs(v) >= abs(actual) - 1e-9 for v in values]))
@@ -86,7 +96,7 @@ def test_four_against_four_by_hand() -> None:
 def test_welch_is_what_a_studentised_test_divides_by() -> None:
     t = _random_table(5, with_x=False, n=10, treated=4)
     a, b = t.y[t.treated == 1], t.y[t.treated == 0]
-    assert hc2_error(fit(t)) == pytest.approx((a.var(ddof=1) / 4 + b.var(ddof=1) / 6) ** 0.5)
+    assert studentised_error(fit(t)) == pytest.approx((a.var(ddof=1) / 4 + b.var(ddof=1) / 6) ** 0.5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,213 @@
+"""What a studentised permutation divides by: the error of the coefficient from the residuals of each arm.
+
+With e the residuals of the regression, M its residual maker and l = t̂ / t̂'t̂, an arm j gives s_j² = Σ_j e² / d_j with
+d_j = Σ_j M_ii degrees of freedom, and adds v_j = s_j² Σ_j l² to the variance of the coefficient. One block without
+covariates makes this Welch's error. Arms are the variant, control, and the variants that stand by. The score of a
+coefficient b is its t = b / √V, V = Σ v_j, on the scale of the normal distribution for ν = V² / Σ v_j² / (d_j + 2)
+degrees of freedom:  z = (8ν + 1) / (8ν + 3) · √(ν log(1 + t²/ν)).  References: Welch (1947), Biometrika 34 (d + 2 in
+the degrees of freedom); Wallace (1959), Annals of Mathematical Statistics 30 (the score).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.estimate.unit_means import Nuisance, Regression
+from experiments.estimate.unit_table import Flags, Floats
+
+_TIE = 1e-9
+_CHUNK = 1_000
+_CACHED = 4_096  # draws whose arrays stay in the cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """R draws of one regression. ``b`` and ``a`` (R) are the coefficients on y and on the actual t.
+
+    ``errors`` (4J × R; None: not studentised) holds for each of J arms the variance v_j under an effect of τ in every
+    unit, as ``yy − 2 τ yt + τ² tt``, and ``d_j + 2``.
+    """
+
+    b: Floats
+    a: Floats
+    errors: Floats | None
+
+    def scores(self, at: Floats | float) -> Floats:
+        """The signed statistic of each draw for the hypothesis that the effect is ``at`` (one value, or R)."""
+        return scores(self.b, self.a, self.errors, at)
+
+    def variances(self, at: float = 0.0) -> Floats:
+        """The squared error of each draw."""
+        errors = np.zeros((4, len(self.b))) if self.errors is None else self.errors
+        return np.asarray(((errors[2::4] * at - 2.0 * errors[1::4]) * at + errors[0::4]).sum(axis=0))
+
+    def and_then(self, others: "Draws") -> "Draws":
+        """These draws followed by ``others``."""
+        return _joined([self, others])
+
+    def take(self, rows: Flags) -> "Draws":
+        """The draws that ``rows`` marks."""
+        return Draws(self.b[rows], self.a[rows], None if self.errors is None else self.errors[:, rows])
+
+
+def scores(b: Floats, a: Floats, errors: Floats | None, at: Floats | float) -> Floats:
+    """b − τ a, divided by its error and brought to the normal scale where there are ``errors``."""
+    if errors is None:
+        return b - at * a
+    found = np.empty(len(b))
+    for start in range(0, len(b), _CACHED):
+        part = slice(start, start + _CACHED)
+        found[part] = _scores(b[part], a[part], errors[:, part], at if isinstance(at, float) else at[part])
+    return found
+
+
+def _scores(b: Floats, a: Floats, errors: Floats, at: Floats | float) -> Floats:
+    gap = b - at * a
+    variance, squares = np.zeros(len(gap)), np.zeros(len(gap))
+    for yy, yt, tt, spare in errors.reshape(-1, 4, len(gap)):
+        v = np.maximum((tt * at - 2.0 * yt) * at + yy, 0.0)
+        variance += v
+        squares += v * v / spare
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = variance * variance / squares
+        score = (8.0 * df + 1.0) / (8.0 * df + 3.0) * np.sqrt(df * np.log1p(gap * gap / (variance * df)))
+    if not variance.all():
+        score = np.where(variance > 0.0, score, np.where(gap == 0.0, 0.0, np.inf))
+    return np.asarray(np.copysign(score, gap))
+
+
+def draws_of(regression: Regression, rows: Flags, *, studentise: bool) -> Draws:
+    """The coefficients and errors of 0/1 ``rows`` (R × n), by sums that do not depend on threads."""
+    chunks = [_chunk(regression, part, studentise) for part in _parts(rows)]
+    return _joined(chunks)
+
+
+def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise: bool) -> list[Draws]:
+    """``draws_of`` for regressions that share ``rows``: the same to rounding, by one matrix product for all."""
+    if not all(_is_simple(regression) for regression in regressions):
+        return [draws_of(regression, rows, studentise=studentise) for regression in regressions]
+    wanted = [_columns(regression, studentise) for regression in regressions]
+    edges = np.cumsum([0, *(columns.shape[1] for columns in wanted)])
+    together = np.concatenate(wanted, axis=1)
+    parts: list[list[Draws]] = [[] for _ in regressions]
+    for part in _parts(rows):
+        sums = part.astype(np.float64) @ together
+        for i, regression in enumerate(regressions):
+            parts[i].append(_simple(regression, sums[:, edges[i] : edges[i + 1]].T, studentise))
+    return [_joined(chunks) for chunks in parts]
+
+
+def _parts(rows: Flags) -> Iterator[Flags]:
+    for start in range(0, len(rows), _CHUNK):
+        yield rows[start : start + _CHUNK]
+
+
+def _joined(chunks: Sequence[Draws]) -> Draws:
+    errors = [chunk.errors for chunk in chunks if chunk.errors is not None]
+    return Draws(
+        np.concatenate([chunk.b for chunk in chunks]),
+        np.concatenate([chunk.a for chunk in chunks]),
+        np.concatenate(errors, axis=1) if errors else None,
+    )
+
+
+def _is_simple(regression: Regression) -> bool:
+    """One block, equal weights, nobody standing by: sums over the treated say all."""
+    table = regression.table
+    return table.n_blocks == 1 and table.weight is None and not table.bystanders.shape[1]
+
+
+def _chunk(regression: Regression, rows: Flags, studentise: bool) -> Draws:
+    if _is_simple(regression):
+        sums = np.einsum("rn,nc->cr", rows.astype(np.float64), _columns(regression, studentise))
+        return _simple(regression, sums, studentise)
+    return _general(regression, rows, studentise)
+
+
+def _columns(regression: Regression, studentise: bool) -> Floats:
+    """(n × columns) What is summed over the treated of each draw: y, t and the basis Q; their squares and products."""
+    y, t, basis = regression.y_hat, regression.t_hat, regression.nuisance.basis
+    k = basis.shape[1]
+    columns = [y, t, *basis.T]
+    if studentise:
+        columns += [y * y, y * t, t * t, *(y * q for q in basis.T), *(t * q for q in basis.T)]
+        columns += [basis[:, i] * basis[:, j] for i in range(k) for j in range(i, k)]
+    return np.stack(columns, axis=1)
+
+
+def _simple(regression: Regression, sums: Floats, studentise: bool) -> Draws:
+    """From ``sums`` (columns × R) of ``_columns`` over the treated of each draw. t̂ = t − share − Q c with c = Q't."""
+    table, y, t = regression.table, regression.y_hat, regression.t_hat
+    n, treated = len(table.units), float(table.treated.sum())
+    k = regression.nuisance.basis.shape[1]
+    share, c = treated / n, sums[2 : 2 + k]
+    total = treated * (1.0 - share)
+    length = np.maximum(total - (c * c).sum(axis=0), _TIE * total)
+    b, a = sums[0] / length, sums[1] / length
+    if not studentise:
+        return Draws(b, a, None)
+    yy, yt, tt = sums[2 + k : 5 + k]
+    with_y, with_t = ((c * sums[5 + k + i * k : 5 + k + (i + 1) * k]).sum(axis=0) for i in (0, 1))
+    # Σ over the treated of t̂², ŷ t̂ and (actual t̂) t̂
+    own = treated * (1.0 - share) ** 2 - 2.0 * (1.0 - share) * (c * c).sum(axis=0)
+    leverage = np.full(len(b), treated / n)
+    row = 5 + 3 * k
+    for i in range(k):
+        for j in range(i, k):
+            own = own + (1.0 if i == j else 2.0) * c[i] * c[j] * sums[row]
+            leverage = leverage + sums[row] if i == j else leverage
+            row += 1
+    own = np.clip(own, 0.0, length)
+    with_y, with_t = (1.0 - share) * sums[0] - with_y, (1.0 - share) * sums[1] - with_t
+    mine = (
+        yy - 2.0 * b * with_y + b * b * own,
+        yt - b * with_t - a * with_y + a * b * own,
+        tt - 2.0 * a * with_t + a * a * own,
+    )
+    whole = ((y * y).sum() - b * b * length, (y * t).sum() - a * b * length, (t * t).sum() - a * a * length)
+    df = treated - leverage - own / length
+    arms = [
+        _arm(mine, own, length, df),
+        _arm(tuple(w - m for w, m in zip(whole, mine, strict=True)), length - own, length, n - 2.0 - k - df),
+    ]
+    return Draws(b, a, np.concatenate(arms))
+
+
+def _arm(squares: Sequence[Floats], own: Floats, length: Floats, df: Floats) -> Floats:
+    """(4 × R) The three parts of v_j and d_j + 2 from the sums of squares of one arm."""
+    factor = np.where(df > _TIE, own / np.maximum(df, _TIE), 0.0) / length**2
+    return np.stack([*(part * factor for part in squares), np.maximum(df, 0.0) + 2.0])
+
+
+def _general(regression: Regression, rows: Flags, studentise: bool) -> Draws:
+    """The same with t̂ of every draw written out (R × n): blocks, weights, bystanders."""
+    nuisance, y, t = regression.nuisance, regression.y_hat, regression.t_hat
+    hat = _within(nuisance, rows)
+    total = (hat**2).sum(axis=1)
+    for column in nuisance.basis.T:
+        hat = hat - (hat * column).sum(axis=1)[:, None] * column
+    length = np.maximum((hat**2).sum(axis=1), _TIE * total)
+    b, a = (hat * y).sum(axis=1) / length, (hat * t).sum(axis=1) / length
+    if not studentise:
+        return Draws(b, a, None)
+    slack = 1.0 - nuisance.leverage - hat**2 / length[:, None]
+    u, v = y - b[:, None] * hat, t - a[:, None] * hat
+    moves = regression.table.moves
+    groups = [rows, ~rows & moves] + ([np.broadcast_to(~moves, rows.shape)] if not moves.all() else [])
+    arms = []
+    for group in groups:
+        own, df = ((values * group).sum(axis=1) for values in (hat**2, slack))
+        arms.append(_arm([(p * q * group).sum(axis=1) for p, q in ((u, u), (u, v), (v, v))], own, length, df))
+    return Draws(b, a, np.concatenate(arms))
+
+
+def _within(nuisance: Nuisance, rows: Flags) -> Floats:
+    """(R × n) √w times each row less its weighted block means."""
+    weight, sums = nuisance.root**2, nuisance.block_weight
+    means = np.empty((len(rows), len(sums)))
+    for block, total in enumerate(sums):
+        inside = np.flatnonzero(nuisance.block == block)
+        means[:, block] = (rows[:, inside] * weight[inside]).sum(axis=1) / total
+    free: Floats = nuisance.root * (rows - means[:, nuisance.block])
+    return free
