@@ -94,8 +94,8 @@ def main() -> int:
     held = best >= BAR and gap <= SAME
     print("## Placebo replay\n")
     print(
-        f"{STORES} stores × {WEEKS} weeks, {len(tables)} past windows of {DURING} weeks after {BEFORE}; one replication is "
-        f"the regression with its value before, t, CR2 and permutation p ({DRAWS} shared draws) and their intervals. "
+        f"{STORES} stores × {WEEKS} weeks, {len(tables)} past windows of {DURING} weeks after {BEFORE}; "
+        f"one replication is the regression with its value before, t, CR2 and permutation p ({DRAWS} shared draws) and their intervals. "
         f"{CHECKED} replications equal the plain loop's to {gap:.1e} (bar {SAME:.0e}).\n"
     )
     print("| what | ours | peer | ratio | bar |")

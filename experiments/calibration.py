@@ -1,0 +1,215 @@
+"""Calibration: the plan replayed on the retailer's own past, where nothing happened and every alarm is false.
+
+Randomised plans: each past window is analysed under many redraws of the mechanism; the t and CR2 intervals show their
+false alarms and coverage. The permutation test needs no such proof: redrawing what it permutes gives its level on any
+data, which is a property of the design and printed as one. Hand-picked units: the units that were picked are slid over
+every past position of the window. Draws of one window share its data, so that the uncertainty of a rate comes from the
+number of windows whose outcomes do not overlap; under four of them there is too little history to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from experiments.checks import at_least, finite
+from experiments.design.calibration_rows import FEWEST_WINDOWS, CalibrationRow, Verdict, calibration_row, power_words
+from experiments.design.past_windows import History, history_of
+from experiments.design.placebo import CR2, REGRESSION_T, Placebo, placebo_runs
+from experiments.errors import NotEstimable
+from experiments.messages import N_, Message
+
+if TYPE_CHECKING:
+    from experiments.plan import Plan
+
+DEFAULT_REPLICATIONS = 1_000
+DEFAULT_LIFT = 0.05
+_DRAWS = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A metric and variant that could not be replayed, and why."""
+
+    metric: str
+    variant: str
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The answer of a replay. ``n_windows`` do not overlap; ``windows`` names their first and last periods.
+
+    ``is_flagged`` where some interval promises more than it kept: more than 1.6 times the nominal false alarms (8 % at
+    5 %), or more than nominal beyond doubt (lower end above the level).
+    """
+
+    rows: tuple[CalibrationRow, ...]
+    refusals: tuple[Refusal, ...]
+    assignment: str
+    is_randomised: bool
+    alpha: float
+    lift: float
+    n_periods: int
+    n_before: int
+    n_during: int
+    windows: tuple[str, ...]
+    replications: int
+    draws: int
+    seed: int
+
+    @property
+    def n_windows(self) -> int:
+        """Past windows whose outcomes do not overlap."""
+        return len(self.windows)
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether some interval keeps less than it promises."""
+        return any(row.verdict is Verdict.FLAGGED for row in self.rows)
+
+    @property
+    def has_too_little_history(self) -> bool:
+        """Whether there are fewer than four windows."""
+        return self.n_windows < FEWEST_WINDOWS
+
+    def messages(self) -> tuple[Message, ...]:
+        """The whole answer as sentences, in order."""
+        return (self._headline(), *(row.sentence for row in self.rows), *(r.reason for r in self.refusals))
+
+    def to_text(self) -> str:
+        """The answer as plain English."""
+        lines = [str(self._headline()), ""]
+        for metric, variant in dict.fromkeys((row.metric, row.variant) for row in self.rows):
+            rows = [row for row in self.rows if (row.metric, row.variant) == (metric, variant)]
+            lines.append(f"{metric}, {variant}: {rows[0].n_variant} units against {rows[0].n_control} in control")
+            lines += [f"  {row.sentence}" for row in rows]
+            lines.append(f"  {power_words(rows[-1], self.lift)}")
+        lines += [f"{refusal.metric}, {refusal.variant}: {refusal.reason}" for refusal in self.refusals]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON-able data with full precision."""
+        rows = [
+            asdict(row) | {"verdict": row.verdict.value, "sentence": str(row.sentence)} | _lists(row)
+            for row in self.rows
+        ]
+        return {
+            "rows": rows,
+            "refusals": [
+                {"metric": r.metric, "variant": r.variant, "reason": str(r.reason), "code": r.reason.code}
+                for r in self.refusals
+            ],
+            "flagged": self.is_flagged,
+            "too_little_history": self.has_too_little_history,
+            "assignment": self.assignment,
+            "alpha": self.alpha,
+            "lift": self.lift,
+            "n_windows": self.n_windows,
+            "windows": list(self.windows),
+            "periods": self.n_periods,
+            "periods_before": self.n_before,
+            "periods_during": self.n_during,
+            "replications": self.replications,
+            "draws": self.draws,
+            "seed": self.seed,
+        }
+
+    def _headline(self) -> Message:
+        values: dict[str, str | int | float] = {
+            "n": self.n_windows,
+            "during": self.n_during,
+            "before": self.n_before,
+            "replications": self.replications,
+            "assignment": self.assignment,
+        }
+        if self.is_randomised:
+            return Message(
+                "calibration",
+                N_(
+                    "Replay of the plan on its own past: {n} windows of {during} periods (after {before}) in which "
+                    "nobody was treated, {replications} placebo draws of the mechanism ({assignment})."
+                ),
+                values,
+            )
+        return Message(
+            "calibration_observational",
+            N_(
+                "Replay of the plan on its own past: the units that were picked, slid over {n} windows of {during} "
+                "periods (after {before}) in which nobody was treated. Nobody drew them: no permutation test is licensed."
+            ),
+            values,
+        )
+
+
+def calibrate(
+    data: Any,
+    plan: Plan,
+    *,
+    replications: int = DEFAULT_REPLICATIONS,
+    seed: int | None = None,
+    lift: float = DEFAULT_LIFT,
+    draws: int = _DRAWS,
+) -> Calibration:
+    """Replay ``plan`` on the past in ``data``: false alarms and coverage of the t and CR2 intervals, and power.
+
+    ``data`` is a panel (pandas, polars, Arrow, Ibis or a mapping of columns) with the periods before the start; later
+    periods are not used. Past windows are as long as the plan's. The analysis is the plan's for a panel with one start:
+    the regression of unit values on treatment, blocks and the value before, with its t, its CR2 error, and the
+    permutation test over ``draws`` shared redraws (whose intervals give the power of a randomised plan). ``lift`` is
+    the relative effect for coverage and power. Raises the errors of reading and ``NotEstimable`` where no window can
+    be replayed at all. Reference: Bertrand, Duflo and Mullainathan (2004), Quarterly Journal of Economics 119.
+    """
+    from experiments.reading import read
+
+    at_least("replications", replications, 1)
+    finite("lift", lift)
+    frame = read(data, plan, all_periods=True).frame
+    history = history_of(frame, plan)
+    seed = plan.effective_seed if seed is None else at_least("seed", seed, 0)
+    rows: list[CalibrationRow] = []
+    refusals: list[Refusal] = []
+    for metric in plan.metrics:
+        for variant in frame.variants[1:]:
+            try:
+                runs = placebo_runs(
+                    history, metric, variant, replications=replications, draws=draws, seed=seed, lift=lift
+                )
+            except NotEstimable as refusal:
+                refusals.append(Refusal(metric.name, variant, refusal.message))
+                continue
+            rows += [calibration_row(plan, metric, variant, method, runs, lift) for method in _order(runs)]
+    return Calibration(
+        rows=tuple(rows),
+        refusals=tuple(refusals),
+        assignment=plan.assignment.value,
+        is_randomised=plan.is_randomised,
+        alpha=plan.alpha,
+        lift=lift,
+        n_periods=history.n_periods,
+        n_before=history.n_before,
+        n_during=history.n_during,
+        windows=_names(history),
+        replications=replications,
+        draws=draws,
+        seed=seed,
+    )
+
+
+def _names(history: History) -> tuple[str, ...]:
+    return tuple(window.name for window in history.windows())
+
+
+def _order(runs: Placebo) -> list[str]:
+    """t and CR2 first, then the permutation test: what is measured before what the design promises."""
+    return sorted(runs.null, key=lambda method: (method not in (REGRESSION_T, CR2), method != REGRESSION_T))
+
+
+def _lists(row: CalibrationRow) -> dict[str, Any]:
+    return {
+        name: None if getattr(row, name) is None else list(getattr(row, name))
+        for name in ("false_alarms_interval", "coverage_interval")
+    }
