@@ -93,7 +93,8 @@ class Tally:
 class Cell:
     """``chosen`` is the method that ``experiments.rows.choice`` takes here. ``attainable`` is the largest level not
     above 5 % that the design can reach. ``refused`` is the module's reason where it gives no number. ``breaks`` names
-    the assumption, printed in the row, that this cell breaks on purpose.
+    the assumption, printed in the row, that this cell breaks on purpose. ``exact``: no unit has an effect, so that a
+    permutation test has its attainable level and not less.
     """
 
     section: str
@@ -103,6 +104,7 @@ class Cell:
     attainable: float = LEVEL
     refused: str = ""
     breaks: str = ""
+    exact: bool = True
     replications: int = 5_000
 
     @property

@@ -75,7 +75,7 @@ def judge(cell: Cell, tally: Tally) -> Verdict:
     broken = _broken(cell, counts)
     if broken:
         return Verdict(Kind.OUTSIDE, f"OUTSIDE: {broken}")
-    if cell.attainable < 0.9 * LEVEL:
+    if cell.attainable < 0.9 * LEVEL and cell.exact:
         return Verdict(Kind.DESIGN, f"inside: the design's own level, {100 * cell.attainable:.2f} %")
     best, power = best_power(tally)
     if counts.alarm_rate < FEWEST_ALARMS or (counts.tried and counts.coverage > COVERAGE[1]):
@@ -89,7 +89,8 @@ def _broken(cell: Cell, counts: Counts) -> str:
         return f"false alarms {100 * counts.alarm_rate:.2f} %"
     if cell.attainable < 0.9 * LEVEL:
         error = math.sqrt(cell.attainable * (1 - cell.attainable) / counts.null)
-        if abs(counts.alarm_rate - cell.attainable) > 3.3 * error:
+        apart = counts.alarm_rate - cell.attainable
+        if (abs(apart) if cell.exact else apart) > 3.3 * error:
             return f"false alarms {100 * counts.alarm_rate:.2f} % where the design's level is {100 * cell.attainable:.2f} %"
         return ""
     if counts.tried and counts.coverage < COVERAGE[0]:

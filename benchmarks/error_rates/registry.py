@@ -16,7 +16,7 @@ class Section:
 @cache
 def sections() -> tuple[Section, ...]:
     """All sections in the order of the page."""
-    from benchmarks.error_rates import stores
+    from benchmarks.error_rates import customers, drawn, panels, stores
 
     return (
         Section(
@@ -37,6 +37,57 @@ def sections() -> tuple[Section, ...]:
             "Skewed spend, few stores",
             "Lognormal customers, 40 % of whom buy nothing, in stores whose level is lognormal (σ .3), simulated row by row.",
             stores.SKEWED,
+        ),
+        Section(
+            "Matched pairs",
+            "Pairs explain 64 % of the variance between stores (standard deviation 1). `unpaired t` ignores the pairs.",
+            drawn.PAIRS,
+        ),
+        Section(
+            "Strata",
+            "Levels of the strata have standard deviation 1, like the stores inside them; effects have mean zero inside "
+            "each stratum. `unpaired t` ignores the strata.",
+            drawn.STRATA,
+        ),
+        Section(
+            "Rerandomised draws",
+            "Two covariates explain 64 %; the best 5 % of the draws by Mahalanobis distance are accepted. Permutation over "
+            "acceptable draws. Each covariate set serves a fiftieth of the replications.",
+            drawn.RERANDOMISED,
+        ),
+        Section(
+            "Rows estimand",
+            "Stores count by their customers (lognormal, CV .8); larger stores have larger means (correlation .5); the "
+            "customer-weighted mean effect is exactly zero.",
+            drawn.ROWS,
+        ),
+        Section(
+            "One-start panels",
+            "26 weeks, 10 after the start, AR(1) .6, stores of different noise; the mean after the start adjusted by the mean "
+            "before. `naive` is the regression with store and week effects and independent store-weeks.",
+            panels.ONE_START,
+        ),
+        Section(
+            "Stepped waves in random order",
+            "One period a wave, AR(1) .3. The statistic is Callaway and Sant'Anna's simple average.",
+            panels.WAVES,
+        ),
+        Section(
+            "Staggered starts that nobody drew",
+            "Two periods a start, parallel trends hold, stores with higher levels start earlier; effects over the treated "
+            "cells have mean zero and grow with time.",
+            panels.STAGGERED,
+        ),
+        Section(
+            "Customers' spend",
+            "Through the door's row builder. Lognormal spend (σ = tail), 40 % zeros; the covariate is the spend before.",
+            customers.SPEND,
+        ),
+        Section("Customers' events", "Through the door's row builder. A yes or no per customer.", customers.EVENTS),
+        Section(
+            "Customers' ratios",
+            "Through the door's row builder. Sales per receipt; `naive` takes each receipt as drawn.",
+            customers.RATIOS,
         ),
     )
 

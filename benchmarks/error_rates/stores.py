@@ -22,7 +22,8 @@ def attainable(units: int, treated: int) -> float:
     return int(LEVEL * total / tied + 1e-9) * tied / total
 
 
-def _chosen(treated: int, units: int) -> str:
+def chosen_for(treated: int, units: int) -> str:
+    """The test of a complete draw: studentised from three units in each arm."""
     return STUDENTISED if min(treated, units - treated) >= 3 else PERMUTATION
 
 
@@ -57,7 +58,7 @@ def shares(
         tally,
         lambda i: Sample(unit_table(y[i], arms[i]), effect),
         replications,
-        studentise=_chosen(treated, units) == STUDENTISED,
+        studentise=chosen_for(treated, units) == STUDENTISED,
         welch=True,
     )
 
@@ -86,7 +87,7 @@ def reacting(
     # 200 customers a store with ICC .05: their variance is 1 / (.05 + .95 / 200) times that of the store means
     error = np.sqrt((1 / treated + 1 / (units - treated)) / CUSTOMERS / (0.05 + 0.95 / CUSTOMERS))
     naive(tally, difference, np.full(replications, error), effect)
-    studentise = _chosen(treated, units) == STUDENTISED
+    studentise = chosen_for(treated, units) == STUDENTISED
     covariate = [x[i] if explained else None for i in range(replications)]
     count_units(
         tally,
@@ -143,7 +144,7 @@ def skewed(
         tally,
         lambda i: Sample(unit_table(y[i], arms[i]), effect),
         replications,
-        studentise=_chosen(treated, units) == STUDENTISED,
+        studentise=chosen_for(treated, units) == STUDENTISED,
         welch=True,
     )
 
@@ -154,7 +155,7 @@ _CLUSTERS = ((0.02, 0.8), (0.05, 0.0), (0.05, 0.8), (0.1, 0.8))
 
 def _common(units: int, treated: int) -> dict[str, object]:
     return {
-        "chosen": _chosen(treated, units),
+        "chosen": chosen_for(treated, units),
         "attainable": attainable(units, treated),
         "refused": TOO_FEW if (units, treated) == (6, 3) else "",
     }
@@ -174,6 +175,7 @@ REACTING = tuple(
     Cell(
         "reacting",
         f"{units} ({treated}), effects' sd {sd:g}, covariate explains {100 * explained:g} %",
+        exact=sd == 0.0,
         run=partial(reacting, units=units, treated=treated, sd=sd, explained=explained),
         breaks=SAME if sd and min(treated, units - treated) < 3 else "",
         **_common(units, treated),
@@ -186,6 +188,7 @@ SKEWED = tuple(
     Cell(
         "skewed spend",
         f"{units} ({treated}), {customers} customers a store, tail {tail:g}, effects' sd {reacts:g}",
+        exact=reacts == 0.0,
         run=partial(skewed, units=units, treated=treated, customers=customers, tail=tail, reacts=reacts),
         breaks=SAME if reacts and min(treated, units - treated) < 3 else "",
         **_common(units, treated),

@@ -1,0 +1,152 @@
+"""Customers drawn one by one: the door's own row builder on skewed spend, rare events, ratios and adjusted values."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
+from experiments.errors import NotEstimable
+from experiments.frame import Frame, RowNumbers
+from experiments.plan import Plan, plan_from_mapping
+from experiments.rows import customers
+
+WELCH, NEWCOMBE, ADJUSTED, RATIO = "welch", "newcombe", "welch_adjusted", "welch_delta"
+
+
+def frame_of(treated: Floats, columns: Mapping[str, Floats]) -> Frame:
+    """One row a customer, two variants, no blocks."""
+    n = len(treated)
+    numbers = np.arange(n, dtype=np.int64)
+    return Frame(
+        units=RowNumbers(numbers),
+        unit_of=numbers,
+        rows_are_units=True,
+        variants=("0", "1"),
+        variant_of=treated.astype(np.int64),
+        blocks=("",),
+        block_of=np.zeros(n, dtype=np.int64),
+        columns=columns,
+        row_numbers=numbers + 1,
+    )
+
+
+def plan_of(metric: Mapping[str, object], estimand: str = "units") -> Plan:
+    """The plan of one metric of customers."""
+    return plan_from_mapping(
+        {
+            "data": {"unit": None, "variant": "v", "control": "0"},
+            "assignment": "complete",
+            "estimand": estimand,
+            "metrics": [{"name": "m", "role": "primary", "direction": "increase", **metric}],
+        }
+    )
+
+
+def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Frame) -> None:
+    """Count the headline and every alternative that the builder gives, under ``truth`` and with an effect."""
+    try:
+        row, other = (customers.build(f, plan, plan.metrics[0], "1") for f in (frame, lifted))
+    except NotEstimable as refusal:
+        tally.refuse(refusal)
+        return
+    if row.inference is None or other.inference is None:
+        return
+    low, high = row.headline.interval
+    covers = (low is None or low <= truth) and (high is None or truth <= high)
+    tally.add(
+        row.headline.method,
+        alarm=row.inference.p_value(truth) <= LEVEL,
+        covers=covers,
+        finds=other.inference.p_value() <= LEVEL,
+    )
+    for finding in row.alternatives:
+        low, high = finding.interval
+        covers = (low is None or low <= truth) and (high is None or truth <= high)
+        tally.add(finding.method, alarm=not covers, covers=covers)
+    for finding in other.alternatives:
+        tally.add(finding.method, finds=finding.p_value is not None and finding.p_value <= LEVEL)
+
+
+def spend(
+    rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], tail: float, adjusted: bool
+) -> None:
+    """Lognormal spend, 40 % zeros; the covariate is the spend before, correlated .7 on the log scale."""
+    control, variant = arms
+    treated = np.repeat([0.0, 1.0], [control, variant])
+    plan = plan_of({"kind": "mean", "value": "y", "covariates": ["x"] if adjusted else []})
+    spread = np.sqrt(0.6 * np.exp(tail * tail) - 0.36)
+    effect = 3.0 * spread * np.sqrt(1 / control + 1 / variant)
+    for _ in range(replications):
+        x = rng.standard_normal(len(treated))
+        z = 0.7 * x + np.sqrt(0.51) * rng.standard_normal(len(treated))
+        y = np.exp(tail * z - tail * tail / 2) * (rng.random(len(treated)) < 0.6)
+        before = np.exp(tail * x - tail * tail / 2)
+        columns = {"y": y, "x": before} if adjusted else {"y": y}
+        frame = frame_of(treated, columns)
+        count_rows(tally, frame, plan, 0.0, frame_of(treated, {**columns, "y": y + effect * treated}))
+
+
+def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], share: float) -> None:
+    """A yes or no per customer with the same true share in both arms."""
+    control, variant = arms
+    treated = np.repeat([0.0, 1.0], [control, variant])
+    plan = plan_of({"kind": "proportion", "value": "y"})
+    higher = share + 3.0 * np.sqrt(share * (1 - share) * (1 / control + 1 / variant))
+    for _ in range(replications):
+        u = rng.random(len(treated))
+        y, lifted = (u < share).astype(float), (u < np.where(treated == 1.0, higher, share)).astype(float)
+        count_rows(tally, frame_of(treated, {"y": y}), plan, 0.0, frame_of(treated, {"y": lifted}))
+
+
+def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int]) -> None:
+    """Sales per receipt: receipts per customer geometric-Poisson (mean 3), a customer's level and each receipt lognormal.
+
+    ``naive`` treats each receipt as drawn.
+    """
+    control, variant = arms
+    treated = np.repeat([0.0, 1.0], [control, variant])
+    plan = plan_of({"kind": "ratio", "value": "y", "denominator": "d"}, "rows")
+    for _ in range(replications):
+        d = rng.poisson(rng.gamma(1.0, 3.0, len(treated))).astype(float)
+        level = rng.lognormal(-0.18, 0.6, len(treated))
+        spread = rng.gamma(np.maximum(2.0 * d, 1e-9), 0.5) * (d > 0)
+        y = level * spread
+        effect = 3.0 * 1.1 * np.sqrt((1 / control + 1 / variant) / 1.5)
+        columns = {"y": y, "d": d}
+        lifted = {"y": y + effect * d * treated, "d": d}
+        count_rows(tally, frame_of(treated, columns), plan, 0.0, frame_of(treated, lifted))
+        sums = [(y[treated == a].sum(), d[treated == a].sum()) for a in (0.0, 1.0)]
+        rates = [a / b for a, b in sums]
+        within = [(level[treated == a] ** 2 * d[treated == a]).sum() * 0.5 for a in (0.0, 1.0)]
+        between = [(d[treated == a] * (level[treated == a] - rates[int(a)]) ** 2).sum() for a in (0.0, 1.0)]
+        error = np.sqrt(sum((w + b) / n**2 for w, b, (_, n) in zip(within, between, sums, strict=True)))
+        alarm = abs(rates[1] - rates[0]) > 1.96 * error
+        tally.add("naive", alarm=alarm, covers=not alarm, finds=abs(rates[1] - rates[0] + effect) > 1.96 * error)
+
+
+SPEND = tuple(
+    Cell(
+        "customers' spend",
+        f"{control} v {variant}, tail {tail:g}{', adjusted' if adjusted else ''}",
+        ADJUSTED if adjusted else WELCH,
+        partial(spend, arms=(control, variant), tail=tail, adjusted=adjusted),
+    )
+    for control, variant in ((50, 50), (200, 50), (500, 500), (2_000, 200))
+    for tail, adjusted in ((1.0, False), (1.5, False), (1.0, True))
+)
+EVENTS = tuple(
+    Cell(
+        "customers' events",
+        f"{control} v {variant}, share {share:g}",
+        NEWCOMBE if min(control, variant) * min(share, 1 - share) < 20 else WELCH,
+        partial(events, arms=(control, variant), share=share),
+    )
+    for control, variant in ((50, 50), (200, 50), (500, 500))
+    for share in (0.02, 0.1, 0.5)
+)
+RATIOS = tuple(
+    Cell("customers' ratios", f"{control} v {variant}", RATIO, partial(ratio, arms=(control, variant)))
+    for control, variant in ((50, 50), (200, 50), (500, 500))
+)
+CELLS = (*SPEND, *EVENTS, *RATIOS)
