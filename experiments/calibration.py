@@ -139,7 +139,8 @@ class Calibration:
             "calibration_observational",
             N_(
                 "Replay of the plan on its own past: the units that were picked, slid over {n} windows of {during} "
-                "periods (after {before}) in which nobody was treated. Nobody drew them: no permutation test is licensed."
+                "periods (after {before}) in which nobody was treated. Nobody drew them: no permutation test is "
+                "licensed."
             ),
             values,
         )
