@@ -10,7 +10,7 @@ Quarterly Journal of Economics 119; Bell and McCaffrey (2002), Survey Methodolog
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -91,15 +91,26 @@ def difference_in_differences(panel: UnitPanel, *, block: Ints | None = None) ->
     change is not the estimate of the panel), or when there is no period before the start.
     """
     start = _only_start(panel)
-    before, after = panel.y[:, :start], panel.y[:, start:]
-    table = _table(panel, after.mean(axis=1) - before.mean(axis=1), block)
-    regression = fit(table)
+    return of_series(_table(panel, block), panel.y, start)
+
+
+def of_series(table: UnitTable, y: Floats, start: int) -> DifferenceInDifferences:
+    """The same for the series ``y`` (n, T) of the units of ``table``, whose own values are not used.
+
+    Blocks, covariates and variants that stand by are those of the table. Raises ``NotEstimable`` without a period
+    before ``start``, or where the changes say nothing.
+    """
+    if start == 0:
+        raise NotEstimable(Message("no_period_before", N_("there is no period before the start"), {}))
+    changes = replace(table, y=y[:, start:].mean(axis=1) - y[:, :start].mean(axis=1))
+    regression = fit(changes)
     try:
         hc2 = unit_means_cr2(regression)
     except NotEstimable:
-        hc2 = None
-    events = None if hc2 is None else _event_times(panel, start, block, hc2.df)
-    return DifferenceInDifferences(table, regression.inference, _welch(table), hc2, events)
+        return DifferenceInDifferences(changes, regression.inference, None, None, None)
+    return DifferenceInDifferences(
+        changes, regression.inference, _welch(changes), hc2, _event_times(table, y, start, hc2.df)
+    )
 
 
 def _only_start(panel: UnitPanel) -> int:
@@ -120,16 +131,14 @@ def _only_start(panel: UnitPanel) -> int:
                 {"n": len(panel.starts)},
             )
         )
-    if panel.starts[0] == 0:
-        raise NotEstimable(Message("no_period_before", N_("there is no period before the start"), {}))
     return panel.starts[0]
 
 
-def _table(panel: UnitPanel, values: Floats, block: Ints | None) -> UnitTable:
+def _table(panel: UnitPanel, block: Ints | None) -> UnitTable:
     n = panel.n_units
     return UnitTable(
         units=panel.units,
-        y=values,
+        y=np.zeros(n),
         treated=(panel.first_treated != NEVER).astype(np.float64),
         block=np.zeros(n, dtype=np.int64) if block is None else block,
         covariates=columns(n),
@@ -141,8 +150,10 @@ def _table(panel: UnitPanel, values: Floats, block: Ints | None) -> UnitTable:
 
 def _welch(table: UnitTable) -> TInference | None:
     """Unequal variances, Satterthwaite's degrees of freedom."""
+    if table.n_blocks > 1 or table.weight is not None or table.covariates.shape[1] or not table.moves.all():
+        return None
     arms = [table.y[table.treated == arm] for arm in (0.0, 1.0)]
-    if table.n_blocks > 1 or table.weight is not None or min(len(arm) for arm in arms) < 2:
+    if min(len(arm) for arm in arms) < 2:
         return None
     variances = [float(((arm - arm.mean()) ** 2).sum()) / (len(arm) - 1) / len(arm) for arm in arms]
     total = sum(variances)
@@ -152,19 +163,17 @@ def _welch(table: UnitTable) -> TInference | None:
     return TInference(float(arms[1].mean() - arms[0].mean()), math.sqrt(total), df)
 
 
-def _event_times(panel: UnitPanel, start: int, block: Ints | None, df: float) -> EventTimes | None:
+def _event_times(table: UnitTable, y: Floats, start: int, df: float) -> EventTimes | None:
     events, effects, parts = [], [], []
-    for period in range(panel.n_periods):
-        if period == start - 1:
+    for period in range(y.shape[1]):
+        change = y[:, period] - y[:, start - 1]
+        if period == start - 1 or not float(np.ptp(change)) > 0.0:
             continue
-        change = panel.y[:, period] - panel.y[:, start - 1]
-        if not float(np.ptp(change)) > 0.0:
-            continue
-        regression = fit(_table(panel, change, block))
+        regression = fit(replace(table, y=change))
         total = float((regression.t_hat**2).sum())
         slack = 1.0 - regression.nuisance.leverage - regression.t_hat**2 / total
         weight = np.where(slack > _RANK, 1.0 / np.sqrt(np.maximum(slack, _RANK)), 0.0)
         events.append(period - start)
         effects.append(regression.effect)
-        parts.append(panel.n_units * regression.t_hat / total * regression.residual * weight)
+        parts.append(len(y) * regression.t_hat / total * regression.residual * weight)
     return EventTimes(tuple(events), np.array(effects), np.column_stack(parts), df) if events else None

@@ -47,13 +47,16 @@ def simultaneous_band(
 ) -> Band:
     """The band of ``effects`` (k) with ``influence`` (n, k) and errors ``std_errors`` (k) on ``df`` degrees of freedom.
 
-    Effects without an error (0) take no part in the maximum and get a band of width 0.
+    Effects without an error (0) take no part in the maximum and get a band of width 0; so do all where none has one.
     """
     probability("confidence_level", confidence_level)
     at_least("seed", seed, 0)
     at_least("draws", draws, 99)
     n = len(influence)
     used = std_errors > _NEGLIGIBLE * max(1e-300, float(np.abs(std_errors).max()))
+    if not used.any():
+        exact = tuple(float(v) for v in effects)
+        return Band(0.0, exact, exact, 1.0 / (1 + draws) if any(exact) else 1.0)
     root = np.sqrt((influence**2).sum(axis=0)) / n
     scaled = influence[:, used] / np.where(root[used] > 0, root[used], 1.0) / n
     maxima = np.sort(np.concatenate([_maxima(scaled, rows) for rows in _factors(n, seed, draws)]))

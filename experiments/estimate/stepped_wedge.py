@@ -7,10 +7,10 @@ being fixed, it is linear in the outcome: with the loading L_k (T) of start k, a
 
 so every redraw of the order is one sum. For the hypothesis that the effect is τ in every unit and period, y − τ D is
 what would have been without treatment; the interval holds every τ that is not rejected. With three and more units of
-every start the statistic is divided by √Σ_k s_k²/n_k (s_k² the variance of n_k z_ik among the units of start k), which
-keeps the level when units react differently. With blocks everything happens inside them. Periods in which no unit is
-left untreated take no part, and are named. References: Roth and Sant'Anna (2023), JPE Microeconomics 1; Wu and Ding
-(2021), JASA 116.
+every start the statistic is divided by √Σ_k s_k²/n_k (s_k² the variance of n_k z_ik among the units of start k) and
+brought to the normal scale, see ``arm_errors``, which keeps the level when units react differently. With blocks
+everything happens inside them. Periods in which no unit is left untreated take no part, and are named. References: Roth
+and Sant'Anna (2023), JPE Microeconomics 1; Wu and Ding (2021), JASA 116.
 """
 
 import math
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from experiments.checks import at_least
 from experiments.errors import NotEstimable
+from experiments.estimate.arm_errors import Draws
 from experiments.estimate.estimate import Interval, Side
 from experiments.estimate.group_time import Controls, cell_periods, controls_of
 from experiments.estimate.permutation import PermutationInference
@@ -33,6 +34,7 @@ from experiments.messages import N_, Message
 STUDENTISED_FROM = 3  # units of every start
 _CHUNK = 1_000
 _SAME = 1e-12
+_FIXED = np.array([[1.0], [0.0], [0.0], [1.0]])  # the actual draw's residuals do not change with the effect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,20 +122,17 @@ def stepped_wedge(
     tied = np.asarray(same[codes, actual].all(axis=1) | mirror[codes, actual].all(axis=1), dtype=np.bool_)
     smallest = int(starts.size.min())
     chosen = smallest >= STUDENTISED_FROM if studentise is None else studentise
-    effect = float(_sums(scores_y, actual)[0])
-    v_actual = float(_variances(scores_y, scores_y, actual, starts.size)[0]) if smallest > 1 else 0.0
-    scale = float(np.abs(y).max())
-    b, a = _sums(scores_y, codes), _sums(scores_d, codes)
-    permutation = PermutationInference(effect, b, a, tied, listed, scale, v_actual)
-    if chosen:
-        pairs = ((scores_y, scores_y), (scores_y, scores_d), (scores_d, scores_d))
-        squares = [_variances(one, other, codes, starts.size) for one, other in pairs]
-        permutation = PermutationInference(effect, b, a, tied, listed, scale, v_actual, *squares)
+    found = _draws(scores_y, scores_d, codes, starts.size, studentise=chosen)
+    own = _draws(scores_y, scores_d, actual, starts.size, studentise=chosen)
+    own = Draws(own.b, np.ones(1), None if own.errors is None else own.errors * _FIXED[np.arange(len(own.errors)) % 4])
+    v_actual = float(sum(part[0] for part in _variances(scores_y, scores_y, actual, starts.size)))
+    error = math.sqrt(max(v_actual, 0.0))
+    permutation = PermutationInference(found, own, tied, listed, error, float(np.abs(y).max()))
     lost = tuple((kept.periods[g], kept.periods[t]) for g, t in starts.unidentified)
     return SteppedWedge(
         permutation,
         kept,
-        math.sqrt(v_actual) if smallest > 1 else None,
+        error if smallest > 1 else None,
         len(codes),
         float(np.count_nonzero(tied)) / len(codes),
         _empty_periods(kept, starts),
@@ -240,17 +239,28 @@ def _sums(scores: Floats, codes: npt.NDArray[np.int64]) -> Floats:
     return found
 
 
-def _variances(one: Floats, other: Floats, codes: npt.NDArray[np.int64], size: Ints) -> Floats:
-    """(orders,) Σ_k s_k²/n_k, or the same with covariances: codes of one unit add nothing."""
-    found = np.zeros(len(codes))
+def _draws(scores_y: Floats, scores_d: Floats, codes: npt.NDArray[np.int64], size: Ints, *, studentise: bool) -> Draws:
+    """The statistic of every order on y and on the actual treatment, and the variances of its starts."""
+    b, a = _sums(scores_y, codes), _sums(scores_d, codes)
+    if not studentise:
+        return Draws(b, a, None)
+    pairs = ((scores_y, scores_y), (scores_y, scores_d), (scores_d, scores_d))
+    squares = [_variances(one, other, codes, size) for one, other in pairs]
+    spare = [np.full(len(codes), n + 1.0) for n in size]  # n − 1 degrees of freedom, and Welch's 2
+    return Draws(b, a, np.stack([row for parts in zip(*squares, spare, strict=True) for row in parts]))
+
+
+def _variances(one: Floats, other: Floats, codes: npt.NDArray[np.int64], size: Ints) -> list[Floats]:
+    """For every start (orders,) s_k²/n_k, or the same with covariances: 0 for a start with a single unit."""
+    found = []
     for k, n in enumerate(size):
-        if n < 2:
-            continue
-        for i in range(0, len(codes), _CHUNK):
+        products = np.zeros(len(codes))
+        for i in range(0, len(codes) if n > 1 else 0, _CHUNK):
             mine = codes[i : i + _CHUNK] == k
             first, second = np.where(mine, one[:, k], 0.0), np.where(mine, other[:, k], 0.0)
-            products = (first * second).sum(axis=1) - first.sum(axis=1) * second.sum(axis=1) / n
-            found[i : i + _CHUNK] += n / (n - 1) * products
+            part = (first * second).sum(axis=1) - first.sum(axis=1) * second.sum(axis=1) / n
+            products[i : i + _CHUNK] = n / (n - 1) * part
+        found.append(products)
     return found
 
 
