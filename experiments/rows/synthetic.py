@@ -17,6 +17,7 @@ from experiments.monitor.diagnostic import Diagnostic, Status
 from experiments.plan import Kind, MetricSpec, Plan
 from experiments.rows.covariates import start_of
 from experiments.rows.finding import Finding, RowResult
+from experiments.rows.series import named, series
 
 MOST_TREATED = 4
 FEWEST_DONORS = 15
@@ -27,7 +28,6 @@ FAIR_FIT = 0.5  # scaled imbalance: a synthetic control that halves what equal w
 ODD_FIT = 0.1  # share of placebo fits at least as bad as the actual one
 _DEMEANED, _DID = "synthetic_control_demeaned", "synthetic_did"
 _WITHOUT_GAPS = "treated units with data in every period"
-_SHOWN = 8
 _SMALL_WEIGHT = 1e-4
 
 
@@ -147,7 +147,7 @@ def _contrast(
     number = frame.variants.index(variant)
     is_treated: Bools = np.equal(frame.variant_of, number)
     start = _one_start(frame, plan, is_treated)
-    values = _values(frame, metric)
+    values = series(frame, metric)
     full: Bools = np.asarray(np.isfinite(values).all(axis=1), dtype=np.bool_)
     with_gaps = is_treated & ~full
     if with_gaps.any() and (needs_all_treated or not bool(full[is_treated].any())):
@@ -181,21 +181,8 @@ def _one_start(frame: Frame, plan: Plan, is_treated: Bools) -> int:
     return start_of(frame, plan)
 
 
-def _values(frame: Frame, metric: MetricSpec) -> Floats:
-    """(U, T) the metric per unit and period, NaN where there is none."""
-    value = frame.columns[metric.value]
-    if metric.kind is not Kind.RATIO or metric.denominator is None:
-        return frame.matrix_of(value)
-    below = frame.matrix_of(frame.columns[metric.denominator])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = np.where(below > 0, frame.matrix_of(value) / below, np.nan)
-    return ratio
-
-
 def _named(frame: Frame, units: Bools) -> dict[str, str | int | float]:
-    places = np.flatnonzero(units)
-    shown = ", ".join(frame.units[int(place)] for place in places[:_SHOWN])
-    return {"n": len(places), "units": shown + (", …" if len(places) > _SHOWN else "")}
+    return named([frame.units[int(place)] for place in np.flatnonzero(units)])
 
 
 def _require_reach(panel: DonorPanel) -> None:
