@@ -1,7 +1,7 @@
 """Cox's proportional hazards for one variant against control, with an error that is robust to clusters; log-rank.
 
 The hazard of a unit is h₀(t) exp(β t_i + …); β maximises the partial likelihood with Breslow's treatment of ties, and
-its error is the sandwich of scores summed inside clusters (Lin and Wei 1989, JASA 84), normal. It is secondary: the
+its error is the sandwich of scores summed inside clusters, normal (Lin and Wei 1989, JASA 84). It is secondary: the
 hazard ratio has no meaning when the curves cross, and with few clusters its error is too short.
 """
 
@@ -11,11 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.errors import NotEstimable
+from experiments.errors import InvalidNumber, NotEstimable
 from experiments.estimate.estimate import TInference
 from experiments.estimate.kaplan_meier import check_durations
 from experiments.estimate.unit_table import Floats, Ints
 from experiments.messages import N_, Message
+
+_STEPS = 60
+_CLOSE = 1e-11
+_HALVINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,87 @@ def cox(
                 {"control": seen[0], "variant": seen[1]},
             )
         )
-    from statsmodels.duration.hazard_regression import PHReg
-
-    own = np.arange(len(time)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     design = treated[:, None] if covariates is None else np.column_stack([treated, covariates])
-    model = PHReg(time, design, status=event, ties="breslow")
-    plain = model.fit()
-    robust = model.fit(groups=own.reshape(-1))
-    return Cox(
-        TInference(float(robust.params[0]), float(robust.bse[0]), math.inf),
-        float(plain.bse[0]),
-        sum(seen),
-        len(np.unique(own)),
+    scale = design.std(axis=0)
+    if bool((scale == 0.0).any()) or np.linalg.matrix_rank(design - design.mean(axis=0)) < design.shape[1]:
+        raise InvalidNumber(name="covariates", value="dependent columns", must_be="linearly independent")
+    own = np.arange(len(time)) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
+    own = own.reshape(-1)
+    beta, inverse, scores = _maximise(_risk_sets(time, event), (design - design.mean(axis=0)) / scale)
+    sums = np.stack([np.bincount(own, weights=column) for column in scores.T], axis=1)
+    loading = np.einsum("gk,k->g", sums, inverse[0])
+    robust = math.sqrt(float((loading * loading).sum())) / float(scale[0])
+    model = math.sqrt(float(inverse[0, 0])) / float(scale[0])
+    inference = TInference(float(beta[0] / scale[0]), robust, math.inf)
+    return Cox(inference, model, sum(seen), int(own.max()) + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _RiskSets:
+    """Rows in rising order of time (``order``), the distinct event times' first row at risk (``first``) and number of
+    events, and for each row the number of event times up to its own (``passed``)."""
+
+    order: Ints
+    first: Ints
+    events: Floats
+    passed: Ints
+    event: Floats
+
+
+def _risk_sets(time: Floats, event: Floats) -> _RiskSets:
+    order = np.argsort(time, kind="stable")
+    ordered = time[order]
+    times, counts = np.unique(time[event == 1.0], return_counts=True)
+    first = np.searchsorted(ordered, times, side="left")
+    passed = np.searchsorted(times, time, side="right")
+    return _RiskSets(order, first.astype(np.int64), counts.astype(np.float64), passed.astype(np.int64), event)
+
+
+def _maximise(sets: _RiskSets, x: Floats) -> tuple[Floats, Floats, Floats]:
+    """β, the inverse information (k × k) and the score of every row (n × k), by Newton's method with halved steps."""
+    k = x.shape[1]
+    beta = np.zeros(k)
+    likelihood, score, information, scores = _partial(sets, x, beta)
+    for _ in range(_STEPS):
+        inverse = np.linalg.inv(information).astype(np.float64)
+        step = np.einsum("ij,j->i", inverse, score)
+        if float(np.abs(step).max()) <= _CLOSE * max(1.0, float(np.abs(beta).max())):
+            return beta, inverse, scores
+        for _ in range(_HALVINGS):
+            found = _partial(sets, x, beta + step)
+            if found[0] >= likelihood - abs(likelihood) * _CLOSE:
+                break
+            step = step / 2.0
+        beta, (likelihood, score, information, scores) = beta + step, found
+    raise NotEstimable(
+        Message("hazard_ratio_infinite", N_("the hazard ratio has no finite estimate in these durations"), {})
     )
+
+
+def _partial(sets: _RiskSets, x: Floats, beta: Floats) -> tuple[float, Floats, Floats, Floats]:
+    """Breslow's log partial likelihood, its gradient, minus its Hessian, and the score of every row."""
+    predictor = np.einsum("nk,k->n", x, beta)
+    hazard = np.exp(predictor)
+
+    def at_risk(values: Floats) -> Floats:
+        return np.cumsum(values[sets.order][::-1])[::-1][sets.first].astype(np.float64)
+
+    k = x.shape[1]
+    total = at_risk(hazard)
+    mean = np.stack([at_risk(hazard * x[:, i]) / total for i in range(k)], axis=1)
+    second = np.array([[at_risk(hazard * x[:, i] * x[:, j]) / total for j in range(k)] for i in range(k)])
+    seen = sets.event == 1.0
+    likelihood = float(predictor[seen].sum()) - float((sets.events * np.log(total)).sum())
+    gradient = x[seen].sum(axis=0) - (sets.events[:, None] * mean).sum(axis=0)
+    spread = second - np.einsum("ti,tj->ijt", mean, mean)
+    information = (spread * sets.events).sum(axis=2)
+    rate = sets.events / total  # the steps of the baseline hazard
+    level = np.concatenate([[0.0], np.cumsum(rate)])[sets.passed]
+    drift = np.concatenate([np.zeros((1, k)), np.cumsum(rate[:, None] * mean, axis=0)])[sets.passed]
+    last = np.maximum(sets.passed - 1, 0)
+    own = np.where(seen[:, None], x - mean[last], 0.0)
+    scores = own - hazard[:, None] * (x * level[:, None] - drift)
+    return likelihood, gradient, information, scores
 
 
 def log_rank(time: Floats, event: Floats, treated: Floats) -> LogRank:

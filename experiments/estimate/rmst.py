@@ -16,6 +16,8 @@ from experiments.estimate.kaplan_meier import KaplanMeier, check_durations, kapl
 from experiments.estimate.unit_table import Floats, Ints
 from experiments.messages import N_, Message
 
+_NOBODY = 1e-12  # a share of the rows at risk that is nobody
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rmst:
@@ -117,35 +119,43 @@ def unit_rmst(time: Floats, event: Floats, unit_of: Ints, n_units: int, *, tau: 
     return values
 
 
-def pseudo_values(time: Floats, event: Floats, *, tau: float) -> Floats:
-    """(n) n × RMST of all − (n − 1) × RMST without row i: each row's share in the restricted mean of all rows.
+def pseudo_values(time: Floats, event: Floats, *, tau: float, weight: Floats | None = None) -> Floats:
+    """(n) each row's share in the restricted mean of all rows: RMST + W × ∂RMST/∂w_i, with W the sum of weights.
 
-    A row whose event was seen, or that was watched to ``tau``, with nobody censored before has min(time, τ). Means of
-    pseudo-values over groups estimate the groups' restricted means where censoring does not depend on the group; they
-    do not use the assignment, so they can be permuted. Reference: Andersen, Hansen and Klein (2004), Lifetime Data
-    Analysis 10. Raises ``NotEstimable`` like ``rmst``.
+    Their (weighted) mean is the RMST; a row with nobody censored before it or τ has min(time, τ). Means over groups
+    estimate the groups' restricted means where the end of sight does not depend on the group. They do not use the
+    assignment, so they can be permuted, regressed on blocks and covariates, and averaged inside units. Reference:
+    Andersen, Hansen and Klein (2004), Lifetime Data Analysis 10; the infinitesimal jackknife as R's ``pseudo``.
+    Raises ``NotEstimable`` like ``rmst``.
     """
-    whole = rmst(time, event, tau=tau)
-    times, place = np.unique(np.column_stack([time, event]), axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    found = np.zeros(len(times))
-    n = len(time)
-    first = {int(p): i for i, p in reversed(list(enumerate(place)))}  # rows that are equal have equal pseudo-values
-    for position in range(len(times)):
-        rest = np.ones(n, dtype=np.bool_)
-        rest[first[position]] = False
-        found[position] = n * whole.value - (n - 1) * _restricted(kaplan_meier(time[rest], event[rest]), tau).value
-    return np.asarray(found[place])
+    whole = rmst(time, event, tau=tau, weight=weight)
+    curve = whole.curve
+    after, n, left = _areas_after(curve, tau), curve.at_risk, curve.at_risk - curve.events
+    inside = (curve.times < tau) & (left > _NOBODY * n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        waited = np.where(inside, after * curve.events / (n * left), 0.0)
+        happened = np.where(inside, after / left, 0.0)
+    passed = np.searchsorted(curve.times, time, side="right")
+    share = np.concatenate([[0.0], np.cumsum(waited)])[passed]
+    place = np.maximum(passed - 1, 0)
+    share = share - np.where(event == 1.0, happened[place], 0.0) if len(happened) else share
+    total = float(len(time)) if weight is None else float(weight.sum())
+    return np.asarray(whole.value + total * share)
+
+
+def _areas_after(curve: KaplanMeier, tau: float) -> Floats:
+    """The area under the curve from each event time to ``tau``; 0 from ``tau`` on."""
+    edges = np.minimum(np.concatenate([curve.times, [tau]]), tau)
+    areas = curve.survival * np.maximum(np.diff(edges), 0.0)
+    return np.asarray(np.cumsum(areas[::-1])[::-1])
 
 
 def _restricted(curve: KaplanMeier, tau: float) -> Rmst:
-    inside = curve.times < tau
-    edges = np.concatenate([[0.0], curve.times[inside], [tau]])
-    heights = np.concatenate([[1.0], curve.survival[inside]])
-    areas = heights * np.diff(edges)
-    after = np.cumsum(areas[::-1])[::-1][1:]  # from each event time to tau
-    n, d = curve.at_risk[inside], curve.events[inside]
+    first = float(min(curve.times[0], tau)) if len(curve.times) else tau
+    after = _areas_after(curve, tau)
+    n, d = curve.at_risk, curve.events
     left = n - d
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(left > 1e-12 * n, d / (n * left), 0.0)
-    return Rmst(float(areas.sum()), math.sqrt(float((after**2 * terms).sum())), curve)
+        terms = np.where(left > _NOBODY * n, d / (n * left), 0.0)
+    value = first + (float(after[0]) if len(after) else 0.0)
+    return Rmst(value, math.sqrt(float((after**2 * terms).sum())), curve)
