@@ -88,6 +88,26 @@ def test_time_based_regression_keeps_its_level_with_independent_periods() -> Non
     assert 0.04 <= hits / 4000 <= 0.06
 
 
+def _autocorrelated_alarms(persistence: float, replications: int) -> float:
+    """Share of false alarms with AR(1) errors, 42 periods before and 28 in the window (the page shows 4,000)."""
+    rng = np.random.default_rng(77)
+    hits = 0
+    for _ in range(replications):
+        control = 100 + rng.normal(0, 5, 70)
+        error = rng.normal(0, 1, 70) * np.sqrt(1 - persistence**2)
+        error[0] /= np.sqrt(1 - persistence**2)
+        for t in range(1, 70):
+            error[t] += persistence * error[t - 1]
+        found = time_based_regression(3 + 1.2 * control + error, control, before=42, window=28)
+        hits += found.total.p_value() <= 0.05
+    return hits / replications
+
+
+@pytest.mark.slow
+def test_autocorrelated_errors_make_time_based_regression_too_eager_as_its_page_says() -> None:
+    assert _autocorrelated_alarms(0.5, 1000) == pytest.approx(0.25, abs=0.05)
+
+
 def _geos(seed: int, n: int = 40, brings: float = 2.0) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(seed)
     before = rng.lognormal(6, 1, n)
