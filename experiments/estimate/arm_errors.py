@@ -58,7 +58,7 @@ def scores(b: Floats, a: Floats, errors: Floats | None, at: Floats | float) -> F
     found = np.empty(len(b))
     for start in range(0, len(b), _CACHED):
         part = slice(start, start + _CACHED)
-        found[part] = _scores(b[part], a[part], errors[:, part], at if isinstance(at, float) else at[part])
+        found[part] = _scores(b[part], a[part], errors[:, part], at[part] if isinstance(at, np.ndarray) else at)
     return found
 
 
