@@ -5,7 +5,7 @@ import numpy as np
 from experiments.errors import NotEstimable
 from experiments.estimate.geo_regression import geo_regression
 from experiments.estimate.time_based_regression import time_based_regression
-from experiments.frame import Bools, Floats, Frame, Ints
+from experiments.frame import NEVER, Bools, Floats, Frame, Ints
 from experiments.plan import Kind, MetricSpec, Plan
 from experiments.reading import window_periods
 from experiments.rows.finding import Finding
@@ -16,18 +16,20 @@ UNIT_OF_COST = "unit of cost"
 
 def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[Finding, ...]:
     """``time_based_regression`` (the total effect over the window, with the effect per unit of cost beside it where
-    the cost is nil without treatment) and ``geo_regression`` (per unit of cost) for a panel with windows and a cost.
+    the cost is nil without treatment) and ``geo_regression`` (per unit of cost) for a panel with one start and a cost.
 
     Totals are sums of rows: there are none with sampling weights or with a unit that lacks a period. Empty where
     neither can be formed.
     """
-    if frame.cost is None or frame.period_of is None or frame.weight is not None or plan.windows is None:
+    if frame.cost is None or frame.period_of is None or frame.weight is not None:
         return ()
-    if metric.kind in (Kind.RATIO, Kind.DURATION) or plan.windows.before is None:
+    if metric.kind in (Kind.RATIO, Kind.DURATION):
         return ()
-    before = window_periods(frame, "windows.before", plan.windows.before)
-    during = window_periods(frame, "windows.during", plan.windows.during)
     number = frame.variants.index(variant)
+    windows = _windows(frame, plan, number)
+    if windows is None:
+        return ()
+    before, during = windows
     values, costs = (
         _sums(frame, frame.period_of, frame.columns[metric.value]),
         _sums(frame, frame.period_of, frame.cost),
@@ -40,6 +42,20 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
         except NotEstimable:
             continue
     return tuple(found)
+
+
+def _windows(frame: Frame, plan: Plan, number: int) -> tuple[Bools, Bools] | None:
+    """(T,) which periods lie before the start and in the test; None where there is no one start."""
+    if plan.windows is not None:
+        before = window_periods(frame, "windows.before", plan.windows.before)
+        return before, window_periods(frame, "windows.during", plan.windows.during)
+    if frame.first_treated is None:
+        return None
+    starts = np.unique(frame.first_treated[frame.variant_of == number])
+    if len(starts) != 1 or starts[0] == NEVER:
+        return None
+    early: Bools = np.arange(len(frame.periods)) < starts[0]
+    return early, np.logical_not(early)
 
 
 def _time_based(

@@ -228,6 +228,19 @@ def test_a_cost_that_also_runs_without_treatment_has_no_fixed_return_over_time()
     assert found["geo_regression"].effect == pytest.approx(3.0, rel=0.25)
 
 
+def test_geo_alternatives_take_the_start_from_the_units_too() -> None:
+    columns = _stores(treated=6, donors=8, effect=6.0)
+    data = {"unit": "store", "period": "week", "treated_from": "first", "cost": "cost"}
+    mapping = _plan(assignment="complete", data=data)
+    del mapping["windows"]
+    frame, plan = _read(columns, mapping)
+    by_start = {f.method: f for f in geo.alternatives(frame, plan, plan.metrics[0], "treated")}
+    assert by_start["time_based_regression"] == _geo(columns)["time_based_regression"]
+    columns["first"] = [20 if s == "a0" else f for s, f in zip(columns["store"], columns["first"], strict=True)]
+    frame, plan = _read(columns, mapping)
+    assert geo.alternatives(frame, plan, plan.metrics[0], "treated") == ()
+
+
 def test_a_ratio_has_no_totals() -> None:
     metric = {"name": "basket", "kind": "ratio", "value": "sales", "denominator": "receipts"}
     assert _geo(_stores(treated=4), metrics=[metric]) == {}
