@@ -1,9 +1,11 @@
 """Which builder answers a row: a table of rules over unit, outcome and design, each with its reason."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.errors import NotEstimable
 from experiments.frame import NEVER, Frame
 from experiments.messages import N_, Message
 from experiments.plan import Assignment, Kind, MetricSpec, Plan
@@ -37,13 +39,13 @@ def choose(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Choice
     small = int(min(sizes[0], sizes[frame.variants.index(variant)]))
     total = int(sizes[0] + sizes[frame.variants.index(variant)])
     if _are_independent(frame, plan, small, total):
-        reason = N_("{n} independent units, at least {few} in each arm: a normal approximation holds")
-        return Choice(customers.build, Message("many_units", reason, {"n": total, "few": FEW_UNITS}))
+        reason = N_("independent units, {few} or more in each arm: a normal approximation holds")
+        return Choice(customers.build, Message("many_units", reason, {"few": FEW_UNITS}))
     if not plan.is_randomised:
         reason = N_("not randomised: the error of the regression on units, never a permutation")
         return Choice(units.build, Message("observational_units", reason, {}))
-    reason = N_("{n} units were drawn: the p-value comes from the other draws that could have been")
-    return Choice(units.build, Message("drawn_units", reason, {"n": total}))
+    reason = N_("units were drawn, and few: the p-value comes from the other draws that could have been")
+    return Choice(units.build, Message("drawn_units", reason, {}))
 
 
 def is_panel(plan: Plan) -> bool:
@@ -67,17 +69,20 @@ def with_additions(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, r
         if has_one_start(frame) and plan.is_randomised:
             from experiments.rows import synthetic
 
-            found += synthetic.alternatives(frame, plan, metric, variant)
+            found += _tried(synthetic.alternatives, frame, plan, metric, variant)
         if frame.cost is not None:
             from experiments.rows import geo
 
-            found += geo.alternatives(frame, plan, metric, variant)
+            found += _tried(geo.alternatives, frame, plan, metric, variant)
     if found:
         row = replace(row, alternatives=(*row.alternatives, *found))
     if frame.received is not None and metric.kind is not Kind.DURATION:
         from experiments.rows.compliers import complier_findings
 
-        added = complier_findings(frame, plan, metric, variant)
+        try:
+            added = complier_findings(frame, plan, metric, variant)
+        except NotEstimable as refused:
+            return replace(row, warnings=(*row.warnings, refused.message))
         row = replace(
             row,
             alternatives=(*row.alternatives, *added.findings),
@@ -87,6 +92,20 @@ def with_additions(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, r
             extra={**row.extra, **added.extra},
         )
     return row
+
+
+def _tried(
+    find: Callable[[Frame, Plan, MetricSpec, str], tuple[Finding, ...]],
+    frame: Frame,
+    plan: Plan,
+    metric: MetricSpec,
+    variant: str,
+) -> tuple[Finding, ...]:
+    """What ``find`` says; nothing where it cannot say anything: an alternative never takes its row down."""
+    try:
+        return find(frame, plan, metric, variant)
+    except NotEstimable:
+        return ()
 
 
 def _of_panel(frame: Frame, plan: Plan, variant: str) -> Choice:

@@ -48,9 +48,9 @@ def _primary(frame: Frame, plan: Plan, family: Sequence[Member]) -> tuple[str, S
     plain = [m.p_value for m in family]
     if len(family) <= 1:
         return "single", plain
-    if len({m.metric.name for m in family}) == 1:
-        if all(m.result.control_error is not None and (m.result.headline.std_error or 0) > 0 for m in family):
-            return "dunnett", _dunnett(family)
+    is_one_metric = len({m.metric.name for m in family}) == 1
+    if is_one_metric and all(m.result.control_error and m.result.headline.std_error for m in family):
+        return "dunnett", _dunnett(family)
     return "holm", holm(plain)
 
 

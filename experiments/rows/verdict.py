@@ -62,8 +62,8 @@ def verdict(row: RowResult, plan: Plan, question: Question) -> Message:
             return Message(
                 "lost_in_family",
                 N_(
-                    "{metric}{segment}: {variant} against {control} {effect} ({low} to {high}, p {p:p}), but no evidence "
-                    "of a difference once all comparisons of its family count"
+                    "{metric}{segment}: {variant} against {control} {effect} ({low} to {high}, p {p:p}), but no "
+                    "evidence of a difference once all comparisons of its family count"
                 ),
                 values,
             )
@@ -78,7 +78,8 @@ def verdict(row: RowResult, plan: Plan, question: Question) -> Message:
     if question.exploratory or not plan.is_randomised:
         template = (
             N_(
-                "{metric}{segment}: {variant} differs from {control} by {effect} ({low} to {high}, p {p:p}); exploratory"
+                "{metric}{segment}: {variant} differs from {control} by {effect} ({low} to {high}, p {p:p}); "
+                "exploratory"
             )
             if question.exploratory
             else N_(
