@@ -13,7 +13,14 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.checks import at_least, finite
-from experiments.design.calibration_rows import FEWEST_WINDOWS, CalibrationRow, Verdict, calibration_row, power_words
+from experiments.design.calibration_rows import (
+    FEWEST_WINDOWS,
+    CalibrationRow,
+    Verdict,
+    calibration_row,
+    comparison_words,
+    power_words,
+)
 from experiments.design.past_windows import History, history_of
 from experiments.design.placebo import CR2, REGRESSION_T, Placebo, placebo_runs
 from experiments.errors import NotEstimable
@@ -73,20 +80,21 @@ class Calibration:
         """Whether there are fewer than four windows."""
         return self.n_windows < FEWEST_WINDOWS
 
-    def messages(self) -> tuple[Message, ...]:
-        """The whole answer as sentences, in order."""
-        return (self._headline(), *(row.sentence for row in self.rows), *(r.reason for r in self.refusals))
+    def lines(self) -> tuple[tuple[int, Message], ...]:
+        """The whole answer as sentences, each with its indentation: what was replayed, then each metric and variant."""
+        found = [(0, self._headline())]
+        for metric, variant in dict.fromkeys((row.metric, row.variant) for row in self.rows):
+            rows = [row for row in self.rows if (row.metric, row.variant) == (metric, variant)]
+            found.append((0, comparison_words(rows[0])))
+            found += [(1, message) for message in (*(row.sentence for row in rows), power_words(rows[-1], self.lift))]
+        for refusal in self.refusals:
+            values = {"metric": refusal.metric, "variant": refusal.variant, "reason": str(refusal.reason)}
+            found.append((0, Message("calibration_refused", N_("{metric}, {variant}: {reason}"), values)))
+        return tuple(found)
 
     def to_text(self) -> str:
         """The answer as plain English."""
-        lines = [str(self._headline()), ""]
-        for metric, variant in dict.fromkeys((row.metric, row.variant) for row in self.rows):
-            rows = [row for row in self.rows if (row.metric, row.variant) == (metric, variant)]
-            lines.append(f"{metric}, {variant}: {rows[0].n_variant} units against {rows[0].n_control} in control")
-            lines += [f"  {row.sentence}" for row in rows]
-            lines.append(f"  {power_words(rows[-1], self.lift)}")
-        lines += [f"{refusal.metric}, {refusal.variant}: {refusal.reason}" for refusal in self.refusals]
-        return "\n".join(lines)
+        return "\n".join(f"{'  ' * indent}{message}" for indent, message in self.lines())
 
     def __str__(self) -> str:
         return self.to_text()

@@ -134,6 +134,15 @@ def _sentence(verdict: Verdict, values: dict[str, str | int | float], listed: bo
     return Message(f"calibration_{verdict.value}", template, values)
 
 
+def comparison_words(row: CalibrationRow) -> Message:
+    """Which units stand against which."""
+    return Message(
+        "calibration_of",
+        N_("{metric}, {variant}: {n_variant} units against {n_control} in control"),
+        {"metric": row.metric, "variant": row.variant, "n_variant": row.n_variant, "n_control": row.n_control},
+    )
+
+
 def power_words(row: CalibrationRow, lift: float) -> Message:
     """What the placebo runs say about power, as a sentence."""
     values: dict[str, str | int | float] = {"lift": lift, "power": row.power, "method": _WORDS[row.method]}
@@ -146,8 +155,8 @@ def power_words(row: CalibrationRow, lift: float) -> Message:
     return Message(
         "calibration_power",
         N_(
-            "power ({method}): {power:.0%} for an effect of {lift:.1%}; 80 % for one of {relative:.1%} ({smallest:.4g} "
-            "a unit)"
+            "power ({method}): {power:.0%} for an effect of {lift:.1%}; 80 % for one of {relative:.1%} "
+            "({smallest:.4g} a unit)"
         ),
         values,
     )
