@@ -92,7 +92,8 @@ def dunnett_from_moments(
     )
     statistics = [effect / error for effect, error in zip(effects, std_errors, strict=True)]
     p_values = tuple(many_to_one_p([t], [df], [0.0])[0] for t, df in zip(statistics, dfs, strict=True))
-    reach = [many_to_one_quantile(confidence_level, df, loadings) for df in dfs]
+    quantile = {df: many_to_one_quantile(confidence_level, df, loadings) for df in dict.fromkeys(dfs)}
+    reach = [quantile[df] for df in dfs]
     intervals = tuple(
         (effect - c * error, effect + c * error) for effect, c, error in zip(effects, reach, std_errors, strict=True)
     )
@@ -122,7 +123,7 @@ def many_to_one_quantile(confidence_level: float, df: float, loadings: Sequence[
     high = 2.0
     while _tail(high, df, loadings) > alpha:
         high *= 2.0
-    return float(brentq(lambda c: _tail(c, df, loadings) - alpha, 0.0, high, xtol=1e-11, rtol=1e-12))
+    return float(brentq(lambda c: _tail(c, df, loadings) - alpha, 0.0, high, xtol=1e-9, rtol=1e-10))
 
 
 def _tail(c: float, df: float, loadings: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from experiments.estimate.unit_table import Floats
 from experiments.messages import N_, Message
 
 _FEWEST = 3
-_NODES = 300
+_PANELS, _NODES = 25, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _given_tau(b: Floats, roots: Floats, vectors: Floats) -> tuple[Floats, Float
     In the basis of V's eigenvectors V + τ² is diagonal.
     """
     points, point_weights = np.polynomial.legendre.leggauss(_NODES)
-    u = (points + 1.0) / 2.0
+    u = ((np.arange(_PANELS)[:, None] + (points + 1.0) / 2.0) / _PANELS).ravel()
     scale = float(np.sqrt(roots.mean())) + float(b.std())
     tau2 = (scale * u / (1.0 - u)) ** 2
     total = tau2[:, None] + roots
@@ -83,7 +83,7 @@ def _given_tau(b: Floats, roots: Floats, vectors: Floats) -> tuple[Floats, Float
     mu = (one * y / total).sum(axis=1) / information
     rest = y - mu[:, None] * one
     log_likelihood = -0.5 * (np.log(total).sum(axis=1) + np.log(information) + (rest**2 / total).sum(axis=1))
-    weights = np.exp(log_likelihood - log_likelihood.max()) * point_weights / (1.0 - u) ** 2
+    weights = np.exp(log_likelihood - log_likelihood.max()) * np.tile(point_weights, _PANELS) / (1.0 - u) ** 2
     weights = weights / weights.sum()
     keep = tau2[:, None] / total
     means = np.einsum("gk,ik->gi", mu[:, None] * one + keep * rest, vectors)

@@ -158,8 +158,7 @@ def _without(
     fit = TInference(effect - pull * e / keep, float(np.sqrt(variance * (c_tt + pull * pull / keep))), float(df - 1))
     if e == 0.0:
         return fit, 0.0, 1.0
-    if variance <= _ALONE * rss / df:  # all others lie on the regression: any deviation is an outlier
-        return fit, float(np.copysign(np.inf, pull * e)), 0.0
+    variance = max(variance, _ALONE * rss / df)  # all others on the regression: the shift is large, not infinite
     student = abs(e) / float(np.sqrt(variance * keep))
     shift = pull * e / keep / float(np.sqrt(variance * c_tt))
     return fit, shift, min(1.0, n * 2.0 * float(stdtr(df - 1.0, -student)))
