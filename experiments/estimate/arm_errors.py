@@ -42,10 +42,6 @@ class Draws:
         errors = np.zeros((4, len(self.b))) if self.errors is None else self.errors
         return np.asarray(((errors[2::4] * at - 2.0 * errors[1::4]) * at + errors[0::4]).sum(axis=0))
 
-    def and_then(self, others: "Draws") -> "Draws":
-        """These draws followed by ``others``."""
-        return _joined([self, others])
-
     def take(self, rows: Flags) -> "Draws":
         """The draws that ``rows`` marks."""
         return Draws(self.b[rows], self.a[rows], None if self.errors is None else self.errors[:, rows])
@@ -79,28 +75,37 @@ def _scores(b: Floats, a: Floats, errors: Floats, at: Floats | float) -> Floats:
 
 def draws_of(regression: Regression, rows: Flags, *, studentise: bool) -> Draws:
     """The coefficients and errors of 0/1 ``rows`` (R × n), by sums that do not depend on threads."""
-    chunks = [_chunk(regression, part, studentise) for part in _parts(rows)]
-    return _joined(chunks)
+    chunks = [_chunk(regression, part, studentise) for _, part in _parts(rows)]
+    return chunks[0] if len(chunks) == 1 else _joined(chunks)
 
 
 def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise: bool) -> list[Draws]:
-    """``draws_of`` for regressions that share ``rows``: the same to rounding, by one matrix product for all."""
+    """The actual draw of each regression, then the ``rows`` that all share: the numbers of ``draws_of`` to rounding, by
+    one matrix product for all."""
     if not all(_is_simple(regression) for regression in regressions):
-        return [draws_of(regression, rows, studentise=studentise) for regression in regressions]
+        return [draws_of(r, np.concatenate([actual_row(r), rows]), studentise=studentise) for r in regressions]
     wanted = [_columns(regression, studentise) for regression in regressions]
     edges = np.cumsum([0, *(columns.shape[1] for columns in wanted)])
-    together = np.concatenate(wanted, axis=1)
-    parts: list[list[Draws]] = [[] for _ in regressions]
-    for part in _parts(rows):
-        sums = part.astype(np.float64) @ together
-        for i, regression in enumerate(regressions):
-            parts[i].append(_simple(regression, sums[:, edges[i] : edges[i + 1]].T, studentise))
-    return [_joined(chunks) for chunks in parts]
+    together = np.concatenate(wanted, axis=1).T
+    sums = np.empty((len(together), len(rows) + 1))
+    for start, part in _parts(rows):
+        sums[:, 1 + start : 1 + start + len(part)] = together @ part.T.astype(np.float64)
+    found = []
+    for i, (regression, columns) in enumerate(zip(regressions, wanted, strict=True)):
+        mine = sums[edges[i] : edges[i + 1]]
+        mine[:, 0] = (regression.table.treated[:, None] * columns).sum(axis=0)
+        found.append(_simple(regression, mine, studentise))
+    return found
 
 
-def _parts(rows: Flags) -> Iterator[Flags]:
+def actual_row(regression: Regression) -> Flags:
+    """(1 × n) the actual draw."""
+    return np.asarray((regression.table.treated == 1.0)[None, :], dtype=np.bool_)
+
+
+def _parts(rows: Flags) -> Iterator[tuple[int, Flags]]:
     for start in range(0, len(rows), _CHUNK):
-        yield rows[start : start + _CHUNK]
+        yield start, rows[start : start + _CHUNK]
 
 
 def _joined(chunks: Sequence[Draws]) -> Draws:

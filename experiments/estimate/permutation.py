@@ -16,14 +16,14 @@ import numpy as np
 
 from experiments.checks import probability
 from experiments.errors import InvalidNumber
-from experiments.estimate.arm_errors import Draws, draws_of, draws_of_many
+from experiments.estimate.arm_errors import Draws, actual_row, draws_of, draws_of_many
 from experiments.estimate.estimate import Interval, Side
 from experiments.estimate.permutation_search import TIE, End, extremity, find_ends
 from experiments.estimate.redraws import Redraws
 from experiments.estimate.unit_means import Regression
 from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
-_STRIDE = 16
+_CHUNK = 1_000
 _SIGNS = {Side.GREATER: 1.0, Side.LESS: -1.0}
 
 
@@ -113,9 +113,9 @@ class PermutationInference:
 
 def permutation_inference(regression: Regression, redraws: Redraws, *, studentise: bool) -> PermutationInference:
     """The permutation test of ``regression`` over ``redraws`` of its table."""
-    table = regression.table
-    rows = redraws.treated if redraws.listed else np.concatenate([_actual_row(table), redraws.treated])
-    return _inference(regression, draws_of(regression, rows, studentise=studentise), _ties(rows, table), redraws.listed)
+    rows = np.concatenate([actual_row(regression), redraws.treated])
+    tied = np.concatenate([[True], _ties(redraws.treated, [regression.table])[0]])
+    return _inference(regression, draws_of(regression, rows, studentise=studentise), tied, redraws.listed)
 
 
 def permutation_many(
@@ -130,19 +130,11 @@ def permutation_many(
     if any(len(regression.table.units) != n for regression in regressions):
         raise InvalidNumber(name="regressions", value="of differing size", must_be=f"on the {n} units of the redraws")
     found = draws_of_many(regressions, redraws.treated, studentise=studentise)
-    known: dict[bytes, Flags] = {}
-    result = []
-    for regression, draws in zip(regressions, found, strict=True):
-        table = regression.table
-        key = table.treated.tobytes()
-        if key not in known:
-            known[key] = _ties(redraws.treated, table)
-        tied = known[key]
-        if not redraws.listed:
-            draws = draws_of(regression, _actual_row(table), studentise=studentise).and_then(draws)
-            tied = np.concatenate([[True], tied])
-        result.append(_inference(regression, draws, tied, redraws.listed))
-    return result
+    ties = _ties(redraws.treated, [regression.table for regression in regressions])
+    return [
+        _inference(regression, draws, np.concatenate([[True], tied]), redraws.listed)
+        for regression, draws, tied in zip(regressions, found, ties, strict=True)
+    ]
 
 
 def intervals(inferences: Sequence[PermutationInference], confidence_level: float) -> list[Interval]:
@@ -159,43 +151,43 @@ def intervals(inferences: Sequence[PermutationInference], confidence_level: floa
 
 def studentised_error(regression: Regression) -> float:
     """The standard error that a studentised test divides the coefficient by: from the residuals of each arm."""
-    return float(np.sqrt(_actual(regression, studentise=True).variances()[0]))
+    return float(np.sqrt(draws_of(regression, actual_row(regression), studentise=True).variances()[0]))
 
 
 def _inference(regression: Regression, draws: Draws, tied: Flags, listed: bool) -> PermutationInference:
-    actual = _actual(regression, studentise=draws.errors is not None)
-    error = regression.std_error if actual.errors is None else float(np.sqrt(actual.variances()[0]))
+    """From the actual draw and the redraws after it; where these are listed they contain the actual one."""
+    error, errors = regression.std_error, None
+    if draws.errors is not None:
+        errors = draws.errors[:, :1].copy()
+        errors[1::4], errors[2::4] = 0.0, 0.0  # its residuals do not change with τ, but for rounding
+        error = float(np.sqrt(errors[0::4].sum()))
+    actual = Draws(np.array([regression.effect]), np.ones(1), errors)
+    if listed:
+        rest = None if draws.errors is None else draws.errors[:, 1:]
+        draws, tied = Draws(draws.b[1:], draws.a[1:], rest), tied[1:]
     return PermutationInference(draws, actual, tied, listed, error, float(np.abs(regression.y_hat).max()))
 
 
-def _actual(regression: Regression, *, studentise: bool) -> Draws:
-    """The actual draw. Its residuals do not change with τ, so those parts of its error are zero but for rounding."""
-    found = draws_of(regression, _actual_row(regression.table), studentise=studentise)
-    if found.errors is not None:
-        found.errors[1::4], found.errors[2::4] = 0.0, 0.0
-    return Draws(np.array([regression.effect]), np.ones(1), found.errors)
-
-
-def _actual_row(table: UnitTable) -> Flags:
-    return np.asarray((table.treated == 1.0)[None, :], dtype=np.bool_)
-
-
-def _ties(rows: Flags, table: UnitTable) -> Flags:
-    """Rows equal to the actual draw, or to its mirror image, in every block that holds both arms."""
-    counts = np.array(table.arm_counts())
-    mixed = (counts.min(axis=1) > 0)[table.block] & table.moves
-    place = np.flatnonzero(mixed)
-    actual = table.treated[place] == 1.0
-    tied = np.zeros(len(rows), dtype=np.bool_)
-    # where bystanders share a block with one arm alone, that arm counts and does not mirror
-    mirrors = not table.bystanders.shape[1] or bool((mixed | ~table.moves).all())
-    for image in (actual, ~actual) if mirrors else (actual,):
-        rest = np.arange(len(rows))
-        for start in range(0, len(place), _STRIDE):  # nearly all rows differ in the first few units
-            part = slice(start, start + _STRIDE)
-            rest = rest[(rows[np.ix_(rest, place[part])] == image[part]).all(axis=1)]
-        tied[rest] = True
-    return tied
+def _ties(rows: Flags, tables: Sequence[UnitTable]) -> list[Flags]:
+    """Per table the rows equal to its actual draw, or to the mirror image, in every block that holds both arms: known
+    from how many of its treated units each row treats."""
+    moved, sizes, mirrors = [], [], []
+    for table in tables:
+        counts = np.array(table.arm_counts())
+        mixed = counts.min(axis=1) > 0
+        place = mixed[table.block] & table.moves
+        moved.append(np.where(place, table.treated, 0.0))
+        sizes.append(float(counts[mixed, 1].sum()))
+        # where bystanders share a block with one arm alone, that arm counts and does not mirror
+        alone = table.bystanders.shape[1] > 0 and not bool((place | ~table.moves).all())
+        mirrors.append(not alone and bool((counts[mixed, 0] == counts[mixed, 1]).all()))
+    both = np.empty((len(tables), len(rows)))
+    for start in range(0, len(rows), _CHUNK):  # whole numbers: exact in any order
+        part = rows[start : start + _CHUNK].astype(np.float64)
+        both[:, start : start + _CHUNK] = np.stack(moved) @ part.T
+    return [
+        (shared == size) | (mirror & (shared == 0.0)) for shared, size, mirror in zip(both, sizes, mirrors, strict=True)
+    ]
 
 
 def _smallest(values: Floats, rank: int) -> float:
