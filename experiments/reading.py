@@ -105,7 +105,7 @@ def read(data: Any, plan: Plan, *, all_periods: bool = False) -> Reading:
     """
     table = columns.to_arrow(data)
     _require_columns(table, plan)
-    table = table.select(_named(plan))
+    table = table.select(named_columns(plan))
     if table.num_rows == 0:
         raise EmptyTable(reason="")
     warnings: list[Message] = []
@@ -133,7 +133,7 @@ def read(data: Any, plan: Plan, *, all_periods: bool = False) -> Reading:
     return Reading(frame, tuple(warnings))
 
 
-def _named(plan: Plan) -> list[str]:
+def named_columns(plan: Plan) -> list[str]:
     """Every column that the plan names, each once."""
     data = plan.data
     named = (data.unit, data.variant, data.block, data.weight, data.period, data.treated_from, data.received, data.cost)
@@ -156,8 +156,8 @@ def _numeric(plan: Plan) -> list[str]:
 
 def _require_columns(table: pa.Table, plan: Plan) -> None:
     there = table.column_names
-    missing = [name for name in _named(plan) if name not in there]
-    doubled = [name for name in _named(plan) if there.count(name) > 1]
+    missing = [name for name in named_columns(plan) if name not in there]
+    doubled = [name for name in named_columns(plan) if there.count(name) > 1]
     if doubled:
         raise columns.NotATable(kind="a table", problem=f"the column {doubled[0]!r} stands there twice")
     if missing:

@@ -88,7 +88,7 @@ class Row:
             "why": _text(self.reason),
             "estimand": self.estimand,
             "assumptions": [str(message) for message in self.assumptions],
-            "alternatives": [_alternative(finding) for finding in self.alternatives],
+            "alternatives": [_alternative(finding, self.estimand) for finding in self.alternatives],
             "verdict": _text(self.verdict),
             "exploratory": self.exploratory,
             "refusal": _text(self.refusal),
@@ -258,11 +258,10 @@ def _omnibus(found: Omnibus) -> dict[str, Any]:
     }
 
 
-def _alternative(finding: Finding) -> dict[str, Any]:
+def _alternative(finding: Finding, estimand: str | None) -> dict[str, Any]:
     names = ("method", "effect", "std_error", "df", "interval", "interval_level", "p_value", "estimand", "per")
-    return {name: _plain(getattr(finding, name)) for name in names} | {
-        str(name): _plain(value) for name, value in finding.extra.items()
-    }
+    named = {name: _plain(getattr(finding, name)) for name in names} | {"estimand": finding.estimand or estimand}
+    return named | {str(name): _plain(value) for name, value in finding.extra.items()}
 
 
 def _finding(data: Mapping[str, Any]) -> Finding:
