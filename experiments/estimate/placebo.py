@@ -1,12 +1,15 @@
 """Placebo in space: what the estimator finds for donors that nothing happened to.
 
 Sets of k donors play the k treated units, all of them where there are at most ``draws``, else ``draws`` random ones;
-the real treated units take no part. The standard deviation of the placebo effects is the error of the estimate
-(Arkhangelsky et al. 2021, algorithm 4, which takes the variance around their mean); its ratio to the effect is
-referred to t with J − 1 degrees of freedom, because J donors made it. ``rank_p`` is (1 + placebo effects at least as
-large) / (1 + their number): its least value is 1 / (J + 1) with one treated unit. Assumes that treated units and
-donors vary alike (the treated ones were not picked *because* they vary more or are about to change): nothing in the
-data can prove that. Reference: Abadie, Diamond and Hainmueller (2010), JASA 105, 493–505.
+the real treated units take no part. Each placebo effect e_S is divided by q_S, how far its fit is off before the
+start (``imbalance``); the error of the effect is its own q times the standard deviation of e_S / q_S, and effect /
+error is referred to t with J − 1 degrees of freedom, because J donors made it. With q = 1 that is algorithm 4 of
+Arkhangelsky et al. (2021), which is right when all units are equally noisy and far off when the treated ones are not;
+dividing by the fit before the start is the ratio of Abadie, Diamond and Hainmueller. ``rank_p`` is (1 + ratios at
+least as large) / (1 + their number): its least value is 1 / (J + 1) with one treated unit. Assumes that units are as
+noisy after the start as before, and that the treated ones were not picked because they are about to change: nothing
+in the data can prove that. References: Abadie, Diamond and Hainmueller (2010), JASA 105, 493–505; Arkhangelsky,
+Athey, Hirshberg, Imbens and Wager (2021), American Economic Review 111, 4088–4118.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,22 +28,28 @@ from experiments.messages import N_, Message
 
 DRAWS = 200
 _TIE = 1e-9
+_EXACT = 0.01  # of the noise: fits that leave less say nothing about how noisy a unit is
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placebo:
     """``fit`` of the real treated units; ``effects`` and ``imbalances`` (n,) of the placebo sets; ``listed`` when these
-    are all sets; ``inference`` about the effect."""
+    are all sets; ``scaled`` whether effects are divided by imbalances (not when some fit is exact before the start);
+    ``inference`` about the effect; ``plain_error`` the standard deviation of the placebo effects as they are."""
 
     fit: SyntheticFit
     effects: Floats
     imbalances: Floats
     listed: bool
+    scaled: bool
     inference: TInference
+    plain_error: float
 
     @property
     def rank_p(self) -> float:
-        """(1 + placebo effects at least as large) / (1 + their number)."""
+        """(1 + placebo ratios effect / imbalance at least as large) / (1 + their number); effects where not scaled."""
+        if self.scaled:
+            return _rank(self.effects / self.imbalances, self.fit.effect / self.fit.imbalance)
         return _rank(self.effects, self.fit.effect)
 
     @property
@@ -65,14 +74,18 @@ def placebo_in_space(
         raise NotEstimable(Message("too_few_donors_for_placebo", template, {"donors": n_donors, "treated": n_treated}))
     fit = estimator(panel)
     listed = comb(n_donors, n_treated) <= draws
-    chosen = _sets(n_donors, n_treated, listed=listed, seed=seed, draws=draws)
-    fits = [estimator(panel.placebo(places)) for places in chosen]
+    fits = [
+        estimator(panel.placebo(places)) for places in _sets(n_donors, n_treated, listed=listed, seed=seed, draws=draws)
+    ]
     effects = np.array([placebo.effect for placebo in fits])
-    std_error = float(effects.std(ddof=1))
-    if std_error <= _TIE * float(np.abs(panel.donors).max()):
-        raise NotEstimable(Message("placebos_do_not_vary", N_("the donors do not vary; no error can be had"), {}))
     imbalances = np.array([placebo.imbalance for placebo in fits])
-    return Placebo(fit, effects, imbalances, listed, TInference(fit.effect, std_error, n_donors - 1))
+    plain_error = float(effects.std(ddof=1))
+    if plain_error <= _TIE * float(np.abs(panel.donors).max()):
+        raise NotEstimable(Message("placebos_do_not_vary", N_("the donors do not vary; no error can be had"), {}))
+    exact = _EXACT * panel.noise * float(np.sqrt(panel.n_before))
+    scaled = min(fit.imbalance, float(imbalances.min())) > exact
+    error = fit.imbalance * float((effects / imbalances).std(ddof=1)) if scaled else plain_error
+    return Placebo(fit, effects, imbalances, listed, scaled, TInference(fit.effect, error, n_donors - 1), plain_error)
 
 
 def _rank(placebos: Floats, actual: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.errors import NotEstimable
 from experiments.estimate.donor_panel import DonorPanel
-from experiments.estimate.placebo import DRAWS, Placebo, placebo_in_space
+from experiments.estimate.placebo import Placebo, placebo_in_space
 from experiments.estimate.synthetic_control import SyntheticFit, difference_in_differences_fit, synthetic_control
 from experiments.estimate.synthetic_did import synthetic_did
 from experiments.estimate.time_permutation import time_permutation_p
@@ -215,7 +215,10 @@ def _assumptions(metric: MetricSpec, n_donors: int) -> tuple[Message, ...]:
         Message("donors_untouched", N_("assumes that the treatment changed nothing in the donors"), {}),
         Message(
             "placebos_alike",
-            N_("the error is what {n} donors show when nothing happened; the treated are assumed to vary alike"),
+            N_(
+                "the error is what {n} donors show when nothing happened, in proportion to how far each fit is off "
+                "before the start: assumes that the treated are as noisy after it as before"
+            ),
             {"n": n_donors},
         ),
     ]
@@ -246,7 +249,7 @@ def _diagnostics(placebo: Placebo, demeaned: SyntheticFit, variant: str) -> tupl
         placebo.fit_p,
         Message(
             "treated_unlike_donors" if odd else "treated_like_donors",
-            N_("{share:.0%} of the fits are as far off before the start: the treated vary more, the error is too small")
+            N_("only {share:.0%} of the fits are as far off before the start: the treated vary more than the donors")
             if odd
             else N_("{share:.0%} of the fits of donors and treated units are as far off before the start"),
             {"share": placebo.fit_p},
@@ -271,7 +274,7 @@ def _details(made: _Contrast, placebo: Placebo, demeaned: SyntheticFit) -> dict[
         "placebo_smallest_p": placebo.smallest_rank_p,
         "placebo_sets": len(placebo.effects),
         "placebo_sets_listed": placebo.listed,
-        "most_placebo_sets": DRAWS,
+        "placebo_error_unscaled": placebo.plain_error,
         "time_permutation_p": time_permutation_p(panel),
         "demeaned_donor_weights": _weights(made.donors, demeaned.unit_weights),
         "l2_imbalance": demeaned.imbalance,

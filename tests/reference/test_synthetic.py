@@ -101,9 +101,9 @@ def test_the_placebo_error_lies_where_three_programs_put_it() -> None:
     noise = panel.noise
     every = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=12345)
     assert every.listed
-    expect("O11", "placebo_se").of(every.inference.std_error)
+    expect("O11", "placebo_se").of(every.plain_error)
     drawn = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=12345, draws=30)
-    expect("O11", "placebo_se").of(drawn.inference.std_error)
+    expect("O11", "placebo_se").of(drawn.plain_error)
 
 
 def test_two_cities_equal_the_published_walkthrough() -> None:
