@@ -126,7 +126,10 @@ def callaway_santanna(panel: UnitPanel, *, controls: Controls = Controls.NOT_YET
     """
     found = group_time(panel, controls=controls)
     sizes = np.unique(found.panel.first_treated, return_counts=True)[1]
-    return CallawaySantanna(found, small=int(sizes.min()) < MANY)
+    result = CallawaySantanna(found, small=int(sizes.min()) < MANY)
+    if not result.inference.std_error > 0.0:
+        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
+    return result
 
 
 def _simple(result: CallawaySantanna) -> Averages:
@@ -231,9 +234,8 @@ def welch_by_start(effect: float, influence: Floats, first_treated: Ints) -> TIn
     free = np.maximum(sizes - 1, 1)
     variances = np.where(sizes > 1, sizes / free * squares, 0.0) / len(influence) ** 2
     total = float(variances.sum())
-    if not total > 0.0:
-        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
-    return TInference(effect, math.sqrt(total), total**2 / float((variances**2 / free).sum()))
+    df = total**2 / float((variances**2 / free).sum()) if total > 0.0 else float(free.sum())
+    return TInference(effect, math.sqrt(total), df)
 
 
 def _of_cells(found: GroupTime, loading: Floats) -> Floats:

@@ -91,11 +91,14 @@ def imputation(panel: UnitPanel, *, leave_out: bool | None = None) -> Imputation
         effect = float(np.where(cells, effects, 0.0).sum() / np.count_nonzero(cells))
         return Imputed(at, effect, math.sqrt(variance), df if few else math.inf, int(np.count_nonzero(cells)), v)
 
+    overall = mean_over(known, None)
+    if not overall.std_error > 0.0:
+        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
     times = sorted(int(e) for e in np.unique(event[known]))
     parts = tuple(mean_over(known & (event == e), e) for e in times)
     lost = treated & ~known
     unidentified = tuple((kept.units[i], kept.periods[t]) for i, t in zip(*np.nonzero(lost), strict=True))
-    return Imputation(kept, mean_over(known, None), parts, effects, unidentified, left_out)
+    return Imputation(kept, overall, parts, effects, unidentified, left_out)
 
 
 def _without_single(panel: UnitPanel) -> tuple[UnitPanel, LeftOut]:
@@ -138,6 +141,4 @@ def _clustered(score: Floats, first_treated: Ints) -> tuple[float, float]:
     parts = np.bincount(start, weights=score**2)
     free = np.maximum(np.bincount(start) - 1, 1)
     total = float(parts.sum())
-    if not total > 0.0:
-        raise NotEstimable(Message("no_variation", N_("every unit has the same value; nothing can be estimated"), {}))
-    return total, total**2 / float((parts**2 / free).sum())
+    return total, total**2 / float((parts**2 / free).sum()) if total > 0.0 else float(free.sum())
