@@ -67,6 +67,12 @@ def _scores(b: Floats, a: Floats, errors: Floats, at: Floats | float) -> Floats:
         squares += v * v / spare
     with np.errstate(divide="ignore", invalid="ignore"):
         df = variance * variance / squares
+    return normal_score(gap, variance, df)
+
+
+def normal_score(gap: Floats, variance: Floats, df: Floats) -> Floats:
+    """``gap`` / √``variance`` with ``df`` degrees of freedom on the scale of the normal distribution (Wallace)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         score = (8.0 * df + 1.0) / (8.0 * df + 3.0) * np.sqrt(df * np.log1p(gap * gap / (variance * df)))
     if not variance.all():
         score = np.where(variance > 0.0, score, np.where(gap == 0.0, 0.0, np.inf))

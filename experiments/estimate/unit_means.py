@@ -135,10 +135,18 @@ def without(values: Floats, basis: Floats) -> Floats:
     return values
 
 
+def nuisance_of(block: Ints, covariates: Floats, weight: Floats | None) -> Nuisance:
+    """The nuisance columns of units (n) in ``block``: those of ``covariates`` (n × k) that say something new."""
+    root = np.ones(len(block)) if weight is None else np.sqrt(weight)
+    found = Nuisance(block, root, np.zeros((len(block), 0)), ())
+    for position, column in enumerate(covariates.T):
+        found = _with(found, column, None, position) or found
+    return found
+
+
 def _nuisance(table: UnitTable, treated: Floats | None, *, covariates: bool) -> Nuisance:
     n = len(table.units)
-    root = np.ones(n) if table.weight is None else np.sqrt(table.weight)
-    found = Nuisance(table.block, root, np.zeros((n, 0)), ())
+    found = nuisance_of(table.block, np.zeros((n, 0)), table.weight)
     for column in table.bystanders.T:
         found = _with(found, column, None) or found
     if not covariates:
