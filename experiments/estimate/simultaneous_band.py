@@ -16,7 +16,7 @@ import numpy as np
 from experiments.checks import at_least, probability
 from experiments.estimate.unit_panel import Floats
 
-DRAWS = 999
+DRAWS = 3_999
 _SMALL = (math.sqrt(5.0) - 1.0) / 2.0
 _LARGE = (math.sqrt(5.0) + 1.0) / 2.0
 _P_SMALL = (math.sqrt(5.0) + 1.0) / (2.0 * math.sqrt(5.0))

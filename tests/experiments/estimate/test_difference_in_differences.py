@@ -112,7 +112,7 @@ def test_swapping_the_arms_flips_the_sign_and_the_order_of_units_says_nothing(se
 def test_the_level_and_the_coverage_hold_under_strong_serial_correlation() -> None:
     """6 of 14 stores, AR(1) .8, 12 periods, an effect of .7 with reactions of sd .5: 3.5–7 % alarms, 93–97.5 %."""
     rng = np.random.default_rng(11)
-    alarms, covered, reps = np.zeros(3), np.zeros(3), 1_500
+    alarms, covered, reps = np.zeros(3), np.zeros(3), 900
     for _ in range(reps):
         null = difference_in_differences(simulated(rng, (6, 8), (6, -1), 12, persistence=0.8).panel)
         made = simulated(rng, (6, 8), (6, -1), 12, persistence=0.8, path=[0.7], reaction=0.5)
