@@ -23,6 +23,7 @@ ABOUT = (
     "permutation of the weeks."
 )
 EFFECT = 1.0
+SETS = 100  # random placebo sets of several donors; the module takes 200, which only steadies the error
 FLAGGED = "panels whose treated units are flagged as unlike the donors, %"
 _BEFORE, _AFTER = 40, 8
 
@@ -75,7 +76,7 @@ def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> bool:
     """Count one panel; whether its fit before the start is flagged as worse than the donors'."""
     noise = panel.noise
 
-    placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=number)
+    placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=number, draws=SETS)
     _add(tally, "synthetic_did", placebo.inference)
     t = placebo.inference
     _add(tally, "unscaled placebos", TInference(t.effect, placebo.plain_error, t.df))
@@ -89,7 +90,7 @@ def _count(tally: Tally, panel: DonorPanel, number: int, beside: bool) -> bool:
         ("synthetic_control_demeaned", lambda q: synthetic_control(q, demeaned=True)),
         ("difference_in_differences", difference_in_differences_fit),
     ):
-        _add(tally, name, placebo_in_space(panel, estimator, seed=number).inference)
+        _add(tally, name, placebo_in_space(panel, estimator, seed=number, draws=SETS).inference)
     return flagged
 
 
