@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import Method, MetricKind
+from experiments.rows.methods import METHODS
 
 PAGES = Path(__file__).parents[2] / "docs" / "methods"
 INDEX = (PAGES / "README.md").read_text(encoding="utf-8")
@@ -23,12 +24,20 @@ def test_every_method_is_in_the_index(method: Method) -> None:
     assert f"`{method.value}`" in INDEX
 
 
-@pytest.mark.parametrize("module", ["permutation", "unit_means", "cluster_robust", "welch"])
-def test_every_estimator_has_a_page(module: str) -> None:
-    text = (PAGES / f"{module}.md").read_text(encoding="utf-8")
-    for part in ("**When.**", "**Formula.**", "**Assumes.**", "**What goes wrong.**"):
-        assert part in text
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_of_a_row_is_in_the_index_and_has_a_page(method: str) -> None:
+    assert f"`{method}`" in INDEX
+    assert (PAGES / f"{METHODS[method]}.md").is_file()
+
+
+@pytest.mark.parametrize("page", sorted({*METHODS.values(), "max_t", "dunnett", "random_intercept", "logistic"}))
+def test_every_page_of_a_method_says_when_what_how_and_what_goes_wrong(page: str) -> None:
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    for part in ("When", "Estimand", "Formula", "Assumes", "What goes wrong"):
+        assert f"**{part}.**" in text, part
     assert re.search(r"\*\*References?\.\*\*", text)
+    assert re.search(r"\*\*(Matches|Compared with)\.\*\*", text)
+    assert "```python" in text
 
 
 def test_every_link_between_pages_leads_somewhere_and_no_page_is_lost() -> None:
