@@ -148,15 +148,16 @@ def power_words(row: CalibrationRow, lift: float) -> Message:
     values: dict[str, str | int | float] = {"lift": lift, "power": row.power, "method": _WORDS[row.method]}
     if row.smallest_effect is None or row.smallest_relative is None:
         template = N_(
-            "power ({method}): {power:.0%} for an effect of {lift:.1%}; no effect of any size is found in 80 %"
+            "power ({method}): an effect of {lift:.1%} is found {power:.0%} of the time; "
+            "no effect of any size is found four times in five"
         )
         return Message("calibration_no_power", template, values)
     values |= {"smallest": row.smallest_effect, "relative": row.smallest_relative}
     return Message(
         "calibration_power",
         N_(
-            "power ({method}): {power:.0%} for an effect of {lift:.1%}; 80 % for one of {relative:.1%} "
-            "({smallest:.4g} a unit)"
+            "power ({method}): an effect of {lift:.1%} is found {power:.0%} of the time; one of {relative:.1%} "
+            "({smallest:.4g} a unit) four times in five"
         ),
         values,
     )
