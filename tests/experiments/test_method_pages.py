@@ -30,9 +30,9 @@ def test_every_method_of_a_row_is_in_the_index_and_has_a_page(method: str) -> No
     assert (PAGES / f"{METHODS[method]}.md").is_file()
 
 
-@pytest.mark.parametrize("page", sorted({*METHODS.values(), "max_t", "dunnett", "random_intercept", "logistic"}))
-def test_every_page_of_a_method_says_when_what_how_and_what_goes_wrong(page: str) -> None:
-    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", sorted({*METHODS.values(), "max_t", "dunnett", "random_intercept", "logistic"}))
+def test_every_page_of_a_method_says_when_what_how_and_what_goes_wrong(name: str) -> None:
+    text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
     for part in ("When", "Estimand", "Formula", "Assumes", "What goes wrong"):
         assert f"**{part}.**" in text, part
     assert re.search(r"\*\*References?\.\*\*", text)
