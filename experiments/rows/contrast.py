@@ -33,6 +33,14 @@ def unit_values(frame: Frame, metric: MetricSpec) -> Floats:
         return np.asarray(np.where(below > 0, frame.unit_sum(values) / below, np.nan), dtype=np.float64)
 
 
+def row_weight(frame: Frame, metric: MetricSpec) -> Floats:
+    """(U,) what a unit counts when rows count: the weight of its rows; of a ratio its denominator, which makes the
+    weighted mean of an arm Σ value / Σ denominator."""
+    if metric.kind is Kind.RATIO and metric.denominator is not None:
+        return frame.unit_sum(frame.columns[metric.denominator])
+    return frame.unit_weight()
+
+
 def contrast(
     frame: Frame,
     plan: Plan,

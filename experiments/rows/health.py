@@ -1,6 +1,7 @@
 """Health: whether the experiment itself is sound, beside what it found; and what the charts show of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -134,7 +135,15 @@ def _sample_ratio(frame: Frame, plan: Plan) -> Iterator[Diagnostic]:
                 }
                 for label in labels.names[:MOST_UNITS]
             }
-            yield from sample_ratio_by_segment(inside, shares)
+            for check in sample_ratio_by_segment(inside, shares):
+                yield _with_label(check, frame.control)
+
+
+def _with_label(check: Diagnostic, control: str) -> Diagnostic:
+    """The check with control called as the data call it."""
+    message = check.message
+    counts = str(message.values["counts"]).replace(f"{CONTROL}:", f"{control}:", 1)
+    return replace(check, message=replace(message, values={**message.values, "counts": counts}))
 
 
 def _shares(frame: Frame, plan: Plan) -> list[Share]:

@@ -13,17 +13,20 @@ from experiments.estimate.permutation import PermutationInference, permutation_i
 from experiments.estimate.redraws import Accept, redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable
+from experiments.estimate.wild_bootstrap import unit_means_wild_bootstrap
 from experiments.frame import Floats, Frame
 from experiments.messages import N_, Message
 from experiments.monitor.diagnostic import Diagnostic, Status
-from experiments.plan import Assignment, Estimand, MetricSpec, Plan
-from experiments.rows.contrast import Contrast, contrast, unit_values
+from experiments.plan import Assignment, Estimand, Kind, MetricSpec, Plan
+from experiments.rows.contrast import Contrast, contrast, row_weight, unit_values
 from experiments.rows.covariates import unit_covariates
 from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.two_samples import arm, pooled_t, welch_t
 
 MOST_UNITS = 2_000  # up to here all draws fit; beyond, fewer draws keep time and memory bounded
-_FEWEST_STUDENTISED = 3
+FEWEST_STUDENTISED = 3
+_FEWEST_WILD = 4
+_WILD_DRAWS = 1_999  # an alternative, not the headline
 _FEWEST_DRAWS = 999
 
 UNITS, ROWS = Estimand.UNITS.value, Estimand.ROWS.value
@@ -31,12 +34,12 @@ UNITS, ROWS = Estimand.UNITS.value, Estimand.ROWS.value
 
 def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResult:
     """One metric of one variant against control, from one value per unit; see ``unit_row``."""
-    weight = frame.unit_weight() if plan.estimand is Estimand.ROWS else None
+    weight = row_weight(frame, metric) if plan.estimand is Estimand.ROWS else None
     row = unit_row(frame, plan, metric, variant, unit_values(frame, metric), weight=weight)
-    other = _other_estimand(frame, plan, metric, variant)
-    if other is None or min(_counts(frame, variant)) < 2:
+    if min(_counts(frame, variant)) < 2:
         return row
-    return replace(row, alternatives=(*row.alternatives, other))
+    beside = (_other_estimand(frame, plan, metric, variant), _delta(frame, plan, metric, variant))
+    return replace(row, alternatives=(*row.alternatives, *(found for found in beside if found is not None)))
 
 
 def unit_row(
@@ -129,7 +132,7 @@ def n_draws(table: UnitTable, plan: Plan) -> int:
 
 def studentised(table: UnitTable, plan: Plan) -> bool:
     """Plain in matched pairs and with fewer than three units in an arm, else divided by the HC2 error."""
-    return plan.assignment is not Assignment.MATCHED_PAIRS and table.smaller_arm() >= _FEWEST_STUDENTISED
+    return plan.assignment is not Assignment.MATCHED_PAIRS and table.smaller_arm() >= FEWEST_STUDENTISED
 
 
 def acceptance(frame: Frame, plan: Plan, made: Contrast) -> Accept | None:
@@ -214,6 +217,9 @@ def _alternatives(plan: Plan, table: UnitTable, regression: Regression, headline
         found = None if method == headline else _tried(method, make, level)
         if found is not None:
             yield found
+    if min(_arms(table)) >= _FEWEST_WILD and len(table.units) <= MOST_UNITS:
+        wild = unit_means_wild_bootstrap(regression, seed=plan.effective_seed, draws=min(plan.draws, _WILD_DRAWS))
+        yield finding(wild, "wild_cluster_bootstrap", std_error=wild.std_error, df=None, level=level)
 
 
 def _tried(method: str, make: Callable[[], TInference], level: float, estimand: str | None = None) -> Finding | None:
@@ -227,17 +233,36 @@ def _tried(method: str, make: Callable[[], TInference], level: float, estimand: 
 
 def _other_estimand(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Finding | None:
     """The estimand that the plan did not choose, named; None where every unit is one row of weight 1."""
-    if frame.rows_are_units and frame.weight is None:
+    if frame.rows_are_units and frame.weight is None and metric.kind is not Kind.RATIO:
         return None
     is_rows = plan.estimand is Estimand.UNITS
     try:
         covariates, _ = unit_covariates(frame, plan, metric)
-        weight = frame.unit_weight() if is_rows else None
+        weight = row_weight(frame, metric) if is_rows else None
         regression = fit(contrast(frame, plan, metric, variant, unit_values(frame, metric), covariates, weight).table)
     except NotEstimable:
         return None
     method, estimand = ("rows_cr2", ROWS) if is_rows else ("cr2", UNITS)
     return _tried(method, lambda: unit_means_cr2(regression), plan.confidence_level, estimand)
+
+
+def _delta(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Finding | None:
+    """The ratio of the arms' sums by the delta method over units, where there are no blocks to keep."""
+    if metric.kind is not Kind.RATIO or metric.denominator is None or frame.has_blocks:
+        return None
+    from experiments.estimate.ratio import ratio_of_sums
+
+    number = frame.variants.index(variant)
+    pair = np.isin(frame.variant_of, (0, number))
+    above, below = (frame.unit_sum(frame.columns[name])[pair] for name in (metric.value, metric.denominator))
+    treated = (frame.variant_of[pair] == number).astype(np.float64)
+    method = "welch_delta_adjusted" if metric.covariates else "welch_delta"
+
+    def make() -> TInference:
+        covariates, _ = unit_covariates(frame, plan, metric)
+        return ratio_of_sums(above, below, treated, covariates=covariates[pair]).inference
+
+    return _tried(method, make, plan.confidence_level, ROWS)
 
 
 def _counts(frame: Frame, variant: str) -> tuple[int, int]:
