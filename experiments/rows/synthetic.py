@@ -61,7 +61,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     }
     others = {name: placebo_in_space(panel, estimator, seed=seed) for name, estimator in beside.items()}
     return RowResult(
-        headline=_by_placebo(_DID, placebo, level),
+        headline=_by_placebo(panel, _DID, placebo, level),
         inference=placebo.inference,
         estimand="treated units",
         mean_control=float(panel.donors[:, panel.n_before :].mean()),
@@ -70,7 +70,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         n_rows=made.n_rows,
         randomization_p=None,
         assumptions=_assumptions(metric, len(panel.donors)),
-        alternatives=tuple(_by_placebo(name, found, level) for name, found in others.items()),
+        alternatives=tuple(_by_placebo(panel, name, found, level) for name, found in others.items()),
         warnings=made.warnings + _short_history(panel),
         diagnostics=_diagnostics(placebo, others[_DEMEANED].fit, variant),
         extra={"synthetic": _details(made, placebo, others[_DEMEANED].fit)},
@@ -92,13 +92,13 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
             control = placebo_in_space(panel, _demeaned, seed=seed)
             did = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
             found = (
-                _by_placebo(_DEMEANED, control, plan.confidence_level),
-                _by_placebo(_DID, did, plan.confidence_level),
+                _by_placebo(panel, _DEMEANED, control, plan.confidence_level),
+                _by_placebo(panel, _DID, did, plan.confidence_level),
             )
         else:
             found = (
-                _bare(_DEMEANED, _demeaned(panel), plan.confidence_level, time_permutation_p(panel)),
-                _bare(_DID, synthetic_did(panel), plan.confidence_level, None),
+                _bare(panel, _DEMEANED, _demeaned(panel), plan.confidence_level, time_permutation_p(panel)),
+                _bare(panel, _DID, synthetic_did(panel), plan.confidence_level, None),
             )
     except NotEstimable:
         return ()
@@ -116,19 +116,26 @@ def _plain(panel: DonorPanel) -> SyntheticFit:
     return synthetic_control(panel, demeaned=False)
 
 
-def _by_placebo(method: str, placebo: Placebo, level: float) -> Finding:
+def _by_placebo(panel: DonorPanel, method: str, placebo: Placebo, level: float) -> Finding:
     t = placebo.inference
     return Finding(
-        method, t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, extra=_fit_of(placebo.fit)
+        method, t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, extra=_fit_of(panel, placebo.fit)
     )
 
 
-def _bare(method: str, fit: SyntheticFit, level: float, p_value: float | None) -> Finding:
-    return Finding(method, fit.effect, None, None, (None, None), p_value, level, extra=_fit_of(fit))
+def _bare(panel: DonorPanel, method: str, fit: SyntheticFit, level: float, p_value: float | None) -> Finding:
+    return Finding(method, fit.effect, None, None, (None, None), p_value, level, extra=_fit_of(panel, fit))
 
 
-def _fit_of(fit: SyntheticFit) -> dict[str, object]:
-    return {"l2_imbalance": fit.imbalance, "l2_imbalance_scaled": fit.scaled_imbalance}
+def _fit_of(panel: DonorPanel, fit: SyntheticFit) -> dict[str, object]:
+    """The fit before the start, the lift over what would have been, and the total over units and periods."""
+    without = float(panel.treated_mean[panel.n_before :].mean()) - fit.effect
+    return {
+        "l2_imbalance": fit.imbalance,
+        "l2_imbalance_scaled": fit.scaled_imbalance,
+        "lift": fit.effect / without if without else None,
+        "total_effect": fit.effect * len(panel.treated) * panel.n_after,
+    }
 
 
 def _contrast(
@@ -266,7 +273,6 @@ def _details(made: _Contrast, placebo: Placebo, demeaned: SyntheticFit) -> dict[
         "donors": len(panel.donors),
         "periods_before": panel.n_before,
         "periods_after": panel.n_after,
-        "total_effect": fit.effect * len(panel.treated) * panel.n_after,
         "donor_weights": _weights(made.donors, fit.unit_weights),
         "period_weights": _weights(made.periods[: panel.n_before], fit.time_weights),
         "convergence_gap": fit.gap,
@@ -277,8 +283,7 @@ def _details(made: _Contrast, placebo: Placebo, demeaned: SyntheticFit) -> dict[
         "placebo_error_unscaled": placebo.plain_error,
         "time_permutation_p": time_permutation_p(panel),
         "demeaned_donor_weights": _weights(made.donors, demeaned.unit_weights),
-        "l2_imbalance": demeaned.imbalance,
-        "l2_imbalance_scaled": demeaned.scaled_imbalance,
+        **_fit_of(panel, fit),
     }
 
 

@@ -178,7 +178,11 @@ def test_the_row_of_two_cities_carries_the_published_number_beside_its_headline(
     assert row.randomization_p is None
     details = row.extra["synthetic"]
     assert isinstance(details, dict)
-    expect("O18", "l2_imbalance").of(details["l2_imbalance"])
+    extra: Any = beside["synthetic_control_demeaned"].extra
+    expect("O18", "l2_imbalance").of(extra["l2_imbalance"])
+    expect("O18", "lift_percent").of(100 * extra["lift"])
+    expect("O18", "incremental").of(extra["total_effect"])
+    assert extra["l2_imbalance_scaled"] == pytest.approx(0.1636, abs=1e-4)
     assert next(iter(details["demeaned_donor_weights"])) == "cincinnati"
     assert details["time_permutation_p"] == pytest.approx(2 / 105)
 

@@ -99,6 +99,7 @@ def test_the_details_are_json_and_name_the_donors() -> None:
     assert set(details["period_weights"]) <= {str(week) for week in range(1, BEFORE + 1)}
     assert details["placebo_smallest_p"] == pytest.approx(1 / 19)
     assert details["total_effect"] == pytest.approx(row.headline.effect * AFTER)
+    assert details["lift"] == pytest.approx(row.headline.effect / (row.mean_variant - row.headline.effect))
     assert details["convergence_gap"] < 1e-10
 
 
@@ -181,7 +182,7 @@ def test_a_treated_store_that_the_donors_cannot_follow_is_a_warning() -> None:
         "pre_period_fit": "warn",
         "treated_like_donors": "warn",
     }
-    assert row.extra["synthetic"]["l2_imbalance_scaled"] > 0.5
+    assert row.diagnostics[0].value > 0.5
 
 
 def test_alternatives_of_a_randomised_plan_are_placebos_for_few_and_bare_for_many() -> None:
