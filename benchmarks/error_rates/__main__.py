@@ -17,13 +17,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "methods" / "error_rates.md"
 def main(arguments: list[str] | None = None) -> int:
     """Measure what is missing (or everything that matches, with ``--fresh``), say each verdict, write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.error_rates", description=__doc__)
-    parser.add_argument("--cells", default="*", help="only cells whose key matches, e.g. 'stores: 20*'")
+    parser.add_argument("--cells", nargs="+", default=["*"], help="only cells whose key matches, e.g. 'stores: 20*'")
     parser.add_argument("--replications", type=int, help="instead of each cell's own number; not kept, not written")
     parser.add_argument("--fresh", action="store_true", help="measure again what was measured before")
     parser.add_argument("--write", action="store_true", help="write docs/methods/error_rates.md from what was measured")
     options = parser.parse_args(arguments)
     for cell in cells():
-        if not fnmatch.fnmatchcase(cell.key, options.cells):
+        if not any(fnmatch.fnmatchcase(cell.key, pattern) for pattern in options.cells):
             continue
         measured = None if options.fresh or options.replications else load(cell)
         if measured is None or measured.replications < cell.replications:

@@ -6,11 +6,15 @@ from functools import partial
 import numpy as np
 
 from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
+from benchmarks.error_rates.units import STUDENTISED, permuted, unit_table
 from experiments.errors import NotEstimable
+from experiments.estimate.unit_means import fit
 from experiments.frame import Frame, RowNumbers
 from experiments.plan import Plan, plan_from_mapping
 from experiments.rows import customers
 
+UNEQUAL = 1.5  # from this ratio of the arms on, skewed values are permuted
+FEW_FOR_DELTA = "unequal arms with fewer than 100 in the smaller: too few for the delta method"
 WELCH, NEWCOMBE, ADJUSTED, RATIO = "welch", "newcombe", "welch_adjusted", "welch_delta"
 
 
@@ -43,8 +47,10 @@ def plan_of(metric: Mapping[str, object], estimand: str = "units") -> Plan:
     )
 
 
-def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Frame) -> None:
+def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Frame, *, permute: bool) -> None:
     """Count the headline and every alternative that the builder gives, under ``truth`` and with an effect."""
+    if np.bincount(frame.variant_of).max() >= UNEQUAL * np.bincount(frame.variant_of).min() and permute:
+        permutation(tally, frame, lifted)
     try:
         row, other = (customers.build(f, plan, plan.metrics[0], "1") for f in (frame, lifted))
     except NotEstimable as refusal:
@@ -68,6 +74,21 @@ def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Fra
         tally.add(finding.method, finds=finding.p_value is not None and finding.p_value <= LEVEL)
 
 
+def permutation(tally: Tally, frame: Frame, lifted: Frame) -> None:
+    """What the door chooses for unequal arms: the studentised permutation of the units' values."""
+    treated = frame.variant_of.astype(float)
+    x = frame.columns.get("x")
+    effect = float((lifted.columns["y"] - frame.columns["y"]).max())
+    test = permuted(fit(unit_table(frame.columns["y"], treated, x=x)), studentise=True)
+    p = test.p_value()
+    tally.add(STUDENTISED, alarm=p <= LEVEL, covers=p > LEVEL, finds=test.p_value(-effect) <= LEVEL)
+
+
+def is_permuted(arms: tuple[int, int]) -> bool:
+    """Whether the door permutes skewed values of arms of these sizes."""
+    return max(arms) >= UNEQUAL * min(arms)
+
+
 def spend(
     rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], tail: float, adjusted: bool
 ) -> None:
@@ -84,7 +105,7 @@ def spend(
         before = np.exp(tail * x - tail * tail / 2)
         columns = {"y": y, "x": before} if adjusted else {"y": y}
         frame = frame_of(treated, columns)
-        count_rows(tally, frame, plan, 0.0, frame_of(treated, {**columns, "y": y + effect * treated}))
+        count_rows(tally, frame, plan, 0.0, frame_of(treated, {**columns, "y": y + effect * treated}), permute=True)
 
 
 def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], share: float) -> None:
@@ -96,7 +117,7 @@ def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: t
     for _ in range(replications):
         u = rng.random(len(treated))
         y, lifted = (u < share).astype(float), (u < np.where(treated == 1.0, higher, share)).astype(float)
-        count_rows(tally, frame_of(treated, {"y": y}), plan, 0.0, frame_of(treated, {"y": lifted}))
+        count_rows(tally, frame_of(treated, {"y": y}), plan, 0.0, frame_of(treated, {"y": lifted}), permute=False)
 
 
 def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int]) -> None:
@@ -115,7 +136,7 @@ def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tu
         effect = 3.0 * 1.1 * np.sqrt((1 / control + 1 / variant) / 1.5)
         columns = {"y": y, "d": d}
         lifted = {"y": y + effect * d * treated, "d": d}
-        count_rows(tally, frame_of(treated, columns), plan, 0.0, frame_of(treated, lifted))
+        count_rows(tally, frame_of(treated, columns), plan, 0.0, frame_of(treated, lifted), permute=False)
         sums = [(y[treated == a].sum(), d[treated == a].sum()) for a in (0.0, 1.0)]
         rates = [a / b for a, b in sums]
         within = [(level[treated == a] ** 2 * d[treated == a]).sum() * 0.5 for a in (0.0, 1.0)]
@@ -129,10 +150,10 @@ SPEND = tuple(
     Cell(
         "customers' spend",
         f"{control} v {variant}, tail {tail:g}{', adjusted' if adjusted else ''}",
-        ADJUSTED if adjusted else WELCH,
+        STUDENTISED if is_permuted((control, variant)) else ADJUSTED if adjusted else WELCH,
         partial(spend, arms=(control, variant), tail=tail, adjusted=adjusted),
     )
-    for control, variant in ((50, 50), (200, 50), (500, 500), (2_000, 200))
+    for control, variant in ((50, 50), (200, 50), (500, 500), (1_000, 100))
     for tail, adjusted in ((1.0, False), (1.5, False), (1.0, True))
 )
 EVENTS = tuple(
@@ -146,7 +167,13 @@ EVENTS = tuple(
     for share in (0.02, 0.1, 0.5)
 )
 RATIOS = tuple(
-    Cell("customers' ratios", f"{control} v {variant}", RATIO, partial(ratio, arms=(control, variant)))
-    for control, variant in ((50, 50), (200, 50), (500, 500))
+    Cell(
+        "customers' ratios",
+        f"{control} v {variant}",
+        RATIO,
+        partial(ratio, arms=(control, variant)),
+        refused=FEW_FOR_DELTA if is_permuted((control, variant)) and min(control, variant) < 100 else "",
+    )
+    for control, variant in ((50, 50), (200, 50), (400, 100), (500, 500))
 )
 CELLS = (*SPEND, *EVENTS, *RATIOS)

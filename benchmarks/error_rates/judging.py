@@ -10,7 +10,15 @@ MOST_ALARMS, MOST_ALARMS_BOUND, FEWEST_ALARMS = 0.07, 0.08, 0.03
 COVERAGE = (0.93, 0.98)
 _Z99 = 2.3263478740408408
 NAIVE = "naive"
-WARNINGS = (NAIVE, "unpaired t", "t without the criterion", "free permutation", "super-population")
+WARNINGS = (
+    NAIVE,
+    "unadjusted",
+    "its normal approximation",
+    "unpaired t",
+    "t without the criterion",
+    "free permutation",
+    "super-population",
+)
 
 
 class Kind(StrEnum):

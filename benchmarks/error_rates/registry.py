@@ -16,7 +16,7 @@ class Section:
 @cache
 def sections() -> tuple[Section, ...]:
     """All sections in the order of the page."""
-    from benchmarks.error_rates import customers, drawn, panels, stores
+    from benchmarks.error_rates import customers, decisions, drawn, panels, stores, takers
 
     return (
         Section(
@@ -88,6 +88,53 @@ def sections() -> tuple[Section, ...]:
             "Customers' ratios",
             "Through the door's row builder. Sales per receipt; `naive` takes each receipt as drawn.",
             customers.RATIOS,
+        ),
+        Section(
+            "Stores that nobody drew",
+            "No permutation where nobody drew: CR2 with Bell–McCaffrey degrees of freedom, labelled observational. The "
+            "permutation beside shows why: it takes noisier stores for an effect.",
+            stores.OBSERVED,
+        ),
+        Section(
+            "Several variants of stores",
+            "Any rejection among the variants without effect is an alarm. Adjusted by max-T over joint redraws (199); "
+            "`unadjusted` reads each variant alone.",
+            decisions.STORE_VARIANTS,
+        ),
+        Section(
+            "Several variants of customers",
+            "Gamma spend of shape .5. Any rejection among the variants without effect is an alarm; coverage is that of all "
+            "intervals together. `naive` reads each variant's Welch test alone.",
+            decisions.CUSTOMER_VARIANTS,
+        ),
+        Section(
+            "Guardrails and equivalence",
+            "An alarm is a false claim: “not inferior” (one-sided 5 %) with a true loss of exactly the margin, “no change” "
+            "(two one-sided tests) with a true effect exactly on a limit. Power is for no effect.",
+            decisions.GUARDRAILS,
+        ),
+        Section(
+            "Looks",
+            "Gamma spend of shape .5, 400 customers an arm between two looks. An alarm at any look counts, and so does an "
+            "interval of any look that misses the truth. `naive` tests each look at 5 %.",
+            decisions.LOOKS,
+        ),
+        Section(
+            "Times of customers",
+            "Days to the next purchase (Weibull .7), restricted mean to day 60; refused where an arm was not followed that long.",
+            takers.TIMES,
+        ),
+        Section("Times in stores", "One restricted mean a store, then the regression on units.", takers.STORE_TIMES),
+        Section(
+            "Compliers",
+            "Who takes it up would have bought more anyway. The 2SLS effect where take-up is strong, the Anderson–Rubin "
+            "set where it is weak. `naive` compares takers with all others.",
+            takers.COMPLIERS,
+        ),
+        Section(
+            "Hand-picked units",
+            "The largest units are picked; two factors, AR(1) .3. Placebos in space, 50 sets at most.",
+            takers.HAND_PICKED,
         ),
     )
 

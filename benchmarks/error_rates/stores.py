@@ -7,7 +7,15 @@ import numpy as np
 
 from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
 from benchmarks.error_rates.judging import NAIVE
-from benchmarks.error_rates.units import PERMUTATION, STUDENTISED, Sample, count_units, draws_of, unit_table
+from benchmarks.error_rates.units import (
+    MORE_REDRAWS,
+    PERMUTATION,
+    STUDENTISED,
+    Sample,
+    count_units,
+    draws_of,
+    unit_table,
+)
 
 BASE = 0.3
 CUSTOMERS = 200
@@ -60,6 +68,7 @@ def shares(
         replications,
         studentise=chosen_for(treated, units) == STUDENTISED,
         welch=True,
+        draws=MORE_REDRAWS,
     )
 
 
@@ -95,6 +104,7 @@ def reacting(
         replications,
         studentise=studentise,
         welch=not explained,
+        draws=MORE_REDRAWS,
     )
     if sd == 1.0:
         beside = Tally()
@@ -104,6 +114,7 @@ def reacting(
             lambda i: Sample(unit_table(free[i], arms[i], x=covariate[i]), effect),
             replications,
             studentise=studentise,
+            draws=MORE_REDRAWS,
         )
         tally.counts["super-population"] = beside.counts[STUDENTISED if studentise else PERMUTATION]
 
@@ -147,6 +158,16 @@ def skewed(
         studentise=chosen_for(treated, units) == STUDENTISED,
         welch=True,
     )
+
+
+def observed(
+    rng: np.random.Generator, replications: int, tally: Tally, *, units: int, treated: int, noisier: float
+) -> None:
+    """Nobody drew: the treated stores are ``noisier`` than the others; without the effect the means are equal."""
+    arms = np.tile((np.arange(units) < treated).astype(float), (replications, 1))
+    y = rng.standard_normal(arms.shape) * np.where(arms == 1.0, noisier, 1.0)
+    effect = 3.0 * np.sqrt(noisier**2 / treated + 1 / (units - treated))
+    count_units(tally, lambda i: Sample(unit_table(y[i], arms[i]), effect), replications, studentise=True, welch=True)
 
 
 _SIZES = ((6, 3), (8, 4), (10, 5), (20, 10), (40, 20), (20, 4), (40, 4), (20, 2))
@@ -196,4 +217,14 @@ SKEWED = tuple(
     for units, treated in ((6, 3), (8, 4), (8, 3), (10, 5), (20, 10), (20, 4), (20, 2))
     for customers, tail, reacts in ((200, 1.0, 0.0), (50, 1.5, 0.0), (50, 1.5, 1.0))
 )
-CELLS = (*SHARES, *REACTING, *SKEWED)
+OBSERVED = tuple(
+    Cell(
+        "observational stores",
+        f"{units} ({treated}), treated {noisier:g} times as noisy",
+        "cr2",
+        partial(observed, units=units, treated=treated, noisier=noisier),
+    )
+    for units, treated in ((20, 10), (20, 4), (40, 20))
+    for noisier in (1.0, 2.0)
+)
+CELLS = (*SHARES, *REACTING, *SKEWED, *OBSERVED)

@@ -15,7 +15,8 @@ from experiments.estimate.redraws import Redraws, redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import Ints, UnitTable, columns
 
-REDRAWS = 999  # the module's default is 9,999; fewer cost no level and almost no power
+MORE_REDRAWS = 999
+REDRAWS = 399  # the module's default is 9,999; fewer cost no level and little power
 INVERTED = 100  # replications of a cell in which the interval itself is built and held against the p-value
 PERMUTATION = "permutation"
 STUDENTISED = "permutation_studentised"
@@ -68,6 +69,7 @@ def count_units(
     studentise: bool,
     welch: bool = False,
     over: Redraws | None = None,
+    draws: int = REDRAWS,
 ) -> None:
     """Count what the regression's t, CR2, Welch (on request) and the permutation do in each replication."""
     tally.notes[DISAGREE] = 0.0
@@ -78,7 +80,7 @@ def count_units(
         except NotEstimable as refusal:
             tally.refuse(refusal)
             continue
-        test = permuted(regression, studentise=studentise, over=over)
+        test = permuted(regression, studentise=studentise, over=over, draws=draws)
         name = STUDENTISED if studentise else PERMUTATION
         if number < INVERTED:
             tally.notes[DISAGREE] += _disagrees(test)
@@ -95,24 +97,26 @@ def count_units(
             _count(tally, "welch", p(0.0), p(-sample.effect))
 
 
-def permuted(regression: Regression, *, studentise: bool, over: Redraws | None = None) -> PermutationInference:
+def permuted(
+    regression: Regression, *, studentise: bool, over: Redraws | None = None, draws: int = REDRAWS
+) -> PermutationInference:
     """The permutation test of one regression over shared redraws."""
     if over is None:
-        over = _sampled(regression.table) or redraws(regression.table, seed=1, draws=REDRAWS)
+        over = _sampled(regression.table, draws) or redraws(regression.table, seed=1, draws=draws)
     return permutation_inference(regression, over, studentise=studentise)
 
 
-def _sampled(table: UnitTable) -> Redraws | None:
+def _sampled(table: UnitTable, draws: int) -> Redraws | None:
     """A sample of the redraws where the module would list more than twice as many: the same level, less time."""
     counts = table.arm_counts()
-    if len(counts) > 1 or not table.moves.all() or comb(sum(counts[0]), counts[0][1]) <= 2 * REDRAWS:
+    if len(counts) > 1 or not table.moves.all() or comb(sum(counts[0]), counts[0][1]) <= 2 * draws:
         return None
-    return _draws(*counts[0])
+    return _draws(*counts[0], draws)
 
 
 @lru_cache(maxsize=8)
-def _draws(control: int, treated: int) -> Redraws:
-    rows = draws_of(np.random.Generator(np.random.PCG64(1)), REDRAWS, control + treated, treated)
+def _draws(control: int, treated: int, draws: int) -> Redraws:
+    rows = draws_of(np.random.Generator(np.random.PCG64(1)), draws, control + treated, treated)
     return Redraws(rows == 1.0, listed=False)
 
 
