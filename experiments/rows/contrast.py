@@ -151,6 +151,13 @@ def _named_blocks(frame: Frame, broken: Bools, variant: str, paired: bool) -> Me
 
 def _require_both(frame: Frame, place: Ints, metric: MetricSpec, variant: str, number: int) -> None:
     counts = [int(np.count_nonzero(frame.variant_of[place] == code)) for code in (0, number)]
+    if max(counts) == 0 and frame.has_blocks:
+        text = N_(
+            "{metric}: no block holds units of both {variant} and {control}, so nothing can be compared inside one"
+        )
+        raise NotEstimable(
+            Message("no_common_block", text, {"metric": metric.name, "variant": variant, "control": frame.control})
+        )
     if min(counts) == 0:
         raise NotEstimable(
             Message(

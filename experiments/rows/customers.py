@@ -6,7 +6,7 @@ adjustment); Deng et al. (2018), KDD (delta method).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,21 +55,12 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     if metric.kind is Kind.RATIO and plan.estimand is Estimand.ROWS:
         return _ratio_of_sums(frame, plan, metric, variant, covariates, assumptions)
     arms = _arms(frame, plan, metric, variant, covariates)
-    welch, control_error = _welch(arms)
     adjusted = bool(metric.covariates)
-    method = "welch_adjusted" if adjusted else "welch"
     level = plan.confidence_level
-    inference: Inference = welch
-    headline = finding(welch, method, std_error=welch.std_error, df=welch.df, level=level)
-    alternatives: list[Finding] = []
     few, by_events = _newcombe(arms, metric, adjusted, level)
-    if by_events is not None and few:
-        alternatives.append(headline)
-        inference, headline = by_events
-        control_error = None
-    elif by_events is not None:
-        alternatives.append(by_events[1])
+    inference, headline, control_error, alternatives = _headline(arms, adjusted, few, by_events, level)
     alternatives += _simpler(arms, level, adjusted=adjusted)
+    alternatives += _other_estimand(frame, plan, metric, variant, covariates)
     pair = np.isin(frame.variant_of, (0, frame.variants.index(variant)))
     return RowResult(
         headline=headline,
@@ -85,6 +76,25 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         warnings=arms.warnings,
         control_error=control_error,
     )
+
+
+def _headline(
+    arms: _Arms, adjusted: bool, few: bool, by_events: tuple[Inference, Finding] | None, level: float
+) -> tuple[Inference, Finding, float | None, list[Finding]]:
+    """The headline, the squared error of control's mean for Dunnett's test, and the other of Welch and Newcombe."""
+    method = "welch_adjusted" if adjusted else "welch"
+    try:
+        welch, control_error = _welch(arms)
+    except NotEstimable:
+        if by_events is None or not few:
+            raise
+        return *by_events, None, []  # nobody, or everybody: Newcombe still says how far that may be chance
+    found = finding(welch, method, std_error=welch.std_error, df=welch.df, level=level)
+    if by_events is None:
+        return welch, found, control_error, []
+    if few:
+        return *by_events, None, [found]
+    return welch, found, control_error, [by_events[1]]
 
 
 def words(plan: Plan) -> tuple[Message, ...]:
@@ -232,6 +242,22 @@ def _simpler(arms: _Arms, level: float, *, adjusted: bool) -> Iterator[Finding]:
     except NotEstimable:
         return
     yield finding(plain, "welch", std_error=plain.std_error, df=plain.df, level=level)
+
+
+def _other_estimand(
+    frame: Frame, plan: Plan, metric: MetricSpec, variant: str, covariates: Floats
+) -> Iterator[Finding]:
+    """What the estimand that the plan did not choose would say, named; nothing where both are the same."""
+    if (frame.rows_are_units and frame.weight is None) or metric.kind is Kind.RATIO:
+        return
+    other = Estimand.ROWS if plan.estimand is Estimand.UNITS else Estimand.UNITS
+    try:
+        found, _ = _welch(_arms(frame, replace(plan, estimand=other), metric, variant, covariates))
+    except NotEstimable:
+        return
+    method = "welch_adjusted" if metric.covariates else "welch"
+    answer = finding(found, method, std_error=found.std_error, df=found.df, level=plan.confidence_level)
+    yield replace(answer, estimand=other.value)
 
 
 def _ratio_of_sums(

@@ -27,6 +27,8 @@ from experiments.rows.units import MOST_UNITS, permuted
 FEW_BLOCKS = 20  # under it an effect that differs between blocks is known from too few of them
 _IMBALANCE = 0.25
 _LARGEST_SHARE = 1_000_000
+_FEWEST_TO_LEAVE_OUT = 3
+_ENOUGH_ROWS = 500  # for a look at the largest hundredth
 
 
 def examine(frame: Frame, plan: Plan) -> list[Diagnostic]:
@@ -39,7 +41,7 @@ def examine(frame: Frame, plan: Plan) -> list[Diagnostic]:
             except ExperimentError:  # what cannot be checked is not a finding
                 continue
     for metric in plan.metrics:
-        if metric.kind in (Kind.MEAN, Kind.COUNT) and frame.rows_are_units:
+        if metric.kind in (Kind.MEAN, Kind.COUNT) and frame.rows_are_units and frame.n_units >= _ENOUGH_ROWS:
             found = concentration(frame.columns[metric.value])
             checks.append(Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, found.message))
     return checks
@@ -266,14 +268,20 @@ def _influence(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnostic]:
             continue
         values = unit_values(frame, metric)
         kept = pair & np.isfinite(values)
+        arms = np.bincount(frame.variant_of[kept], minlength=len(frame.variants))[[0, number]]
+        if arms.min() < _FEWEST_TO_LEAVE_OUT:
+            continue
         covariates, _ = unit_covariates(frame, plan, metric)
+        covariates = covariates[:, (covariates[kept] != covariates[kept][0]).any(axis=0)]
         found = influence(
             values[kept],
             (frame.variant_of[kept] == number).astype(np.float64),
             frame.block_of[kept] if frame.has_blocks else None,
-            covariates[kept] if metric.covariates else None,
+            covariates[kept] if covariates.shape[1] else None,
             units=[frame.units[int(place)] for place in np.flatnonzero(kept)],
             alpha=plan.alpha,
             variant=variant,
         )
+        if found.value is None:  # too few units to leave one out
+            continue
         yield Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, found.message, variant)

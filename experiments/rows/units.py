@@ -10,7 +10,7 @@ from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.estimate import Inference, TInference
 from experiments.estimate.permutation import PermutationInference, permutation_inference
-from experiments.estimate.redraws import Accept, redraws
+from experiments.estimate.redraws import MAX_LISTED, Accept, redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import UnitTable
 from experiments.estimate.wild_bootstrap import unit_means_wild_bootstrap
@@ -286,12 +286,14 @@ def smallest_p(table: UnitTable) -> float:
 
 def _reach(table: UnitTable, plan: Plan, variant: str) -> tuple[Diagnostic, ...]:
     smallest = smallest_p(table)
+    if 1.0 / smallest > MAX_LISTED:  # sampled: no draw counts for less than one of them
+        smallest = max(smallest, 1.0 / (1 + n_draws(table, plan)))
     can = smallest <= plan.alpha
     template = (
-        N_("the smallest p-value that this draw can give for {variant} is {smallest:.2g}")
+        N_("the smallest p-value that the draws can give for {variant} is {smallest:.2g}")
         if can
         else N_(
-            "the smallest p-value that this draw can give for {variant} is {smallest:.2g}, above the level "
+            "the smallest p-value that the draws can give for {variant} is {smallest:.2g}, above the level "
             "{level:.2g}: it can never show an effect, however large"
         )
     )
