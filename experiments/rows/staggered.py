@@ -65,7 +65,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         n_units=found.group_time.panel.n_units,
         n_rows=sum(counted[unit] for unit in found.group_time.panel.units),
         randomization_p=None,
-        assumptions=(*assumptions, *group_time_words(found, panel)),
+        assumptions=(*assumptions, *group_time_words(found, panel, plan)),
         alternatives=tuple(_beside(panel, plan, headline=GROUP_TIME)),
         warnings=group_time_warnings(found.group_time),
         diagnostics=(*pre_trends_before(found, plan, variant), *fixed_effects(panel, variant)),

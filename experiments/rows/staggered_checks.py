@@ -18,8 +18,13 @@ from experiments.rows.pre_trends import pre_trends_of
 from experiments.rows.series import SHOWN
 
 
-def group_time_words(found: CallawaySantanna, panel: UnitPanel) -> Iterator[Message]:
+def group_time_words(found: CallawaySantanna, panel: UnitPanel, plan: Plan) -> Iterator[Message]:
     """What the group-time effects rest on."""
+    if not plan.is_randomised:
+        template = N_(
+            "observational: nobody drew who started when, so the effect is causal only if nothing else differed"
+        )
+        yield Message("observational_starts", template, {})
     conditional = panel.covariates is not None
     yield Message(
         "parallel_trends_given" if conditional else "parallel_trends",
