@@ -20,6 +20,7 @@ class Method(StrEnum):
     REGRESSION_T = "regression_t"
     CR2 = "cr2"
     UNPAIRED_CR2 = "unpaired_cr2"
+    CUSTOMER_WEIGHTED = "customer_weighted"
     WELCH = "welch"
     WELCH_ADJUSTED = "welch_adjusted"
     WELCH_DELTA = "welch_delta"

@@ -22,7 +22,8 @@ _FEWEST = 2  # customers in an arm of a stratum: a variance needs two
 
 @dataclass(frozen=True, slots=True)
 class Welch:
-    """A Welch test: its inference, the method it used, and the raw means of the arms in the metric's unit."""
+    """A Welch test: its inference, the method it used, and the raw means of the arms in the metric's unit.
+    ``control_share`` is the part of the squared error that comes from control."""
 
     inference: TInference
     method: Method
@@ -30,6 +31,7 @@ class Welch:
     mean_variant: float
     n_units: int
     theta: float
+    control_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def welch(
     df = float(variance * variance / sum((v * v / k for v, k in variances), Fraction(0)))
     inference = TInference(float(effect) * scale, float(variance) ** 0.5 * scale, df)
     method = _method(metric, adjusted=bool(theta))
-    return Welch(inference, method, float(means[0]) * scale, float(means[1]) * scale, total, float(theta))
+    share = float(sum((v for v, _ in variances[::2]), Fraction(0)) / variance)  # control comes first in every pair
+    return Welch(inference, method, float(means[0]) * scale, float(means[1]) * scale, total, float(theta), share)
 
 
 def pooled_spread(metric: Metric, moments: Sequence[ArmMoments]) -> tuple[int, float, float]:

@@ -8,6 +8,7 @@ from experiments.errors import NotEstimable, UnknownMetric, WrongUnitOfAnalysis
 from experiments.estimate.estimate import Side
 from experiments.estimate.unit_means import NO_VARIATION
 from experiments.look.diagnostics import diagnose
+from experiments.look.families import Measured, adjust
 from experiments.look.plan import Leads, LookPlan, MarginScale, PlannedMetric, Role
 from experiments.look.report import LookReport, NonInferiority, ReportRow, Stamp
 from experiments.look.rows import Effect, customer_effect, unit_effect
@@ -16,7 +17,6 @@ from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.monitor.identification import UNMOVED, Identification, can_be_tested, identification
 from experiments.monitor.looks import LookRule, look_rule
-from experiments.monitor.multiplicity import benjamini_hochberg, holm
 
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
 
@@ -56,11 +56,11 @@ def analyze_look(
     found = _identify(plan, identification_moments)
     context = _Context(plan, look, found, _identified_share(identification_moments), refusals or {})
     variants = plan.mechanism.treated_variants
-    rows = [_row(context, planned, variant, None, moments) for variant in variants for planned in plan.metrics]
+    found_rows = [_row(context, planned, variant, None, moments) for variant in variants for planned in plan.metrics]
     for segment, group in sorted((segments or {}).items()):
         measured = [planned for planned in plan.metrics if planned.metric.code in group]
-        rows += [_row(context, planned, variant, segment, group) for variant in variants for planned in measured]
-    rows = _lead(plan, _adjust(rows), look)
+        found_rows += [_row(context, planned, variant, segment, group) for variant in variants for planned in measured]
+    rows = _lead(plan, adjust(plan, found_rows, moments), look)
     diagnostics, warnings = diagnose(plan, moments, look, found)
     return LookReport(
         plan.unit.value,
@@ -118,7 +118,7 @@ def _identified_share(moments: Sequence[UnitMoments] | None) -> float | None:
 
 def _row(
     context: _Context, planned: PlannedMetric, variant: str, segment: str | None, moments: Mapping[str, Moments]
-) -> ReportRow:
+) -> Measured:
     look, test = context.look, context.found.get(variant)
     metric = planned.metric
     stamps = _stamps(context.plan, metric.level, test, exploratory=segment is not None or look.exploratory)
@@ -135,9 +135,9 @@ def _row(
     try:
         effect = _effect(context, planned, variant, moments.get(metric.code))
     except NotEstimable as refused:
-        return replace(row, stamps=stamps, refusal=refused.message)
+        return Measured(replace(row, stamps=stamps, refusal=refused.message), None)
     bad = Side.LESS if planned.good_is_up else Side.GREATER
-    return replace(
+    row = replace(
         row,
         estimate=effect.estimate,
         interval_gate=effect.inference.interval(look.gate_confidence),
@@ -148,6 +148,7 @@ def _row(
         stamps=stamps + effect.stamps,
         assumption=effect.assumption,
     )
+    return Measured(row, effect)
 
 
 def _effect(context: _Context, planned: PlannedMetric, variant: str, moments: Moments | None) -> Effect:
@@ -199,25 +200,6 @@ def _guard(planned: PlannedMetric, effect: Effect, look: LookRule) -> NonInferio
     p_value = effect.inference.p_one_sided(side, limit)
     confidence = 1.0 - look.level
     return NonInferiority(margin, p_value, effect.inference.bound(side, confidence), confidence, p_value <= look.level)
-
-
-def _adjust(rows: Sequence[ReportRow]) -> list[ReportRow]:
-    """Holm over all primary rows without segment; Benjamini–Hochberg over the segments of a metric and variant."""
-    adjusted = list(rows)
-    families: dict[tuple[str, ...], list[int]] = {}
-    for position, row in enumerate(rows):
-        if row.estimate is None:
-            continue
-        if row.segment is not None:
-            families.setdefault((row.metric,), []).append(position)
-        elif row.role == Role.PRIMARY:
-            families.setdefault((), []).append(position)
-    for family, positions in families.items():
-        estimates = [estimate for p in positions if (estimate := rows[p].estimate)]
-        values = (benjamini_hochberg if family else holm)([estimate.p_value for estimate in estimates])
-        for position, value in zip(positions, values, strict=True):
-            adjusted[position] = replace(rows[position], p_value_adjusted=value)
-    return adjusted
 
 
 def _lead(plan: LookPlan, rows: Sequence[ReportRow], look: LookRule) -> list[ReportRow]:

@@ -3,28 +3,32 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from experiments.design.mechanisms import MechanismKind
 from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
+from experiments.estimate.customer_weighted import StoreMoments, customer_weighted
 from experiments.estimate.estimate import Estimate, Inference, Method, TInference, make_estimate
 from experiments.estimate.permutation import permutation_inference
 from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import Regression, fit
-from experiments.estimate.unit_table import UnitTable, unit_table
+from experiments.estimate.unit_table import Flags, UnitTable, unit_table
 from experiments.estimate.welch import Welch, welch
 from experiments.look.plan import LookPlan
 from experiments.look.report import Stamp
-from experiments.measure.metrics import Metric, spend_per_customer
+from experiments.measure.metrics import Metric, MetricLevel, spend_per_customer
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 
 CONFIDENCE_LEVEL = 0.95
-_FEW_IN_AN_ARM = 3
+FEW_IN_AN_ARM = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A headline ``estimate`` at 95 %, the ``inference`` it came from, and what stands beside."""
+    """A headline ``estimate`` at 95 %, the ``inference`` it came from, and what stands beside. ``control_share`` is the
+    part of the squared error that comes from control (customers only)."""
 
     estimate: Estimate
     inference: Inference
@@ -33,6 +37,7 @@ class Effect:
     assumption: Message | None
     regression_error: float
     regression_df: float
+    control_share: float = 0.5
 
 
 def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> Effect:
@@ -40,7 +45,7 @@ def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], 
     table = unit_table(metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant)
     regression = fit(table)
     paired = plan.mechanism.kind is MechanismKind.MATCHED_PAIRS
-    few = table.smaller_arm() < _FEW_IN_AN_ARM
+    few = table.smaller_arm() < FEW_IN_AN_ARM
     studentise = not paired and not few
     inference = permutation_inference(
         regression, redraws(table, seed=plan.seed, draws=plan.draws), studentise=studentise
@@ -59,6 +64,8 @@ def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], 
         stamps.append(Stamp.UNITS_LOST.value)
     if measured.intersection(table.lost):  # there, with nothing to divide by: no such customer is at home there
         stamps.append(Stamp.UNITS_EMPTY.value)
+    if metric.level is MetricLevel.CUSTOMER and not metric.is_ratio and not few:
+        alternatives += _customer_weighted(metric, moments, table)
     if table.partners:
         alternatives += _with_partners(plan, metric, moments, variant)
     if not regression.adjusted:
@@ -96,7 +103,57 @@ def customer_effect(plan: LookPlan, metric: Metric, moments: Sequence[ArmMoments
     alternatives = (_of_welch(plain),) if adjusted.method != plain.method else ()
     stamps = (Stamp.NO_COVARIATE.value,) if adjusted.method == plain.method else ()
     inference = adjusted.inference
-    return Effect(_of_welch(adjusted), inference, alternatives, stamps, None, inference.std_error, inference.df)
+    return Effect(
+        _of_welch(adjusted),
+        inference,
+        alternatives,
+        stamps,
+        None,
+        inference.std_error,
+        inference.df,
+        adjusted.control_share,
+    )
+
+
+def _customer_weighted(metric: Metric, moments: Sequence[UnitMoments], table: UnitTable) -> list[Estimate]:
+    """The same units with every customer counted once: another estimand, named by its method."""
+    by_unit = {row.unit: row for row in moments}
+    rows = [by_unit[unit] for unit in table.units]
+    adjusted = all(row.n_x == row.n for row in rows)
+    sums = {name: np.array([[float(getattr(row, name)) for row in rows]]) for name in ("n", "x", "xx", "y", "xy")}
+    n_covariates = int(adjusted)
+    found = StoreMoments(
+        n=sums["n"],
+        x=sums["x"][:, :, None][:, :, :n_covariates],
+        xx=sums["xx"][:, :, None, None][:, :, :n_covariates, :n_covariates],
+        y=sums["y"],
+        xy=sums["xy"][:, :, None][:, :, :n_covariates],
+    )
+    try:
+        result = customer_weighted(found, table.treated, block=table.block).inference()
+    except NotEstimable:
+        return []
+    scale = metric.scale(rows[0].days)
+    inference = TInference(result.effect * scale, result.std_error * scale, result.df)
+    control, variant = (_mean_of_customers(rows, table.treated == arm) * scale for arm in (0.0, 1.0))
+    return [
+        make_estimate(
+            inference,
+            method=Method.CUSTOMER_WEIGHTED,
+            std_error=inference.std_error,
+            df=inference.df,
+            confidence_level=CONFIDENCE_LEVEL,
+            n_units=table.n_units,
+            n_rows=table.n_rows,
+            mean_control=control,
+            mean_variant=variant,
+        )
+    ]
+
+
+def _mean_of_customers(rows: Sequence[UnitMoments], chosen: Flags) -> float:
+    mine = [row for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
+    return sum(row.y for row in mine) / sum(row.n for row in mine)
 
 
 def _with_partners(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> list[Estimate]:

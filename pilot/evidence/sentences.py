@@ -50,6 +50,9 @@ METHODS: dict[Method, Message] = {
     Method.REGRESSION_T: Message("method_regression_t", N_("Regression on unit means, t interval")),
     Method.CR2: Message("method_cr2", N_("Regression on unit means, CR2 error with Bell–McCaffrey degrees of freedom")),
     Method.UNPAIRED_CR2: Message("method_unpaired_cr2", N_("The same with the partners of lost units, without pairs")),
+    Method.CUSTOMER_WEIGHTED: Message(
+        "method_customer_weighted", N_("Every customer counts once instead of every store; CR2 error by store")
+    ),
     Method.WELCH: Message("method_welch", N_("Welch's t test")),
     Method.WELCH_ADJUSTED: Message("method_welch_adjusted", N_("Welch's t test, adjusted by the period before")),
     Method.WELCH_DELTA: Message("method_welch_delta", N_("Ratio of means, delta method")),
