@@ -10,7 +10,8 @@
   Hotelling's T² = d' S⁻¹ d · t̂'t̂, T² (ν − K + 2) / (ν (K − 1)) ~ F(K − 1, ν − K + 2), ν = units − blocks − 1, and by
   permutation over the draw.
 
-Exploratory. References: Welch (1951), Biometrika 38; Hotelling (1931), Annals of Mathematical Statistics 2.
+Exploratory. References: Welch (1951), Biometrika 38; Hotelling (1931), Annals of Mathematical Statistics 2;
+Krishnamoorthy and Yu (2004), Statistics and Probability Letters 66 (unequal covariances).
 """
 
 from collections.abc import Sequence
@@ -161,7 +162,7 @@ def _permutation_p(
 
 
 def _statistics(d: Floats, draws: Floats | Flags, sizes: tuple[Ints, Ints], *, studentise: bool) -> Floats:
-    """T² of each draw, with the pooled error or with one of each arm's own."""
+    """How far each draw lies from no interaction: T² with the pooled error, or what one of each arm's own says."""
     size, number = sizes
     blocks = (number[:, None] == np.arange(int(number.max()) + 1)).astype(np.float64)
     gram = np.einsum("ip,iq->pq", d, d)
@@ -172,17 +173,45 @@ def _statistics(d: Floats, draws: Floats | Flags, sizes: tuple[Ints, Ints], *, s
         tt = np.einsum("ri,ri->r", t, t)
         effect = np.einsum("ri,ip->rp", t, d) / tt[:, None]
         if studentise:
-            residual = d - t[:, :, None] * effect[:, None, :]
-            keep = 1.0 - 1.0 / size - t * t / tt[:, None]
-            covariance = np.zeros((len(t), d.shape[1], d.shape[1]))
-            for arm in (flags, 1.0 - flags):  # a covariance matrix of each arm's own: Welch's error in p dimensions
-                share = (arm * t * t).sum(axis=1) / tt**2 / (arm * keep).sum(axis=1)
-                covariance += np.einsum("ri,rip,riq->rpq", arm * share[:, None], residual, residual)
-        else:
-            covariance = (gram - effect[:, :, None] * effect[:, None, :] * tt[:, None, None]) / tt[:, None, None]
-        solved = np.linalg.solve(covariance, effect[:, :, None])[:, :, 0]
-        parts.append(np.einsum("rp,rp->r", effect, solved))
+            parts.append(_surprise(d, flags, t, tt, effect, size))
+            continue
+        covariance = (gram - effect[:, :, None] * effect[:, None, :] * tt[:, None, None]) / tt[:, None, None]
+        parts.append(np.einsum("rp,rp->r", effect, _solve(covariance, effect)))
     return np.concatenate(parts)
+
+
+def _surprise(d: Floats, flags: Floats, t: Floats, tt: Floats, effect: Floats, size: Ints) -> Floats:
+    """−log of the p-value of each draw's T² with a covariance matrix of each arm's own and its own degrees of freedom.
+
+    ν = (p + p²) / Σ_j [tr(M_j²) + (tr M_j)²] / d_j with M_j arm j's part of the covariance (Krishnamoorthy and Yu):
+    draws whose smaller arm looks steady by chance have few degrees of freedom, and count for less.
+    """
+    from scipy.special import fdtrc
+
+    p = d.shape[1]
+    residual = d - t[:, :, None] * effect[:, None, :]
+    keep = 1.0 - 1.0 / size - t * t / tt[:, None]
+    covariances: list[Floats] = []
+    degrees: list[Floats] = []
+    for arm in (flags, 1.0 - flags):
+        df = (arm * keep).sum(axis=1)
+        share = (arm * t * t).sum(axis=1) / tt**2 / df
+        covariances.append(np.einsum("ri,rip,riq->rpq", arm * share[:, None], residual, residual))
+        degrees.append(df)
+    total: Floats = covariances[0] + covariances[1]
+    t2 = np.einsum("rp,rp->r", effect, _solve(total, effect))
+    spread = np.zeros(len(t))
+    for covariance, df in zip(covariances, degrees, strict=True):
+        m = np.linalg.solve(total, covariance)
+        spread += (np.einsum("rpq,rqp->r", m, m) + np.einsum("rpp->r", m) ** 2) / df
+    nu = np.maximum((p + p * p) / spread, p)
+    surprise: Floats = -np.log(np.maximum(fdtrc(p, nu - p + 1.0, t2 * (nu - p + 1.0) / (nu * p)), 1e-300))
+    return surprise
+
+
+def _solve(matrices: Floats, vectors: Floats) -> Floats:
+    solved: Floats = np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0]
+    return solved
 
 
 def _segments(k: int) -> int:
