@@ -24,8 +24,9 @@ from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
 _TIE = 1e-9
-_ANGLES = 362  # the directions in which the permutation set is searched
-_HALVINGS = 50
+_ANGLES = 360  # directions of each of the two scales on which the permutation set is searched
+_LAST = 1e-9  # an angle from the end of the line
+_HALVINGS = 60
 
 # Segments of the line in rising order; None is the end that does not exist.
 Segments = tuple[Interval, ...]
@@ -108,7 +109,8 @@ class AndersonRubinPermutation:
 
     ``draws`` and ``actual`` hold b = coefficient of y, a = coefficient of d, and where studentised the errors of
     y − τ d as a quadratic in τ. ``uptake_p`` is the p-value of d itself, to which that of τ tends far out. ``unit`` is
-    the scale on which the line is searched, ``floor`` what counts as zero.
+    the error of b over that of a, ``spread`` the error of b over a: the scales on which the line is searched.
+    ``floor`` is what counts as zero.
     """
 
     draws: Draws
@@ -116,6 +118,7 @@ class AndersonRubinPermutation:
     tied: Flags
     uptake_p: float
     unit: float
+    spread: float
     floor: float
 
     @property
@@ -129,23 +132,26 @@ class AndersonRubinPermutation:
         return float(np.count_nonzero(self.tied | (beyond >= 0.0))) / len(self.draws.b)
 
     def segments(self, confidence_level: float) -> Segments:
-        """The effects that are not rejected, looked for in 361 directions of the line and refined by halving."""
+        """The effects that are not rejected, looked for in the directions of 720 effects and refined by halving.
+
+        An effect is an angle, arc tan of it over the ratio of the two errors; half of the effects are spread evenly
+        over the angles, half around the estimate, which is among them, as is 0.
+        """
         alpha = 1.0 - probability("confidence_level", confidence_level)
 
-        def place(angle: float) -> float:
-            return self.effect + self.unit * math.tan(angle)
-
         def kept(angle: float) -> bool:
-            return self.p_value(place(angle)) > alpha + _TIE
+            return self.p_value(self.unit * math.tan(angle)) > alpha + _TIE
 
         def edge(inside: float, outside: float) -> float:
             for _ in range(_HALVINGS):
                 middle = (inside + outside) / 2
                 inside, outside = (middle, outside) if kept(middle) else (inside, middle)
-            return place(inside)
+            return self.unit * math.tan(inside)
 
         step = math.pi / _ANGLES
-        angles = [(k - _ANGLES / 2) * step for k in range(1, _ANGLES)]  # 0, the estimate, is in the middle
+        even = [(k - _ANGLES / 2) * step for k in range(1, _ANGLES)]
+        near = [math.atan((self.effect + self.spread * math.tan(angle)) / self.unit) for angle in even]
+        angles = sorted({*even, *near})
         flags = [kept(angle) for angle in angles]
         endless = self.uptake_p > alpha + _TIE
         if endless and all(flags):
@@ -156,13 +162,13 @@ class AndersonRubinPermutation:
             if keep and not inside:
                 inside, start = True, edge(here, before)
             elif inside and not keep:
-                first = before if before > -math.pi / 2 else angles[0] - step / 2
+                first = before if before > -math.pi / 2 else -math.pi / 2 + _LAST
                 found.append((start, edge(first, here)))
                 inside, start = False, None
         if inside and not endless:
-            found.append((start, edge(angles[-1], math.pi / 2 - 1e-12)))
+            found.append((start, edge(angles[-1], math.pi / 2 - _LAST)))
         elif endless:
-            found.append((start if inside else edge(math.pi / 2 - step / 2, angles[-1]), None))
+            found.append((start if inside else edge(math.pi / 2 - _LAST, angles[-1]), None))
         return tuple(found)
 
     def interval(self, confidence_level: float) -> Interval:
@@ -189,7 +195,9 @@ def anderson_rubin_permutation(
         actual=_crossed(y.actual, d.actual, both.actual),
         tied=y.tied,
         uptake_p=d.p_value(),
-        unit=max(y.std_error, d.std_error * abs(y.effect / d.effect), y.scale * _TIE) / abs(d.effect),
+        unit=(y.std_error / d.std_error if d.std_error > 0.0 and y.std_error > 0.0 else abs(y.effect / d.effect))
+        or 1.0,
+        spread=(max(y.std_error, d.std_error * abs(y.effect / d.effect)) or y.scale) / abs(d.effect),
         floor=_TIE * y.scale,
     )
 

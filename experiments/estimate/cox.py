@@ -20,6 +20,7 @@ from experiments.messages import N_, Message
 _STEPS = 60
 _CLOSE = 1e-11
 _HALVINGS = 30
+_FLAT = 1e-9  # information per event under which the likelihood has no maximum to find
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def _maximise(sets: _RiskSets, x: Floats) -> tuple[Floats, Floats, Floats]:
     beta = np.zeros(k)
     likelihood, score, information, scores = _partial(sets, x, beta)
     for _ in range(_STEPS):
+        if not float(np.linalg.eigvalsh(information).min()) > _FLAT * len(sets.events):
+            break
         inverse = np.linalg.inv(information).astype(np.float64)
         step = np.einsum("ij,j->i", inverse, score)
         if float(np.abs(step).max()) <= _CLOSE * max(1.0, float(np.abs(beta).max())):

@@ -50,8 +50,6 @@ class RmstComparison:
     def log_ratio(self) -> TInference:
         """log(RMST_v / RMST_c), normal by the delta method; ``exp`` its effect and interval."""
         c, v = self.control, self.variant
-        if not min(c.value, v.value) > 0.0:
-            raise NotEstimable(Message("no_time_before_event", N_("an arm has no time before its events"), {}))
         error = math.hypot(v.std_error / v.value, c.std_error / c.value)
         return TInference(math.log(v.value / c.value), error, math.inf)
 
