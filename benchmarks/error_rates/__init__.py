@@ -1,1 +1,1 @@
-"""Error rates of every method that the module chooses: false alarms, coverage and power, cell by cell, by fixed rules."""
+"""Error rates of every method that the module chooses: false alarms, coverage, power, cell by cell, by fixed rules."""

@@ -52,7 +52,8 @@ def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Fra
     if np.bincount(frame.variant_of).max() >= UNEQUAL * np.bincount(frame.variant_of).min() and permute:
         permutation(tally, frame, lifted)
     try:
-        row, other = (customers.build(f, plan, plan.metrics[0], "1") for f in (frame, lifted))
+        row = customers.build(frame, plan, plan.metrics[0], "1")
+        other = customers.build(lifted, plan, plan.metrics[0], "1")
     except NotEstimable as refusal:
         tally.refuse(refusal)
         return
@@ -121,7 +122,7 @@ def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: t
 
 
 def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int]) -> None:
-    """Sales per receipt: receipts per customer geometric-Poisson (mean 3), a customer's level and each receipt lognormal.
+    """Sales per receipt: receipts per customer geometric-Poisson (mean 3), lognormal levels, gamma receipts.
 
     ``naive`` treats each receipt as drawn.
     """
@@ -153,8 +154,16 @@ SPEND = tuple(
         STUDENTISED if is_permuted((control, variant)) else ADJUSTED if adjusted else WELCH,
         partial(spend, arms=(control, variant), tail=tail, adjusted=adjusted),
     )
-    for control, variant in ((50, 50), (200, 50), (500, 500), (1_000, 100))
-    for tail, adjusted in ((1.0, False), (1.5, False), (1.0, True))
+    for control, variant, tail, adjusted in (
+        (50, 50, 1.0, False),
+        (50, 50, 1.5, False),
+        (200, 50, 1.0, False),
+        (200, 50, 1.5, False),
+        (200, 50, 1.0, True),
+        (500, 500, 1.5, False),
+        (500, 500, 1.0, True),
+        (1_000, 100, 1.5, False),
+    )
 )
 EVENTS = tuple(
     Cell(
@@ -163,8 +172,14 @@ EVENTS = tuple(
         NEWCOMBE if min(control, variant) * min(share, 1 - share) < 20 else WELCH,
         partial(events, arms=(control, variant), share=share),
     )
-    for control, variant in ((50, 50), (200, 50), (500, 500))
-    for share in (0.02, 0.1, 0.5)
+    for control, variant, share in (
+        (50, 50, 0.02),
+        (50, 50, 0.1),
+        (200, 50, 0.02),
+        (200, 50, 0.1),
+        (200, 50, 0.5),
+        (500, 500, 0.1),
+    )
 )
 RATIOS = tuple(
     Cell(

@@ -6,8 +6,16 @@ from functools import partial
 import numpy as np
 
 from benchmarks.error_rates.cell import LEVEL, Cell, Flags, Floats, Tally
-from benchmarks.error_rates.units import PERMUTATION, STUDENTISED, Sample, count_units, draws_of, permuted, unit_table
-from experiments.estimate.cluster_robust import unit_means_cr2
+from benchmarks.error_rates.units import (
+    PERMUTATION,
+    REDRAWS,
+    STUDENTISED,
+    Sample,
+    count_units,
+    draws_of,
+    permuted,
+    unit_table,
+)
 from experiments.estimate.redraws import Redraws, redraws
 from experiments.estimate.unit_means import fit
 
@@ -97,7 +105,7 @@ def rerandomised(
     """Two covariates explain 64 %; of all draws the ``best`` share by distance is accepted."""
     each = replications // NETWORKS
     free = draws_of(rng, 20_000, units, treated)
-    free_redraws = Redraws(free[:999] == 1.0, listed=False)
+    free_redraws = Redraws(free[:REDRAWS] == 1.0, listed=False)
     effect = 3.0 * np.sqrt((0.36 if adjusted else 0.4) * (1 / treated + 1 / (units - treated)) + sd * sd / treated)
     for network in range(NETWORKS):
         x = rng.normal(size=(units, 2))
@@ -109,7 +117,7 @@ def rerandomised(
         effects = sd * rng.normal(size=(each, units))
         y = x @ np.full(2, np.sqrt(0.32)) + 0.6 * rng.normal(size=(each, units))
         y += arms * (effects - effects.mean(axis=1, keepdims=True))
-        over = redraws(unit_table(y[0], arms[0], x=x), seed=network, draws=999, accept=rule)
+        over = redraws(unit_table(y[0], arms[0], x=x), seed=network, draws=REDRAWS, accept=rule)
         tables = [unit_table(y[i], arms[i], x=x if adjusted else None) for i in range(each)]
         count_units(tally, lambda i, t=tables: Sample(t[i], effect), each, studentise=True, over=over)
         for i in range(each):
@@ -157,13 +165,15 @@ PAIRS = tuple(
 )
 STRATA = tuple(
     Cell("strata", f"{label}, effects' sd {sd:g}", STUDENTISED, partial(strata, sizes=sizes, sd=sd))
-    for label, sizes in (
-        ("4 strata of 6 (3)", ((6, 3),) * 4),
-        ("6 strata of 4 (2)", ((4, 2),) * 6),
-        ("4 strata of 5 (1)", ((5, 1),) * 4),
-        ("uneven: 12 (6), 8 (2), 6 (2), 4 (1)", ((12, 6), (8, 2), (6, 2), (4, 1))),
+    for label, sizes, sd in (
+        ("4 strata of 6 (3)", ((6, 3),) * 4, 0.0),
+        ("4 strata of 6 (3)", ((6, 3),) * 4, 0.5),
+        ("4 strata of 6 (3)", ((6, 3),) * 4, 1.0),
+        ("4 strata of 5 (1)", ((5, 1),) * 4, 0.0),
+        ("4 strata of 5 (1)", ((5, 1),) * 4, 1.0),
+        ("uneven: 12 (6), 8 (2), 6 (2), 4 (1)", ((12, 6), (8, 2), (6, 2), (4, 1)), 0.0),
+        ("uneven: 12 (6), 8 (2), 6 (2), 4 (1)", ((12, 6), (8, 2), (6, 2), (4, 1)), 1.0),
     )
-    for sd in (0.0, 0.5, 1.0)
 )
 RERANDOMISED = tuple(
     Cell(
@@ -172,8 +182,12 @@ RERANDOMISED = tuple(
         STUDENTISED,
         partial(rerandomised, units=units, treated=treated, best=best, adjusted=adjusted, sd=sd),
     )
-    for units, treated in ((20, 10), (20, 6))
-    for best, adjusted, sd in ((0.05, True, 0.0), (0.05, False, 0.0), (0.05, True, 1.0))
+    for units, treated, best, adjusted, sd in (
+        (20, 10, 0.05, True, 0.0),
+        (20, 10, 0.05, False, 0.0),
+        (20, 6, 0.05, True, 0.0),
+        (20, 6, 0.05, True, 1.0),
+    )
 )
 ROWS = tuple(
     Cell(
@@ -182,7 +196,15 @@ ROWS = tuple(
         STUDENTISED,
         partial(by_rows, units=units, treated=treated, cv=cv, sd=sd),
     )
-    for units, treated in ((12, 6), (20, 10), (40, 20), (20, 4), (40, 4))
-    for cv, sd in ((0.8, 0.0), (0.8, 0.5), (0.8, 1.0))
+    for units, treated, cv, sd in (
+        (12, 6, 0.8, 0.0),
+        (20, 10, 0.8, 0.0),
+        (20, 10, 0.8, 0.5),
+        (20, 10, 0.8, 1.0),
+        (20, 4, 0.8, 0.0),
+        (20, 4, 0.8, 1.0),
+        (40, 4, 0.8, 0.0),
+        (40, 4, 0.8, 1.0),
+    )
 )
 CELLS = (*PAIRS, *STRATA, *RERANDOMISED, *ROWS)

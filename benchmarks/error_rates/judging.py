@@ -99,7 +99,8 @@ def _broken(cell: Cell, counts: Counts) -> str:
         error = math.sqrt(cell.attainable * (1 - cell.attainable) / counts.null)
         apart = counts.alarm_rate - cell.attainable
         if (abs(apart) if cell.exact else apart) > 3.3 * error:
-            return f"false alarms {100 * counts.alarm_rate:.2f} % where the design's level is {100 * cell.attainable:.2f} %"
+            level = f"{100 * cell.attainable:.2f} %"
+            return f"false alarms {100 * counts.alarm_rate:.2f} % where the design's level is {level}"
         return ""
     if counts.tried and counts.coverage < COVERAGE[0]:
         return f"coverage {100 * counts.coverage:.1f} %"

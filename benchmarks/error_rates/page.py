@@ -9,19 +9,25 @@ from benchmarks.error_rates.store import Measured, load
 
 _HEAD = """# Error rates: what every chosen method does, cell by cell
 
-Measured by `python -m benchmarks.error_rates --write`; this page is its output. Each cell draws its own world at least 5,000
-times (fewer only where the table says so), from a seed that is the SHA-256 of its name, and runs the module's own functions.
+Measured by `python -m benchmarks.error_rates --write`; this page is its output. Each cell draws its own world at least
+5,000 times (fewer only where its name says so), from a seed that is the SHA-256 of its name, and runs the module's own
+functions. Permutations compare 399 redraws (999 in the first two sections, 199 in max-T) or all of them where these are
+fewer; the module takes 9,999.
 
-**Rules, fixed before.** The method that the module *chooses* in a cell rejects a true null in at most 7 % of the replications at
-a nominal 5 % (upper 99 % Monte-Carlo bound at most 8 %) and in at least 3 %; its 95 % intervals hold the truth in 93–98 %. Below
-3 % it is named conservative, with the power it loses against the best method of the cell that keeps the level. A
-permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs: 2/64 = 3.1 %). Where the module
-refuses, the cell says why.
+**Rules, fixed before.** The method that the module *chooses* in a cell rejects a true null in at most 7 % of the
+replications at a nominal 5 % (upper 99 % Monte-Carlo bound at most 8 %) and in at least 3 %; its 95 % intervals hold
+the truth in 93–98 %. Below 3 % it is named conservative, with the power it loses against the best method of the cell that
+keeps the level. A permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs:
+2/64 = 3.12 %). Where the module refuses, the cell says why.
 
-**How to read.** `chosen` shows false alarms ± Monte-Carlo error and the upper 99 % bound, then coverage and power. Other columns
-show false alarms / coverage / power in percent. Power is for an effect of about three standard errors. Tests and intervals of one
-shift shift together, so an interval that holds the truth is one whose p-value at the truth is above 5 %; {inverted:,} intervals
-were built in full and held against their p-values: {disagree:.0f} disagreed.
+**Effects that differ.** In cells with “effects' sd” above zero the effects of the drawn units have that standard
+deviation and a mean of exactly zero over the drawn units: that mean is the estimand. With equal arms every valid test
+is then conservative, because the variance of the effects between units cannot be seen.
+
+**How to read.** “False alarms” are of the chosen method: rate ± Monte-Carlo error and upper 99 % bound. The columns of
+other methods show false alarms / coverage / power in percent. Power is for an effect of about three standard errors.
+Shifting y and the truth together changes no test, so an interval that holds the truth is one whose p-value at the truth
+is above 5 %; {inverted:,} intervals were built in full and held against their p-values: {disagree:.0f} disagreed.
 """
 
 

@@ -214,8 +214,21 @@ SKEWED = tuple(
         breaks=SAME if reacts and min(treated, units - treated) < 3 else "",
         **_common(units, treated),
     )
-    for units, treated in ((6, 3), (8, 4), (8, 3), (10, 5), (20, 10), (20, 4), (20, 2))
-    for customers, tail, reacts in ((200, 1.0, 0.0), (50, 1.5, 0.0), (50, 1.5, 1.0))
+    for units, treated, customers, tail, reacts in (
+        (6, 3, 50, 1.5, 0.0),
+        (8, 4, 200, 1.0, 0.0),
+        (8, 4, 50, 1.5, 0.0),
+        (8, 4, 50, 1.5, 1.0),
+        (8, 3, 50, 1.5, 0.0),
+        (10, 5, 200, 1.0, 0.0),
+        (10, 5, 50, 1.5, 0.0),
+        (10, 5, 50, 1.5, 1.0),
+        (20, 4, 200, 1.0, 0.0),
+        (20, 4, 50, 1.5, 0.0),
+        (20, 4, 50, 1.5, 1.0),
+        (20, 10, 50, 1.5, 0.0),
+        (20, 2, 50, 1.5, 0.0),
+    )
 )
 OBSERVED = tuple(
     Cell(
@@ -224,7 +237,6 @@ OBSERVED = tuple(
         "cr2",
         partial(observed, units=units, treated=treated, noisier=noisier),
     )
-    for units, treated in ((20, 10), (20, 4), (40, 20))
-    for noisier in (1.0, 2.0)
+    for units, treated, noisier in ((20, 10, 1.0), (20, 10, 2.0), (20, 4, 2.0), (40, 20, 2.0))
 )
 CELLS = (*SHARES, *REACTING, *SKEWED, *OBSERVED)
