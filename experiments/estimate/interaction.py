@@ -7,15 +7,16 @@
   on K − 1 and (K² − 1) / (3 A) degrees of freedom.
 - Stores assigned: every store holds all segments, so their effects are correlated. Each unit gives its K − 1
   differences between segments; the treatment coefficient d of their regression (with block indicators) is tested by
-  Hotelling's T² = d' S⁻¹ d · t̂'t̂, T² (ν − K + 2) / (ν (K − 1)) ~ F(K − 1, ν − K + 2), ν = units − blocks − 1, and by
-  permutation over the draw.
+  Hotelling's T² = d' S⁻¹ d, T² (ν − K + 2) / (ν (K − 1)) ~ F(K − 1, ν − K + 2), and by permutation over the draw. S is
+  the sum of each arm's own covariance with ν of Krishnamoorthy and Yu; the pooled one with ν = units − blocks − 1 where
+  an arm has fewer than K + 1 units (with few treated of many and stores that react differently it rejects 13–15 %).
 
 Exploratory. References: Welch (1951), Biometrika 38; Hotelling (1931), Annals of Mathematical Statistics 2;
 Krishnamoorthy and Yu (2004), Statistics and Probability Letters 66 (unequal covariances).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -33,7 +34,7 @@ _NEGLIGIBLE = 1e-12
 @dataclass(frozen=True, slots=True)
 class InteractionTest:
     """``statistic`` is F on ``df`` and ``df_error`` degrees of freedom; ``p_value`` is of F (``method`` "welch_james",
-    "hotelling") or of the permutation ("permutation", "permutation_studentised")."""
+    "hotelling_unequal", "hotelling") or of the permutation ("permutation", "permutation_studentised")."""
 
     statistic: float
     df: int
@@ -73,14 +74,20 @@ def segments_differ(
 
 
 def segments_differ_clustered(
-    values: Floats, treated: Floats, block: Ints | None = None, *, redraws: Redraws | None = None
+    values: Floats,
+    treated: Floats,
+    block: Ints | None = None,
+    *,
+    redraws: Redraws | None = None,
+    equal_covariances: bool = False,
 ) -> InteractionTest:
     """The test for segments inside units of assignment.
 
-    ``values`` (units, segments) is each unit's value in each segment, ``treated`` (units) 0/1, ``redraws`` of these
-    units in this order gives the permutation p-value: of T² with an error of each arm's own where each arm has at
-    least two units more than there are differences and no pairs were drawn, else of the pooled T². Units that lack a
-    segment must be left out before, and from the redraws too. Raises ``NotEstimable`` where the units are too few.
+    ``values`` (units, segments) is each unit's value in each segment, ``treated`` (units) 0/1. The statistic has a
+    covariance matrix of each arm's own where each arm has K + 1 units or more and no pairs were drawn; else, or with
+    ``equal_covariances``, the pooled one. ``redraws`` of these units in this order gives the permutation p-value of the
+    same statistic. Units that lack a segment must be left out before, and from the redraws too. Raises ``NotEstimable``
+    where the units are too few.
     """
     from scipy.special import fdtrc
 
@@ -95,12 +102,16 @@ def segments_differ_clustered(
     t2 = float((effect * np.linalg.solve(pooled, effect)).sum()) * tt
     f = t2 * (nu - p + 1) / (nu * p)
     test = InteractionTest(f, p, float(nu - p + 1), float(fdtrc(p, nu - p + 1, f)), "hotelling")
+    unequal = not equal_covariances and _arms_have_their_own(np.asarray(treated), sizes[0], p)
+    if unequal:
+        flags = np.asarray(treated, dtype=np.float64)[None, :]
+        fs, errors = _unequal(d, flags, t[None, :], np.array([tt]), effect[None, :], sizes[0])
+        f, df_error = float(fs[0]), float(errors[0])
+        test = InteractionTest(f, p, df_error, float(fdtrc(p, df_error, f)), "hotelling_unequal")
     if redraws is None:
         return test
-    studentise = _can_studentise(np.asarray(treated), sizes[0], p)
-    p_value = _permutation_p(d, np.asarray(treated, dtype=np.float64), sizes, redraws, studentise=studentise)
-    method = "permutation_studentised" if studentise else "permutation"
-    return InteractionTest(f, p, float(nu - p + 1), p_value, method)
+    p_value = _permutation_p(d, np.asarray(treated, dtype=np.float64), sizes, redraws, studentise=unequal)
+    return replace(test, p_value=p_value, method="permutation_studentised" if unequal else "permutation")
 
 
 def segment_effects_clustered(values: Floats, treated: Floats, block: Ints | None = None) -> SegmentEffects:
@@ -144,7 +155,7 @@ def _helmert(k: int) -> Floats:
     return scaled
 
 
-def _can_studentise(treated: Floats, sizes: Ints, p: int) -> bool:
+def _arms_have_their_own(treated: Floats, sizes: Ints, p: int) -> bool:
     arms = min(int((treated == 1).sum()), int((treated == 0).sum()))
     return arms >= p + 2 and int(sizes.min()) > 2
 
@@ -163,6 +174,8 @@ def _permutation_p(
 
 def _statistics(d: Floats, draws: Floats | Flags, sizes: tuple[Ints, Ints], *, studentise: bool) -> Floats:
     """How far each draw lies from no interaction: T² with the pooled error, or what one of each arm's own says."""
+    from scipy.special import fdtrc
+
     size, number = sizes
     blocks = (number[:, None] == np.arange(int(number.max()) + 1)).astype(np.float64)
     gram = np.einsum("ip,iq->pq", d, d)
@@ -173,21 +186,20 @@ def _statistics(d: Floats, draws: Floats | Flags, sizes: tuple[Ints, Ints], *, s
         tt = np.einsum("ri,ri->r", t, t)
         effect = np.einsum("ri,ip->rp", t, d) / tt[:, None]
         if studentise:
-            parts.append(_surprise(d, flags, t, tt, effect, size))
+            f, df_error = _unequal(d, flags, t, tt, effect, size)
+            parts.append(-np.log(np.maximum(fdtrc(d.shape[1], df_error, f), 1e-300)))
             continue
         covariance = (gram - effect[:, :, None] * effect[:, None, :] * tt[:, None, None]) / tt[:, None, None]
         parts.append(np.einsum("rp,rp->r", effect, _solve(covariance, effect)))
     return np.concatenate(parts)
 
 
-def _surprise(d: Floats, flags: Floats, t: Floats, tt: Floats, effect: Floats, size: Ints) -> Floats:
-    """−log of the p-value of each draw's T² with a covariance matrix of each arm's own and its own degrees of freedom.
+def _unequal(d: Floats, flags: Floats, t: Floats, tt: Floats, effect: Floats, size: Ints) -> tuple[Floats, Floats]:
+    """Per draw F and its error df, from T² with a covariance matrix of each arm's own.
 
     ν = (p + p²) / Σ_j [tr(M_j²) + (tr M_j)²] / d_j with M_j arm j's part of the covariance (Krishnamoorthy and Yu):
     draws whose smaller arm looks steady by chance have few degrees of freedom, and count for less.
     """
-    from scipy.special import fdtrc
-
     p = d.shape[1]
     residual = d - t[:, :, None] * effect[:, None, :]
     keep = 1.0 - 1.0 / size - t * t / tt[:, None]
@@ -199,19 +211,19 @@ def _surprise(d: Floats, flags: Floats, t: Floats, tt: Floats, effect: Floats, s
         covariances.append(np.einsum("ri,rip,riq->rpq", arm * share[:, None], residual, residual))
         degrees.append(df)
     total: Floats = covariances[0] + covariances[1]
-    t2 = np.einsum("rp,rp->r", effect, _solve(total, effect))
+    t2: Floats = np.einsum("rp,rp->r", effect, _solve(total, effect))
     spread = np.zeros(len(t))
     for covariance, df in zip(covariances, degrees, strict=True):
-        m = np.linalg.solve(total, covariance)
-        spread += (np.einsum("rpq,rqp->r", m, m) + np.einsum("rpp->r", m) ** 2) / df
-    nu = np.maximum((p + p * p) / spread, p)
-    surprise: Floats = -np.log(np.maximum(fdtrc(p, nu - p + 1.0, t2 * (nu - p + 1.0) / (nu * p)), 1e-300))
-    return surprise
+        m: Floats = np.asarray(np.linalg.solve(total, covariance), dtype=np.float64)
+        trace: Floats = np.einsum("rpp->r", m)
+        squares: Floats = np.einsum("rpq,rqp->r", m, m)
+        spread += (squares + trace * trace) / df
+    nu: Floats = np.maximum((p + p * p) / spread, p)
+    return t2 * (nu - p + 1.0) / (nu * p), nu - p + 1.0
 
 
 def _solve(matrices: Floats, vectors: Floats) -> Floats:
-    solved: Floats = np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0]
-    return solved
+    return np.asarray(np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0], dtype=np.float64)
 
 
 def _segments(k: int) -> int:

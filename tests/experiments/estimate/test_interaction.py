@@ -41,8 +41,12 @@ def test_two_segments_inside_stores_are_the_t_test_of_the_stores_differences() -
     d = values[:, 0] - values[:, 1]
     pooled = (d[:3].var(ddof=1) + d[3:].var(ddof=1)) / 2.0
     expected = (d[3:].mean() - d[:3].mean()) ** 2 / (pooled * 2.0 / 3.0)
-    found = segments_differ_clustered(values, t)
+    found = segments_differ_clustered(values, t, equal_covariances=True)
     assert (found.statistic, found.df, found.df_error) == (pytest.approx(expected), 1, 4.0)
+    own = segments_differ_clustered(values, t)
+    parts = [d[:3].var(ddof=1) / 3.0, d[3:].var(ddof=1) / 3.0]
+    assert own.statistic == pytest.approx((d[3:].mean() - d[:3].mean()) ** 2 / sum(parts))
+    assert own.df_error == pytest.approx(sum(parts) ** 2 / (parts[0] ** 2 / 2.0 + parts[1] ** 2 / 2.0))  # Welch's
 
 
 def test_hotelling_equals_the_textbook_of_two_samples() -> None:
@@ -52,7 +56,8 @@ def test_hotelling_equals_the_textbook_of_two_samples() -> None:
     mean = d[t == 1].mean(axis=0) - d[t == 0].mean(axis=0)
     pooled = (7 * np.cov(d[t == 0].T) + 5 * np.cov(d[t == 1].T)) / 12.0
     t2 = mean @ np.linalg.solve(pooled * (1 / 8 + 1 / 6), mean)
-    assert segments_differ_clustered(values, t).statistic == pytest.approx(t2 * 11.0 / (12.0 * 2.0))
+    found = segments_differ_clustered(values, t, equal_covariances=True)
+    assert (found.statistic, found.method) == (pytest.approx(t2 * 11.0 / (12.0 * 2.0)), "hotelling")
 
 
 def test_what_a_store_adds_to_all_its_segments_does_not_matter() -> None:
