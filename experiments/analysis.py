@@ -104,7 +104,8 @@ def _look(plan: Plan, frame: Frame) -> LookRule | None:
 def _ask(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, part: Part | None) -> _Asked:
     reason = None
     try:
-        if frame.arm_sizes()[frame.variants.index(variant)] == 0 or frame.arm_sizes()[0] == 0:
+        sizes = frame.arm_sizes()
+        if sizes[frame.variants.index(variant)] == 0 or (sizes[0] == 0 and frame.first_treated is None):
             raise NotEstimable(
                 Message(
                     "empty_arm",

@@ -373,7 +373,8 @@ def _require_variants(frame: Frame, plan: Plan) -> None:
     column = plan.data.variant or plan.data.treated_from or ""
     if frame.n_units == 0:
         raise EmptyTable(reason=" with a weight above 0")
-    if np.count_nonzero(sizes) < 2:
+    starts = 0 if frame.first_treated is None else len(np.unique(frame.first_treated[frame.first_treated != NEVER]))
+    if np.count_nonzero(sizes) < 2 and starts < 2:  # with several starts, units not yet treated are the control
         raise OneVariant(column=column, label=frame.variants[int(np.argmax(sizes))])
     unknown = [name for name in frame.variants if plan.shares and name not in plan.shares]
     if unknown:

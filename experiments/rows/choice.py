@@ -15,6 +15,16 @@ from experiments.rows.finding import Finding, RowBuilder, RowResult
 FEW_UNITS = 50  # in the smaller arm: under it a sum of units is not normal enough to lean on
 MOST_PERMUTED = 20_000
 FEW_TREATED = 4
+UNEQUAL = 1.5  # times as many in one arm: skew no longer cancels in the difference
+
+# Every method that can lead a row.
+HEADLINES = frozenset(
+    {
+        "permutation", "permutation_studentised", "regression_t", "cr2", "rows_cr2", "welch", "welch_adjusted",
+        "welch_delta", "welch_delta_adjusted", "newcombe", "difference_in_differences_hc2", "callaway_santanna",
+        "stepped_wedge_permutation", "synthetic_did", "rmst",
+    }
+)  # fmt: skip
 
 _OWN_DRAW = (Assignment.MATCHED_PAIRS, Assignment.RERANDOMIZED)  # only their own redraws are comparable
 
@@ -38,6 +48,9 @@ def choose(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Choice
     sizes = frame.arm_sizes()
     small = int(min(sizes[0], sizes[frame.variants.index(variant)]))
     total = int(sizes[0] + sizes[frame.variants.index(variant)])
+    if plan.is_randomised and _skew_remains(metric, small, total):
+        reason = N_("arms of unequal size, in which skewed values upset the normal approximation: permutation")
+        return Choice(units.build, Message("unequal_arms", reason, {}))
     if _are_independent(frame, plan, small, total):
         reason = N_("independent units, {few} or more in each arm: a normal approximation holds")
         return Choice(customers.build, Message("many_units", reason, {"few": FEW_UNITS}))
@@ -124,6 +137,12 @@ def _of_panel(frame: Frame, plan: Plan, variant: str) -> Choice:
 
     reason = N_("one start, with periods before it: the mean after the start, adjusted by the mean before")
     return Choice(panel.build, Message("one_start", reason, {}))
+
+
+def _skew_remains(metric: MetricSpec, small: int, total: int) -> bool:
+    """Whether one arm is so much larger that Welch's test of values without an upper end errs; plain proportions have
+    Newcombe's interval instead."""
+    return metric.kind is not Kind.PROPORTION and total <= MOST_PERMUTED and total - small >= UNEQUAL * small
 
 
 def _are_independent(frame: Frame, plan: Plan, small: int, total: int) -> bool:

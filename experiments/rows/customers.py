@@ -136,6 +136,8 @@ def _arms(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, covariates
         )
     kept &= ~dropped
     weight = frame.unit_weight()[kept] if plan.estimand is Estimand.ROWS else None
+    if weight is not None and len(np.unique(weight)) <= 1:
+        weight = None
     return _Arms(
         values[kept], covariates[kept], frame.variant_of[kept] == number, stratum[kept], weight, tuple(warnings)
     )

@@ -97,7 +97,8 @@ def _headline(
     level = plan.confidence_level
     if not plan.is_randomised:
         cr2 = unit_means_cr2(regression)
-        return cr2, finding(cr2, "cr2", std_error=cr2.std_error, df=cr2.df, level=level)
+        method = "cr2" if made.table.weight is None else "rows_cr2"
+        return cr2, finding(cr2, method, std_error=cr2.std_error, df=cr2.df, level=level)
     if plan.assignment is Assignment.RERANDOMIZED and plan.rerandomized is None:
         if not regression.adjusted:
             raise NotEstimable(
