@@ -22,6 +22,7 @@ from experiments.estimate.unit_table import Floats, Ints
 from experiments.messages import N_, Message
 
 _HALVINGS = 200
+_NEGLIGIBLE = 1e-14
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +81,10 @@ def random_intercept(
                 {"rows": data.n, "clusters": len(data.sizes)},
             )
         )
-    ratio = _best_ratio(data, k)
-    row = _row_variance(data, ratio, k)
-    if not row > 0.0:
+    if data.within_yy <= _NEGLIGIBLE * float((data.y**2).sum()):
         raise NotEstimable(Message("no_spread_within_clusters", N_("rows do not differ inside their clusters"), {}))
+    ratio = _best_ratio(data, k)
+    row = _row_variance(data, k, *_fit(data, 1.0, ratio)[1:])
     return _inference(data, row, ratio * row, coefficient)
 
 
@@ -108,9 +109,8 @@ def _fit(data: _Data, row: float, cluster: float) -> tuple[Floats, Floats, Float
     return phi, beta, v
 
 
-def _row_variance(data: _Data, ratio: float, k: int) -> float:
-    """σ_e² that is best for λ = ``ratio``."""
-    _, beta, v = _fit(data, 1.0, ratio)
+def _row_variance(data: _Data, k: int, beta: Floats, v: Floats) -> float:
+    """σ_e² that is best for the λ of ``beta`` and ``v`` (in units of σ_e²)."""
     residual = data.y - data.x @ beta
     within = data.within_yy - 2 * float(beta @ data.within_xy) + float(beta @ data.within_xx @ beta)
     return (within + float((residual**2 / v).sum())) / (data.n - k)
@@ -120,13 +120,13 @@ def _best_ratio(data: _Data, k: int) -> float:
     """λ ≥ 0 that maximises the restricted likelihood: the best of a grid in logarithms, refined by golden section."""
 
     def loss(ratio: float) -> float:
-        phi, _, v = _fit(data, 1.0, ratio)
-        row = _row_variance(data, ratio, k)
+        phi, beta, v = _fit(data, 1.0, ratio)
+        row = _row_variance(data, k, beta, v)
         if not row > 0.0:
             return math.inf
         return (data.n - k) * math.log(row) + float(np.log(v).sum()) - float(np.linalg.slogdet(phi)[1])
 
-    grid = [0.0, *np.geomspace(1e-6, 1e4, 101).tolist()]
+    grid = [0.0, *np.geomspace(1e-5, 1e4, 46).tolist()]
     losses = [loss(ratio) for ratio in grid]
     best = int(np.argmin(losses))
     low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
