@@ -77,3 +77,11 @@ def test_what_is_wrong_is_named_with_its_place(files: tuple[str, str], capsys: p
     assert main(["calibrate", plan, data]) == 1
     assert "period" in capsys.readouterr().err
     assert main(["calibrate", plan, data, "--lift", "none"]) == 2
+
+
+def test_files_or_a_pilot_are_named_and_not_both(
+    files: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in ([], [files[0]], [*files, "--pilot", "points-1"]):
+        assert main(["calibrate", *words, "--home", str(tmp_path)]) == 1
+        assert "or a pilot" in capsys.readouterr().err

@@ -124,5 +124,5 @@ def test_the_library_has_words_for_every_metric() -> None:
 
 
 def test_a_draw_with_a_criterion_is_refused_by_name_until_a_plan_can_state_one() -> None:
-    with pytest.raises(MechanismDoesNotFit, match="“rerandomized”.*criterion"):
+    with pytest.raises(MechanismDoesNotFit, match=r"“rerandomized”.*criterion"):
         require_sense(a_plan(mechanism={"kind": "rerandomized"}))
