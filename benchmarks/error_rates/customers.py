@@ -14,8 +14,8 @@ from experiments.plan import Plan, plan_from_mapping
 from experiments.rows import customers
 
 UNEQUAL = 1.5  # from this ratio of the arms on, skewed values are permuted
-FEW_FOR_DELTA = "unequal arms with fewer than 100 in the smaller: too few for the delta method"
-WELCH, NEWCOMBE, ADJUSTED, RATIO = "welch", "newcombe", "welch_adjusted", "welch_delta"
+WELCH, NEWCOMBE, ADJUSTED = "welch", "newcombe", "welch_adjusted"
+RATIO, RATIO_ADJUSTED = "welch_delta", "welch_delta_adjusted"
 
 
 def frame_of(treated: Floats, columns: Mapping[str, Floats]) -> Frame:
@@ -121,23 +121,29 @@ def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: t
         count_rows(tally, frame_of(treated, {"y": y}), plan, 0.0, frame_of(treated, {"y": lifted}), permute=False)
 
 
-def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int]) -> None:
+def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], adjusted: bool) -> None:
     """Sales per receipt: receipts per customer geometric-Poisson (mean 3), lognormal levels, gamma receipts.
 
     ``naive`` treats each receipt as drawn.
     """
     control, variant = arms
     treated = np.repeat([0.0, 1.0], [control, variant])
-    plan = plan_of({"kind": "ratio", "value": "y", "denominator": "d"}, "rows")
+    plan = plan_of({"kind": "ratio", "value": "y", "denominator": "d", "covariates": ["x"] if adjusted else []}, "rows")
     for _ in range(replications):
         d = rng.poisson(rng.gamma(1.0, 3.0, len(treated))).astype(float)
         level = rng.lognormal(-0.18, 0.6, len(treated))
         spread = rng.gamma(np.maximum(2.0 * d, 1e-9), 0.5) * (d > 0)
         y = level * spread
         effect = 3.0 * 1.1 * np.sqrt((1 / control + 1 / variant) / 1.5)
-        columns = {"y": y, "d": d}
-        lifted = {"y": y + effect * d * treated, "d": d}
+        columns = {"y": y, "d": d, "x": level * rng.lognormal(-0.045, 0.3, len(treated))}
+        lifted = {**columns, "y": y + effect * d * treated}
         count_rows(tally, frame_of(treated, columns), plan, 0.0, frame_of(treated, lifted), permute=False)
+        if is_permuted(arms):
+            some = d > 0
+            table = unit_table(y[some] / d[some], treated[some], weight=d[some])
+            test = permuted(fit(table), studentise=True)
+            p = test.p_value()
+            tally.add(STUDENTISED, alarm=p <= LEVEL, covers=p > LEVEL, finds=test.p_value(-effect) <= LEVEL)
         sums = [(y[treated == a].sum(), d[treated == a].sum()) for a in (0.0, 1.0)]
         rates = [a / b for a, b in sums]
         within = [(level[treated == a] ** 2 * d[treated == a]).sum() * 0.5 for a in (0.0, 1.0)]
@@ -184,11 +190,16 @@ EVENTS = tuple(
 RATIOS = tuple(
     Cell(
         "customers' ratios",
-        f"{control} v {variant}",
-        RATIO,
-        partial(ratio, arms=(control, variant)),
-        refused=FEW_FOR_DELTA if is_permuted((control, variant)) and min(control, variant) < 100 else "",
+        f"{control} v {variant}{', adjusted' if adjusted else ''}",
+        STUDENTISED if is_permuted((control, variant)) else RATIO_ADJUSTED if adjusted else RATIO,
+        partial(ratio, arms=(control, variant), adjusted=adjusted),
     )
-    for control, variant in ((50, 50), (200, 50), (400, 100), (500, 500))
+    for control, variant, adjusted in (
+        (50, 50, False),
+        (200, 50, False),
+        (400, 100, False),
+        (500, 500, False),
+        (200, 200, True),
+    )
 )
 CELLS = (*SPEND, *EVENTS, *RATIOS)

@@ -147,6 +147,21 @@ def by_rows(
     )
 
 
+def observed_rows(
+    rng: np.random.Generator, replications: int, tally: Tally, *, units: int, treated: int, noisier: float
+) -> None:
+    """Nobody drew, stores count by their customers (CV .8), the treated are ``noisier``; no effect."""
+    arms = np.tile((np.arange(units) < treated).astype(float), (replications, 1))
+    sigma = np.sqrt(np.log1p(0.64))
+    weight = np.maximum(20.0, (200 * rng.lognormal(-sigma * sigma / 2, sigma, arms.shape)).round())
+    y = rng.standard_normal(arms.shape) * np.where(arms == 1.0, noisier, 1.0)
+    effect = 3.0 * np.sqrt(1.64 * (noisier**2 / treated + 1 / (units - treated)))
+    count_units(
+        tally, lambda i: Sample(unit_table(y[i], arms[i], weight=weight[i]), effect), replications, studentise=True
+    )
+    tally.counts["rows_cr2"] = tally.counts.pop("cr2")
+
+
 def _pairs_attainable(n: int) -> float:
     return int(LEVEL * 2 ** (n - 1) + 1e-9) * 2 / 2**n
 
@@ -179,14 +194,16 @@ RERANDOMISED = tuple(
     Cell(
         "rerandomised",
         f"{units} ({treated}), best {100 * best:g} %, {'adjusted' if adjusted else 'not adjusted'}, effects' sd {sd:g}",
-        STUDENTISED,
+        chosen,
         partial(rerandomised, units=units, treated=treated, best=best, adjusted=adjusted, sd=sd),
     )
-    for units, treated, best, adjusted, sd in (
-        (20, 10, 0.05, True, 0.0),
-        (20, 10, 0.05, False, 0.0),
-        (20, 6, 0.05, True, 0.0),
-        (20, 6, 0.05, True, 1.0),
+    for units, treated, best, adjusted, sd, chosen in (
+        (20, 10, 0.05, True, 0.0, STUDENTISED),
+        (20, 10, 0.05, False, 0.0, STUDENTISED),
+        (20, 6, 0.05, True, 0.0, STUDENTISED),
+        (20, 6, 0.05, True, 1.0, STUDENTISED),
+        (20, 8, 0.05, True, 0.0, "regression_t"),
+        (20, 8, 0.05, True, 1.0, "regression_t"),
     )
 )
 ROWS = tuple(
@@ -207,4 +224,13 @@ ROWS = tuple(
         (40, 4, 0.8, 1.0),
     )
 )
-CELLS = (*PAIRS, *STRATA, *RERANDOMISED, *ROWS)
+OBSERVED_ROWS = tuple(
+    Cell(
+        "observational stores, rows estimand",
+        f"{units} ({treated}), treated {noisier:g} times as noisy, by customers",
+        "rows_cr2",
+        partial(observed_rows, units=units, treated=treated, noisier=noisier),
+    )
+    for units, treated, noisier in ((20, 10, 1.0), (40, 20, 1.0), (40, 20, 2.0))
+)
+CELLS = (*PAIRS, *STRATA, *RERANDOMISED, *ROWS, *OBSERVED_ROWS)

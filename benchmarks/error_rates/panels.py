@@ -9,6 +9,7 @@ from benchmarks.error_rates.judging import NAIVE
 from benchmarks.error_rates.stores import SAME, attainable, chosen_for
 from benchmarks.error_rates.units import REDRAWS, STUDENTISED, Sample, count_units, draws_of, unit_table
 from experiments.estimate.callaway_santanna import Aggregation, callaway_santanna
+from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.stepped_wedge import stepped_wedge
 from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_panel import NEVER, UnitPanel
@@ -52,6 +53,30 @@ def one_start(
         t = fit(unit_table(after[i] - before[i], arms[i])).inference
         p, lifted = t.p_value(), t.p_value(-effect)
         tally.add("difference_in_differences", alarm=p <= LEVEL, covers=p > LEVEL, finds=lifted <= LEVEL)
+
+
+def observed_start(
+    rng: np.random.Generator, replications: int, tally: Tally, *, units: int, treated: int, noisier: float
+) -> None:
+    """One start that nobody drew: the largest stores were picked, the picked are ``noisier``; trends are parallel."""
+    arms = np.tile((np.arange(units) < treated).astype(float), (replications, 1))
+    level = np.sort(2.0 * rng.standard_normal((replications, units, 1)), axis=1)[:, ::-1]
+    scale = np.where(arms == 1.0, noisier, 1.0)[..., None]
+    y = level + scale * autoregressive(rng, (replications, units, WEEKS), CARRY)
+    y += rng.standard_normal((replications, 1, WEEKS))
+    change = y[..., WEEKS - AFTER :].mean(axis=2) - y[..., : WEEKS - AFTER].mean(axis=2)
+    spread = float(change[:, treated:].std())
+    effect = 3.0 * spread * np.sqrt(noisier**2 / treated + 1 / (units - treated))
+    _naive(tally, y, arms, np.zeros_like(arms), effect)
+    for i in range(replications):
+        regression = fit(unit_table(change[i], arms[i]))
+        tests = {
+            "difference_in_differences_hc2": unit_means_cr2(regression),
+            "difference_in_differences": regression.inference,
+        }
+        for name, t in tests.items():
+            p = t.p_value()
+            tally.add(name, alarm=p <= LEVEL, covers=p > LEVEL, finds=t.p_value(-effect) <= LEVEL)
 
 
 def _naive(tally: Tally, y: Floats, arms: Floats, shift: Floats, effect: float) -> None:
@@ -151,6 +176,15 @@ ONE_START = tuple(
     )
     for sd in spreads
 )
+OBSERVED_START = tuple(
+    Cell(
+        "one start that nobody drew",
+        f"{units} ({treated}), picked {noisier:g} times as noisy, AR(1) {CARRY:g}",
+        "difference_in_differences_hc2",
+        partial(observed_start, units=units, treated=treated, noisier=noisier),
+    )
+    for units, treated, noisier in ((20, 10, 1.0), (20, 10, 2.0), (40, 8, 2.0))
+)
 WAVES = tuple(
     Cell(
         "stepped waves",
@@ -176,4 +210,4 @@ STAGGERED = tuple(
     )
     for sizes, sd in (((3, 3, 6), 0.0), ((5, 5, 10), 0.0), ((5, 5, 10), 0.5), ((25, 25, 50), 0.0))
 )
-CELLS = (*ONE_START, *WAVES, *STAGGERED)
+CELLS = (*ONE_START, *OBSERVED_START, *WAVES, *STAGGERED)

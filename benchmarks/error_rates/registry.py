@@ -71,6 +71,11 @@ def sections() -> tuple[Section, ...]:
             panels.ONE_START,
         ),
         Section(
+            "One start that nobody drew",
+            "As before, but the largest stores were picked and are noisier; trends are parallel. `naive` as above.",
+            panels.OBSERVED_START,
+        ),
+        Section(
             "Stepped waves in random order",
             "One period a wave, AR(1) .3. The statistic is Callaway and Sant'Anna's simple average.",
             panels.WAVES,
@@ -97,7 +102,7 @@ def sections() -> tuple[Section, ...]:
             "Stores that nobody drew",
             "No permutation where nobody drew: CR2 with Bell–McCaffrey degrees of freedom, labelled "
             "observational. The permutation beside shows why: it takes noisier stores for an effect.",
-            stores.OBSERVED,
+            (*stores.OBSERVED, *drawn.OBSERVED_ROWS),
         ),
         Section(
             "Several variants of stores",
