@@ -34,7 +34,8 @@ from experiments.messages import N_, Message
 STUDENTISED_FROM = 3  # units of every start
 _CHUNK = 1_000
 _SAME = 1e-12
-_FIXED = np.array([[1.0], [0.0], [0.0], [1.0]])  # the actual draw's residuals do not change with the effect
+
+Codes = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,10 +124,9 @@ def stepped_wedge(
     smallest = int(starts.size.min())
     chosen = smallest >= STUDENTISED_FROM if studentise is None else studentise
     found = _draws(scores_y, scores_d, codes, starts.size, studentise=chosen)
-    own = _draws(scores_y, scores_d, actual, starts.size, studentise=chosen)
-    own = Draws(own.b, np.ones(1), None if own.errors is None else own.errors * _FIXED[np.arange(len(own.errors)) % 4])
-    v_actual = float(sum(part[0] for part in _variances(scores_y, scores_y, actual, starts.size)))
-    error = math.sqrt(max(v_actual, 0.0))
+    own = _draws(scores_y, scores_d, actual, starts.size, studentise=True)
+    error = math.sqrt(float(own.variances()[0]))
+    own = Draws(own.b, np.ones(1), _fixed(own) if chosen else None)
     permutation = PermutationInference(found, own, tied, listed, error, float(np.abs(y).max()))
     lost = tuple((kept.periods[g], kept.periods[t]) for g, t in starts.unidentified)
     return SteppedWedge(
@@ -172,7 +172,7 @@ def starts_of(first_treated: Ints, block: Ints, n_periods: int) -> Starts:
     return Starts(code, pairs[:, 1], pairs[:, 0], size, loading / total, tuple(sorted(set(unidentified))))
 
 
-def launch_orders(starts: Starts, *, seed: int, draws: int) -> tuple[npt.NDArray[np.int64], bool]:
+def launch_orders(starts: Starts, *, seed: int, draws: int) -> tuple[Codes, bool]:
     """(orders, U) the code of every unit in every order, and whether all orders are listed. Sampled orders have the
     actual one first."""
     members = [np.flatnonzero(starts.block[starts.code] == b) for b in np.unique(starts.block)]
@@ -182,17 +182,20 @@ def launch_orders(starts: Starts, *, seed: int, draws: int) -> tuple[npt.NDArray
         for m, own in zip(members, codes, strict=True)
     )
     if total <= MAX_LISTED:
-        found = np.zeros((total, len(starts.code)), dtype=np.int64)
+        found = np.zeros((total, len(starts.code)), dtype=np.int16)
         for row, order in enumerate(_listed(members, codes, starts.size)):
             for code, dealt in order:
                 found[row, list(dealt)] = code
         return found, True
     words = np.random.PCG64(seed)
-    found = np.empty((draws + 1, len(starts.code)), dtype=np.int64)
+    found = np.empty((draws + 1, len(starts.code)), dtype=np.int16)
     found[0] = starts.code
     for units in members:
-        keys = words.random_raw(draws * len(units)).reshape(draws, len(units))
-        found[1:, units] = starts.code[units][np.argsort(keys, axis=1, kind="stable")]
+        own = starts.code[units].astype(np.int16)
+        for i in range(1, draws + 1, _CHUNK):
+            n = min(_CHUNK, draws + 1 - i)
+            keys = words.random_raw(n * len(units)).reshape(n, len(units))
+            found[i : i + n, units] = own[np.argsort(keys, axis=1, kind="stable")]
     return found, False
 
 
@@ -231,37 +234,34 @@ def _alike(starts: Starts) -> tuple[Bools, Bools]:
     return np.asarray(same, dtype=np.bool_), np.asarray(mirror, dtype=np.bool_)
 
 
-def _sums(scores: Floats, codes: npt.NDArray[np.int64]) -> Floats:
-    """(orders,) Σ_i z_i,code(i)."""
-    places = np.arange(codes.shape[1])
-    chunks = [scores[places, codes[i : i + _CHUNK]].sum(axis=1) for i in range(0, len(codes), _CHUNK)]
-    found: Floats = np.concatenate(chunks)
-    return found
-
-
-def _draws(scores_y: Floats, scores_d: Floats, codes: npt.NDArray[np.int64], size: Ints, *, studentise: bool) -> Draws:
-    """The statistic of every order on y and on the actual treatment, and the variances of its starts."""
-    b, a = _sums(scores_y, codes), _sums(scores_d, codes)
-    if not studentise:
-        return Draws(b, a, None)
-    pairs = ((scores_y, scores_y), (scores_y, scores_d), (scores_d, scores_d))
-    squares = [_variances(one, other, codes, size) for one, other in pairs]
-    spare = [np.full(len(codes), n + 1.0) for n in size]  # n − 1 degrees of freedom, and Welch's 2
-    return Draws(b, a, np.stack([row for parts in zip(*squares, spare, strict=True) for row in parts]))
-
-
-def _variances(one: Floats, other: Floats, codes: npt.NDArray[np.int64], size: Ints) -> list[Floats]:
-    """For every start (orders,) s_k²/n_k, or the same with covariances: 0 for a start with a single unit."""
-    found = []
+def _draws(scores_y: Floats, scores_d: Floats, codes: Codes | Ints, size: Ints, *, studentise: bool) -> Draws:
+    """The statistic of every order on y and on the actual treatment; where it is studentised, of every start the
+    variance s_k²/n_k as a quadratic in the effect, and its n_k − 1 degrees of freedom plus Welch's two."""
+    b, a = np.zeros(len(codes)), np.zeros(len(codes))
+    parts = np.zeros((4 * len(size), len(codes)))
     for k, n in enumerate(size):
-        products = np.zeros(len(codes))
-        for i in range(0, len(codes) if n > 1 else 0, _CHUNK):
-            mine = codes[i : i + _CHUNK] == k
-            first, second = np.where(mine, one[:, k], 0.0), np.where(mine, other[:, k], 0.0)
-            part = (first * second).sum(axis=1) - first.sum(axis=1) * second.sum(axis=1) / n
-            products[i : i + _CHUNK] = n / (n - 1) * part
-        found.append(products)
-    return found
+        y, d = scores_y[:, k], scores_d[:, k]
+        columns = np.stack([y, d, y * y, y * d, d * d], axis=1)
+        for i in range(0, len(codes), _CHUNK):
+            rows = slice(i, i + _CHUNK)
+            mine = (codes[rows] == k).astype(np.float64)
+            sum_y, sum_d, yy, yd, dd = np.einsum("rn,nc->cr", mine, columns)
+            b[rows] += sum_y
+            a[rows] += sum_d
+            factor = n / (n - 1) if n > 1 else 0.0  # one unit shows no spread
+            parts[4 * k, rows] = factor * np.maximum(yy - sum_y * sum_y / n, 0.0)
+            parts[4 * k + 1, rows] = factor * (yd - sum_y * sum_d / n)
+            parts[4 * k + 2, rows] = factor * np.maximum(dd - sum_d * sum_d / n, 0.0)
+        parts[4 * k + 3] = n + 1.0
+    return Draws(b, a, parts if studentise else None)
+
+
+def _fixed(own: Draws) -> Floats | None:
+    """The variances of the actual order, whose residuals do not change with the effect (but for rounding)."""
+    if own.errors is None:
+        return None
+    changes = np.isin(np.arange(len(own.errors)) % 4, (1, 2))
+    return np.where(changes[:, None], 0.0, own.errors)
 
 
 def _empty_periods(panel: UnitPanel, starts: Starts) -> tuple[str, ...]:

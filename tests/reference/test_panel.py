@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.analysis import analyze
 from experiments.estimate.callaway_santanna import Aggregation, CallawaySantanna, callaway_santanna
 from experiments.estimate.difference_in_differences import difference_in_differences
 from experiments.estimate.group_time import Controls
@@ -57,9 +58,7 @@ def test_group_time_effects_and_errors_before_and_after_the_start_are_those_of_r
     assert seen == set(cells)
 
 
-@pytest.mark.parametrize(
-    ("oracle", "controls"), [("O13", Controls.NEVER_TREATED), ("O14", Controls.NOT_YET_TREATED)]
-)
+@pytest.mark.parametrize(("oracle", "controls"), [("O13", Controls.NEVER_TREATED), ("O14", Controls.NOT_YET_TREATED)])
 def test_averages_and_their_errors_are_those_of_r(oracle: str, controls: Controls) -> None:
     found = callaway_santanna(_plain(), controls=controls)
     for name in names(oracle):
@@ -110,3 +109,28 @@ def test_two_way_fixed_effects_are_those_of_pyfixest() -> None:
     found = two_way_fixed_effects(_plain())
     expect("O17", "beta").of(found.effect)
     expect("O17", "se").of(found.std_error)
+
+
+def test_the_door_answers_the_published_panel_with_not_yet_treated_controls() -> None:
+    panel = _plain()
+    years = [int(year) for year in panel.periods]
+    starts = [years[g] if g >= 0 else 0 for g in panel.first_treated]
+    cells = [(i, t) for i in range(panel.n_units) for t in range(panel.n_periods)]
+    data = {
+        "county": [panel.units[i] for i, _ in cells],
+        "year": [years[t] for _, t in cells],
+        "first": [starts[i] for i, _ in cells],
+        "employment": [float(panel.y[i, t]) for i, t in cells],
+    }
+    plan = {
+        "data": {"unit": "county", "period": "year", "treated_from": "first"},
+        "assignment": "observational",
+        "metrics": [{"name": "employment", "kind": "mean", "value": "employment", "role": "primary"}],
+    }
+    row = analyze(data, plan).to_dict()["rows"][0]
+    assert (row["method"], row["n_units"], row["randomization_p"]) == ("callaway_santanna", 500, None)
+    expect("O14", "simple").of(row["effect"])
+    expect("O14", "simple_se").of(row["std_error"])
+    beside = {one["method"]: one for one in row["alternatives"]}
+    expect("O13", "simple").of(beside["callaway_santanna_never_treated"]["effect"])
+    expect("O16", "overall").of(beside["imputation"]["effect"])
