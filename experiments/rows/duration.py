@@ -53,6 +53,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
 
         values = unit_rmst(time, event, frame.unit_of, frame.n_units, tau=tau, weight=frame.weight)
         row = unit_row(frame, plan, metric, variant, values)
+        row = replace(row, warnings=(*row.warnings, *_not_watched(frame, metric, number, values, tau)))
     else:
         row = _by_pseudo_values(frame, plan, metric, variant, time, event, tau)
     pair = np.isin(frame.row_variant, (0, number))
@@ -103,6 +104,15 @@ def _require_follow_up(frame: Frame, code: int, time: Floats, tau: float) -> Non
                 {"tau": tau, "variant": frame.variants[code], "last": last},
             )
         )
+
+
+def _not_watched(frame: Frame, metric: MetricSpec, number: int, values: Floats, tau: float) -> Iterator[Message]:
+    """Names the units of the two variants whose own curve ends before the horizon."""
+    lost = np.flatnonzero(~np.isfinite(values) & np.isin(frame.variant_of, (0, number)))
+    if len(lost):
+        shown = ", ".join(frame.units[place] for place in lost[:8]) + (" …" if len(lost) > 8 else "")
+        text = N_("{metric}: {n} units were not watched to the horizon of {tau:g} days: {units}")
+        yield Message("units_not_watched", text, {"metric": metric.name, "n": len(lost), "tau": tau, "units": shown})
 
 
 def _is_plain(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> bool:
