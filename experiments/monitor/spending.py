@@ -27,7 +27,8 @@ from experiments.estimate.unit_table import Floats
 from experiments.messages import N_
 
 LARGEST_BOUND = 8.5  # beyond it the probability is below 1e-17: nothing is left to spend
-_NODES_PER_PANEL = 12
+_CLOSEST = 1e-3  # information between two looks
+_NODES_PER_PANEL = 8
 _STANDARD_ERRORS_PER_PANEL = 1.5
 _WIDEST_PANEL = 0.5
 
@@ -90,7 +91,8 @@ def boundaries(
     ``alpha`` is the total over all looks, for both sides where ``two_sided`` (each side spends half of it by its own
     function). ``last_spends_all``: the last look given is the last planned, and spends what is left whatever its
     information. Assumes statistics that are jointly normal with independent increments. Raises ``InvalidInformation``
-    unless the fractions rise, from above 0 to at most 1 (the last may exceed it: more came than was planned).
+    unless the fractions rise by a thousandth or more, from above 0 to at most 1 (the last may exceed it: more came than
+    was planned).
     """
     fractions = _valid(information)
     sides = 2.0 if two_sided else 1.0
@@ -182,8 +184,8 @@ def _valid(information: Sequence[float]) -> tuple[float, ...]:
         raise InvalidInformation(information="()", must_be="there is at least one look")
     if not all(math.isfinite(t) for t in fractions) or fractions[0] <= 0.0:
         raise InvalidInformation(information=_text(fractions), must_be="each is a number greater than 0")
-    if any(b <= a for a, b in pairwise(fractions)):
-        raise InvalidInformation(information=_text(fractions), must_be="each look has more information than the last")
+    if any(b - a < _CLOSEST for a, b in pairwise(fractions)):
+        raise InvalidInformation(information=_text(fractions), must_be="each look has .001 more than the last, or more")
     if any(t > 1.0 for t in fractions[:-1]):
         raise InvalidInformation(information=_text(fractions), must_be="only the last may exceed 1")
     return fractions
