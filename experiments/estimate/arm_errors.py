@@ -18,6 +18,7 @@ from experiments.estimate.unit_table import Flags, Floats
 
 _TIE = 1e-9
 _CHUNK = 1_000
+_ONE_THREAD = 200_000  # multiplications
 _CACHED = 4_096  # draws whose arrays stay in the cache
 
 
@@ -81,8 +82,20 @@ def normal_score(gap: Floats, variance: Floats, df: Floats) -> Floats:
 
 def draws_of(regression: Regression, rows: Flags, *, studentise: bool) -> Draws:
     """The coefficients and errors of 0/1 ``rows`` (R × n), by sums that do not depend on threads."""
-    chunks = [_chunk(regression, part, studentise) for _, part in _parts(rows)]
-    return chunks[0] if len(chunks) == 1 else _joined(chunks)
+    if _is_simple(regression):
+        columns = _columns(regression, studentise)
+        return _simple(regression, np.ascontiguousarray(products(rows, columns).T), studentise)
+    return _joined([_general(regression, part, studentise) for _, part in _parts(rows)])
+
+
+def products(rows: Flags | Floats, columns: Floats) -> Floats:
+    """(R × C) ``rows`` (R × n) times ``columns`` (n × C), in parts so small that no thread gets a share of one: the
+    digits do not depend on how many threads there are."""
+    found = np.empty((len(rows), columns.shape[1]))
+    step = max(1, _ONE_THREAD // columns.size)
+    for start in range(0, len(rows), step):
+        found[start : start + step] = rows[start : start + step].astype(np.float64) @ columns
+    return found
 
 
 def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise: bool) -> list[Draws]:
@@ -127,13 +140,6 @@ def _is_simple(regression: Regression) -> bool:
     """One block, equal weights, nobody standing by: sums over the treated say all."""
     table = regression.table
     return table.n_blocks == 1 and table.weight is None and not table.bystanders.shape[1]
-
-
-def _chunk(regression: Regression, rows: Flags, studentise: bool) -> Draws:
-    if _is_simple(regression):
-        sums = np.einsum("rn,nc->cr", rows.astype(np.float64), _columns(regression, studentise))
-        return _simple(regression, sums, studentise)
-    return _general(regression, rows, studentise)
 
 
 def _columns(regression: Regression, studentise: bool) -> Floats:

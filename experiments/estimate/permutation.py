@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.checks import probability
 from experiments.errors import InvalidNumber
@@ -23,7 +24,7 @@ from experiments.estimate.redraws import Redraws
 from experiments.estimate.unit_means import Regression
 from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
-_CHUNK = 1_000
+Bytes = npt.NDArray[np.uint8]
 _SIGNS = {Side.GREATER: 1.0, Side.LESS: -1.0}
 
 
@@ -169,25 +170,22 @@ def _inference(regression: Regression, draws: Draws, tied: Flags, listed: bool) 
 
 
 def _ties(rows: Flags, tables: Sequence[UnitTable]) -> list[Flags]:
-    """Per table the rows equal to its actual draw, or to the mirror image, in every block that holds both arms: known
-    from how many of its treated units each row treats."""
-    moved, sizes, mirrors = [], [], []
-    for table in tables:
-        counts = np.array(table.arm_counts())
-        mixed = counts.min(axis=1) > 0
-        place = mixed[table.block] & table.moves
-        moved.append(np.where(place, table.treated, 0.0))
-        sizes.append(float(counts[mixed, 1].sum()))
-        # where bystanders share a block with one arm alone, that arm counts and does not mirror
-        alone = table.bystanders.shape[1] > 0 and not bool((place | ~table.moves).all())
-        mirrors.append(not alone and bool((counts[mixed, 0] == counts[mixed, 1]).all()))
-    both = np.empty((len(tables), len(rows)))
-    for start in range(0, len(rows), _CHUNK):  # whole numbers: exact in any order
-        part = rows[start : start + _CHUNK].astype(np.float64)
-        both[:, start : start + _CHUNK] = np.stack(moved) @ part.T
-    return [
-        (shared == size) | (mirror & (shared == 0.0)) for shared, size, mirror in zip(both, sizes, mirrors, strict=True)
-    ]
+    """Per table the rows equal to its actual draw, or to the mirror image, in every block that holds both arms."""
+    packed = np.packbits(rows, axis=1)
+    return [_ties_of(packed, table) for table in tables]
+
+
+def _ties_of(packed: Bytes, table: UnitTable) -> Flags:
+    counts = np.array(table.arm_counts())
+    mixed = counts.min(axis=1) > 0
+    place = mixed[table.block] & table.moves
+    actual, used = np.packbits(place & (table.treated == 1.0)), np.packbits(place)
+    tied = np.asarray(~((packed ^ actual) & used).any(axis=1), dtype=np.bool_)
+    # where bystanders share a block with one arm alone, that arm counts and does not mirror
+    alone = table.bystanders.shape[1] > 0 and not bool((place | ~table.moves).all())
+    if not alone and bool((counts[mixed, 0] == counts[mixed, 1]).all()):
+        tied |= ~((packed ^ ~actual) & used).any(axis=1)
+    return tied
 
 
 def _smallest(values: Floats, rank: int) -> float:

@@ -24,6 +24,7 @@ DEFAULT_DRAWS = 9_999
 _MOST_TRIED = 1_000  # batches of a rerandomised draw
 _STAYS = -1
 
+Keys = npt.NDArray[np.uint32]
 Members = Sequence[npt.NDArray[np.intp]]
 Accept = Callable[[Flags], Flags]
 
@@ -93,16 +94,21 @@ def _sample(members: Members, counts: Sequence[int], n: int, words: np.random.PC
     for units, k in zip(members, counts, strict=True):
         if not len(units):
             continue
-        keys = words.random_raw(draws * len(units)).reshape(draws, len(units))
         if len(units) == 2 and k == 1:  # a pair: one word decides, twice as fast as sorting
-            first = keys[:, 0] >> np.uint64(63) == 1
+            first = words.random_raw(draws * 2)[::2] >> np.uint64(63) == 1
             treated[:, units[0]], treated[:, units[1]] = first, ~first
         elif k:
-            treated[:, units] = _smallest(keys, k)
+            treated[:, units] = _smallest(_keys(words, draws, len(units)), k)
     return treated
 
 
-def _smallest(keys: npt.NDArray[np.uint64], k: int) -> Flags:
+def _keys(words: np.random.PCG64, draws: int, n: int) -> Keys:
+    """(draws × n) 32-bit keys, two from each word."""
+    raw = words.random_raw((draws * n + 1) // 2).astype("<u8", copy=False)
+    return np.asarray(raw.view("<u4")[: draws * n].reshape(draws, n), dtype=np.uint32)
+
+
+def _smallest(keys: Keys, k: int) -> Flags:
     """Which ``k`` of each row are smallest."""
     chosen: Flags = keys <= np.partition(keys, k - 1, axis=1)[:, k - 1 : k]
     doubled = chosen.sum(axis=1) != k

@@ -10,14 +10,13 @@ Statistics 90; MacKinnon and Webb (2018), Econometrics Journal 21 (its weakness 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from experiments.checks import at_least
 from experiments.errors import InvalidNumber, NotEstimable
-from experiments.estimate.arm_errors import Draws
+from experiments.estimate.arm_errors import Draws, products
 from experiments.estimate.permutation import PermutationInference
 from experiments.estimate.redraws import DEFAULT_DRAWS
 from experiments.estimate.unit_means import Regression
@@ -93,44 +92,43 @@ def _bootstrap(
     loading = x / length
     into = _by_group(loading[:, None] * basis, group, n_groups)  # l_g'X_g, in the orthonormal basis
     signs, listed = _signs(n_groups, seed, draws, weights)
-    parts = [_Part.of(values, loading, basis, into, group, signs) for values in (y, x)]
-    squares = [_product(p, q, into, signs) for p, q in ((parts[0], parts[0]), (parts[0], parts[1]), (parts[1],) * 2)]
+    own, across = zip(*(_clusters(values, loading, basis, group, n_groups) for values in (y, x)), strict=True)
+    columns = [m for o, m in zip(own, across, strict=True) for m in (o[:, None], m, o[:, None] * into)]
+    sums = np.ascontiguousarray(products(signs, np.concatenate([*columns, np.ones((n_groups, 1))], axis=1)).T)
+    parts = np.split(sums[:-1], 2)
+    pairs = ((0, 0), (0, 1), (1, 1))
+    squares = [_product(parts[i], parts[j], into, _plain(signs, own[i] * own[j], weights)) for i, j in pairs]
     factor = n_groups / (n_groups - 1) * (n - 1) / (n - k)
     # one error a draw and the same degrees of freedom for all: the score is a monotone function of t
     spare = np.ones(len(signs))
     own = factor * float((_by_group((loading * residual)[:, None], group, n_groups) ** 2).sum())
     actual = Draws(np.array([effect]), np.ones(1), np.array([[own], [0.0], [0.0], [1.0]]))
-    mirrored = np.abs(signs - signs[:, :1]).max(axis=1) == 0.0  # all clusters alike: the sample itself or its mirror
-    found = Draws(parts[0].top, parts[1].top, np.stack([*(factor * s for s in squares), spare]))
+    mirrored = np.abs(sums[-1]) == n_groups  # all clusters alike: the sample itself or its mirror
+    if weights is Weights.WEBB:
+        mirrored = np.arange(len(signs)) == 0
+    found = Draws(parts[0][0], parts[1][0], np.stack([*(factor * s for s in squares), spare]))
     return PermutationInference(found, actual, mirrored, listed, float(np.sqrt(own)), scale)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """What follows from restricted residuals u: ``own`` (G) = l_g'u_g and, per draw, its sum ``top`` (R), ``fitted``
-    (R × k) = Σ_h w_h X_h'u_h and ``carried`` (R × k) = Σ_g w_g own_g l_g'X_g. No G × G matrix is needed."""
-
-    own: Floats
-    top: Floats
-    fitted: Floats
-    carried: Floats
-
-    @classmethod
-    def of(cls, u: Floats, loading: Floats, basis: Floats, into: Floats, group: Ints, signs: Floats) -> "_Part":
-        own = _by_group((loading * u)[:, None], group, len(into))[:, 0]
-        across = _by_group(u[:, None] * basis, group, len(into))
-        sums = np.einsum("rg,gc->rc", signs, np.column_stack([own, across, own[:, None] * into]))
-        k = basis.shape[1]
-        return cls(own, sums[:, 0], sums[:, 1 : k + 1], sums[:, k + 1 :])
+def _clusters(u: Floats, loading: Floats, basis: Floats, group: Ints, n_groups: int) -> tuple[Floats, Floats]:
+    """(G) own_g = l_g'u_g and (G × k) X_g'u_g of restricted residuals ``u`` (N)."""
+    sums = _by_group(np.column_stack([loading * u, u[:, None] * basis]), group, n_groups)
+    return sums[:, 0], sums[:, 1:]
 
 
-def _product(p: _Part, q: _Part, into: Floats, signs: Floats) -> Floats:
-    """(R) Σ_g of the product of the cluster scores of two parts, score_g = w_g own_g − l_g'X_g fitted."""
-    both = p.own * q.own
-    plain = np.einsum("rg,g->r", signs * signs, both)
-    crossed = (p.carried * q.fitted).sum(axis=1) + (q.carried * p.fitted).sum(axis=1)
+def _product(p: Floats, q: Floats, into: Floats, plain: Floats | float) -> Floats:
+    """(R) Σ_g of the product of the cluster scores of two parts, score_g = w_g own_g − l_g'X_g Σ_h w_h X_h'u_h. A part
+    (2k + 1 × R) holds Σ w own, Σ w X'u (k rows) and Σ w own l'X (k rows), so that no G × G matrix is needed."""
+    k = into.shape[1]
+    crossed = (p[k + 1 :] * q[1 : k + 1]).sum(axis=0) + (q[k + 1 :] * p[1 : k + 1]).sum(axis=0)
     inner = np.einsum("gk,gl->kl", into, into)
-    return np.asarray(plain - crossed + np.einsum("rk,kl,rl->r", p.fitted, inner, q.fitted))
+    fitted = np.stack([(row[:, None] * p[1 : k + 1]).sum(axis=0) for row in inner])
+    return np.asarray(plain - crossed + (fitted * q[1 : k + 1]).sum(axis=0))
+
+
+def _plain(signs: Floats, both: Floats, weights: Weights) -> Floats | float:
+    """Σ_g w_g² own_g own_g': the same in every draw where all w² are 1."""
+    return float(both.sum()) if weights is Weights.RADEMACHER else np.einsum("rg,g->r", signs * signs, both)
 
 
 def _by_group(rows: Floats, group: Ints, n_groups: int) -> Floats:
@@ -143,12 +141,17 @@ def _signs(n_groups: int, seed: int, draws: int, weights: Weights) -> tuple[Floa
     if weights is Weights.RADEMACHER and n_groups <= MAX_LISTED_CLUSTERS:
         patterns = np.arange(2**n_groups)[:, None] >> np.arange(n_groups) & 1
         return np.asarray(1.0 - 2.0 * patterns, dtype=np.float64), True
-    words = np.random.PCG64(seed).random_raw(draws * n_groups).reshape(draws, n_groups)
-    if weights is Weights.RADEMACHER:
-        sampled = 1.0 - 2.0 * (words >> np.uint64(63)).astype(np.float64)
+    words = np.random.PCG64(seed)
+    found = np.ones((draws + 1, n_groups))
+    if weights is Weights.RADEMACHER:  # one bit a cluster
+        raw = words.random_raw(draws * (-(-n_groups // 64))).astype("<u8", copy=False)
+        found[1:] = np.unpackbits(raw.view(np.uint8).reshape(draws, -1), axis=1, count=n_groups)
+        found[1:] *= -2.0
+        found[1:] += 1.0
     else:
-        sampled = _WEBB[(words % np.uint64(6)).astype(np.int64)]
-    return np.concatenate([np.ones((1, n_groups)), sampled]), False
+        points = words.random_raw(draws * n_groups).reshape(draws, n_groups) % np.uint64(6)
+        found[1:] = _WEBB[points.astype(np.int64)]
+    return found, False
 
 
 def _out_of(basis: Floats, values: Floats) -> Floats:
