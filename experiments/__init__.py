@@ -43,6 +43,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.design.mechanisms import matched_pairs as matched_pairs
     from experiments.design.mechanisms import rerandomized as rerandomized
     from experiments.design.mechanisms import stratified as stratified
+    from experiments.design.network_history import NetworkHistory as NetworkHistory
+    from experiments.design.network_history import network_history as network_history
     from experiments.design.power import VisibleEffect as VisibleEffect
     from experiments.design.power import power_of_t as power_of_t
     from experiments.design.power import smallest_visible_customer_effect as smallest_visible_customer_effect
@@ -67,6 +69,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.estimate.difference_in_differences import difference_in_differences as difference_in_differences
     from experiments.estimate.donor_panel import DonorPanel as DonorPanel
     from experiments.estimate.dunnett import dunnett as dunnett
+    from experiments.estimate.dunnett import dunnett_from_moments as dunnett_from_moments
     from experiments.estimate.estimate import Estimate as Estimate
     from experiments.estimate.estimate import Inference as Inference
     from experiments.estimate.estimate import Method as Method
@@ -76,6 +79,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.estimate.group_time import Controls as Controls
     from experiments.estimate.imputation import imputation as imputation
     from experiments.estimate.interaction import segments_differ as segments_differ
+    from experiments.estimate.interaction import segments_differ_clustered as segments_differ_clustered
     from experiments.estimate.kaplan_meier import kaplan_meier as kaplan_meier
     from experiments.estimate.logistic import logistic as logistic
     from experiments.estimate.max_t import max_t as max_t
@@ -93,6 +97,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.estimate.unit_panel import UnitPanel as UnitPanel
     from experiments.estimate.wild_bootstrap import wild_bootstrap as wild_bootstrap
     from experiments.forecast.decision_rule import DecisionRule as DecisionRule
+    from experiments.forecast.decision_rule import Guardrail as Guardrail
+    from experiments.forecast.decision_rule import Stage as Stage
     from experiments.forecast.decision_rule import operating_characteristics as operating_characteristics
     from experiments.forecast.harm import probability_b_beats_a as probability_b_beats_a
     from experiments.forecast.harm import probability_of_harm as probability_of_harm
@@ -101,6 +107,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.forecast.shrinkage import prior_from_past as prior_from_past
     from experiments.forecast.shrinkage import shrink as shrink
     from experiments.forecast.shrinkage import winners_curse as winners_curse
+    from experiments.forecast.transport import GroupEffect as GroupEffect
     from experiments.forecast.transport import overlap as overlap
     from experiments.forecast.transport import transport as transport
     from experiments.forecast.waiting import value_of_waiting as value_of_waiting
@@ -156,6 +163,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.monitor.spending import Spending as Spending
     from experiments.monitor.spending import boundaries as boundaries
     from experiments.monitor.spending import look_levels as look_levels
+    from experiments.monitor.spending import repeated_interval as repeated_interval
     from experiments.plan import Plan as Plan
     from experiments.plan import plan_from_mapping as plan_from_mapping
     from experiments.powering import PowerReport as PowerReport
@@ -197,6 +205,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "rerandomized",
         "stratified",
     ),
+    "experiments.design.network_history": ("NetworkHistory", "network_history"),
     "experiments.design.power": (
         "VisibleEffect",
         "power_of_t",
@@ -213,12 +222,12 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "experiments.estimate.customer_weighted": ("StoreMoments", "customer_weighted"),
     "experiments.estimate.difference_in_differences": ("difference_in_differences",),
     "experiments.estimate.donor_panel": ("DonorPanel",),
-    "experiments.estimate.dunnett": ("dunnett",),
+    "experiments.estimate.dunnett": ("dunnett", "dunnett_from_moments"),
     "experiments.estimate.estimate": ("Estimate", "Inference", "Method", "Side", "TInference"),
     "experiments.estimate.geo_regression": ("geo_regression",),
     "experiments.estimate.group_time": ("Controls",),
     "experiments.estimate.imputation": ("imputation",),
-    "experiments.estimate.interaction": ("segments_differ",),
+    "experiments.estimate.interaction": ("segments_differ", "segments_differ_clustered"),
     "experiments.estimate.kaplan_meier": ("kaplan_meier",),
     "experiments.estimate.logistic": ("logistic",),
     "experiments.estimate.max_t": ("max_t",),
@@ -234,11 +243,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "experiments.estimate.two_way_fixed_effects": ("two_way_fixed_effects",),
     "experiments.estimate.unit_panel": ("UnitPanel",),
     "experiments.estimate.wild_bootstrap": ("wild_bootstrap",),
-    "experiments.forecast.decision_rule": ("DecisionRule", "operating_characteristics"),
+    "experiments.forecast.decision_rule": ("DecisionRule", "Guardrail", "Stage", "operating_characteristics"),
     "experiments.forecast.harm": ("probability_b_beats_a", "probability_of_harm"),
     "experiments.forecast.purchases": ("fit_purchases",),
     "experiments.forecast.shrinkage": ("Prior", "prior_from_past", "shrink", "winners_curse"),
-    "experiments.forecast.transport": ("overlap", "transport"),
+    "experiments.forecast.transport": ("GroupEffect", "overlap", "transport"),
     "experiments.forecast.waiting": ("value_of_waiting",),
     "experiments.frame": ("Frame",),
     "experiments.look.analysis": ("analyze_look",),
@@ -278,7 +287,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "experiments.monitor.looks": ("LookRule", "advancing_level", "look_rule"),
     "experiments.monitor.multiplicity": ("benjamini_hochberg", "holm"),
     "experiments.monitor.sample_ratio": ("sample_ratio",),
-    "experiments.monitor.spending": ("Spending", "boundaries", "look_levels"),
+    "experiments.monitor.spending": ("Spending", "boundaries", "look_levels", "repeated_interval"),
     "experiments.plan": ("Plan", "plan_from_mapping"),
     "experiments.powering": ("PowerReport", "plan_power"),
     "experiments.reading": ("read",),
