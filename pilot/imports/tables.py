@@ -148,19 +148,14 @@ def _refuse_doubled(path: Path, node: Any) -> None:
 
 
 def _read_csv(path: Path, columns: Sequence[str], text: Sequence[str]) -> pa.Table:
-    delimiter = _delimiter(_sample(path))
-    names = table_columns(path)
-    for encoding in _encodings(path):
-        try:
-            table = _parsed(path, names, columns, text, delimiter, encoding)
-        except (pa.ArrowInvalid, UnicodeError):
-            if encoding == "utf-8" and not _is_utf8(path):
-                continue
-            # A type guessed from the first block did not hold: everything as text, then what is all numbers as such.
-            table = _parsed(path, names, columns, columns, delimiter, encoding)
-            table = _typed(table, [name for name in columns if name not in text])
-        return table if delimiter == "," else _with_decimal_points(table, text)
-    raise TableUnreadable(path=str(path), problem="its encoding is none of UTF-8, cp1251, cp1252")
+    delimiter, encoding, names = _delimiter(_sample(path)), _encoding(path), table_columns(path)
+    try:
+        table = _parsed(path, names, columns, text, delimiter, encoding)
+    except pa.ArrowInvalid:
+        # A type guessed from the first block did not hold: everything as text, then what is all numbers as such.
+        table = _parsed(path, names, columns, columns, delimiter, encoding)
+        table = _typed(table, [name for name in columns if name not in text])
+    return table if delimiter == "," else _with_decimal_points(table, text)
 
 
 def _parsed(
@@ -234,10 +229,12 @@ def _sample(path: Path) -> str:
         return head.decode("cp1251" if _looks_cyrillic(head) else "cp1252", errors="replace")
 
 
-def _encodings(path: Path) -> tuple[str, ...]:
+def _encoding(path: Path) -> str:
+    """UTF-8 where every byte agrees; else cp1251 (Cyrillic) where high bytes stand in runs, else cp1252 (Western)."""
+    if _is_utf8(path):
+        return "utf-8"
     with _opened(path) as file:
-        head = file.read(_SAMPLE_BYTES)
-    return ("utf-8", "cp1251", "cp1252") if _looks_cyrillic(head) else ("utf-8", "cp1252", "cp1251")
+        return "cp1251" if _looks_cyrillic(file.read(_SAMPLE_BYTES)) else "cp1252"
 
 
 def _is_utf8(path: Path) -> bool:
