@@ -78,7 +78,7 @@ def test_what_is_no_duration_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_interval_covers_the_true_curve() -> None:
-    """2,000 samples of 100 exponential times, a third censored: coverage of S(1) = e⁻¹ between 93 and 97 %."""
+    """2,000 samples of 100 exponential times, a fifth censored: coverage of S(1) = e⁻¹ between 93 and 97 %."""
     rng, covered = np.random.default_rng(5), 0
     for _ in range(2000):
         event, sight = rng.exponential(1, 100), rng.uniform(0.5, 3.5, 100)

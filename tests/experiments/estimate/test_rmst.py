@@ -108,7 +108,7 @@ def test_a_horizon_beyond_the_follow_up_of_either_arm_is_refused() -> None:
 
 @pytest.mark.slow
 def test_the_level_and_the_coverage_of_the_normal_test_hold() -> None:
-    """2,000 draws of 100 customers an arm, about a third censored: level 3 to 7 %, coverage of a true difference of
+    """2,000 draws of 100 customers an arm, about an eighth censored: level 3 to 7 %, coverage of a true difference of
     crossing curves 93 to 97 %."""
     rng, tau, hits, covered = np.random.default_rng(6), 1.5, 0, 0
     treated = np.repeat([0.0, 1.0], 100)
