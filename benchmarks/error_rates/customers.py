@@ -9,9 +9,11 @@ from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
 from benchmarks.error_rates.units import STUDENTISED, permuted, unit_table
 from experiments.errors import NotEstimable
 from experiments.estimate.unit_means import fit
+from experiments.estimate.unit_table import UnitTable
 from experiments.frame import Frame, RowNumbers
 from experiments.plan import Plan, plan_from_mapping
 from experiments.rows import customers
+from experiments.rows.finding import Finding
 
 UNEQUAL = 1.5  # from this ratio of the arms on, skewed values are permuted
 WELCH, NEWCOMBE, ADJUSTED = "welch", "newcombe", "welch_adjusted"
@@ -47,40 +49,39 @@ def plan_of(metric: Mapping[str, object], estimand: str = "units") -> Plan:
     )
 
 
-def count_rows(tally: Tally, frame: Frame, plan: Plan, truth: float, lifted: Frame, *, permute: bool) -> None:
-    """Count the headline and every alternative that the builder gives, under ``truth`` and with an effect."""
-    if np.bincount(frame.variant_of).max() >= UNEQUAL * np.bincount(frame.variant_of).min() and permute:
-        permutation(tally, frame, lifted)
+def count_rows(tally: Tally, frame: Frame, plan: Plan, lifted: Frame | float) -> None:
+    """Count the headline and every alternative that the builder gives under no effect. Power: on the frame ``lifted``,
+    or where it is a number, on the values with that much added to the treated (which shifts estimates and no error)."""
     try:
         row = customers.build(frame, plan, plan.metrics[0], "1")
-        other = customers.build(lifted, plan, plan.metrics[0], "1")
+        other = row if isinstance(lifted, float) else customers.build(lifted, plan, plan.metrics[0], "1")
     except NotEstimable as refusal:
         tally.refuse(refusal)
         return
+    shift = lifted if isinstance(lifted, float) else 0.0
     if row.inference is None or other.inference is None:
         return
-    low, high = row.headline.interval
-    covers = (low is None or low <= truth) and (high is None or truth <= high)
     tally.add(
         row.headline.method,
-        alarm=row.inference.p_value(truth) <= LEVEL,
-        covers=covers,
-        finds=other.inference.p_value() <= LEVEL,
+        alarm=row.inference.p_value() <= LEVEL,
+        covers=_holds_zero(row.headline),
+        finds=other.inference.p_value(-shift) <= LEVEL,
     )
     for finding in row.alternatives:
-        low, high = finding.interval
-        covers = (low is None or low <= truth) and (high is None or truth <= high)
-        tally.add(finding.method, alarm=not covers, covers=covers)
+        holds = _holds_zero(finding)
+        tally.add(finding.method, alarm=not holds, covers=holds)
     for finding in other.alternatives:
-        tally.add(finding.method, finds=finding.p_value is not None and finding.p_value <= LEVEL)
+        tally.add(finding.method, finds=not _holds_zero(finding, shift))
 
 
-def permutation(tally: Tally, frame: Frame, lifted: Frame) -> None:
+def _holds_zero(finding: Finding, shift: float = 0.0) -> bool:
+    low, high = finding.interval
+    return (low is None or low + shift <= 0.0) and (high is None or high + shift >= 0.0)
+
+
+def permutation(tally: Tally, table: UnitTable, effect: float) -> None:
     """What the door chooses for unequal arms: the studentised permutation of the units' values."""
-    treated = frame.variant_of.astype(float)
-    x = frame.columns.get("x")
-    effect = float((lifted.columns["y"] - frame.columns["y"]).max())
-    test = permuted(fit(unit_table(frame.columns["y"], treated, x=x)), studentise=True)
+    test = permuted(fit(table), studentise=True)
     p = test.p_value()
     tally.add(STUDENTISED, alarm=p <= LEVEL, covers=p > LEVEL, finds=test.p_value(-effect) <= LEVEL)
 
@@ -105,8 +106,9 @@ def spend(
         y = np.exp(tail * z - tail * tail / 2) * (rng.random(len(treated)) < 0.6)
         before = np.exp(tail * x - tail * tail / 2)
         columns = {"y": y, "x": before} if adjusted else {"y": y}
-        frame = frame_of(treated, columns)
-        count_rows(tally, frame, plan, 0.0, frame_of(treated, {**columns, "y": y + effect * treated}), permute=True)
+        if is_permuted(arms):
+            permutation(tally, unit_table(y, treated, x=before if adjusted else None), effect)
+        count_rows(tally, frame_of(treated, columns), plan, effect)
 
 
 def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], share: float) -> None:
@@ -118,7 +120,7 @@ def events(rng: np.random.Generator, replications: int, tally: Tally, *, arms: t
     for _ in range(replications):
         u = rng.random(len(treated))
         y, lifted = (u < share).astype(float), (u < np.where(treated == 1.0, higher, share)).astype(float)
-        count_rows(tally, frame_of(treated, {"y": y}), plan, 0.0, frame_of(treated, {"y": lifted}), permute=False)
+        count_rows(tally, frame_of(treated, {"y": y}), plan, frame_of(treated, {"y": lifted}))
 
 
 def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tuple[int, int], adjusted: bool) -> None:
@@ -136,14 +138,10 @@ def ratio(rng: np.random.Generator, replications: int, tally: Tally, *, arms: tu
         y = level * spread
         effect = 3.0 * 1.1 * np.sqrt((1 / control + 1 / variant) / 1.5)
         columns = {"y": y, "d": d, "x": level * rng.lognormal(-0.045, 0.3, len(treated))}
-        lifted = {**columns, "y": y + effect * d * treated}
-        count_rows(tally, frame_of(treated, columns), plan, 0.0, frame_of(treated, lifted), permute=False)
+        count_rows(tally, frame_of(treated, columns), plan, effect)
         if is_permuted(arms):
             some = d > 0
-            table = unit_table(y[some] / d[some], treated[some], weight=d[some])
-            test = permuted(fit(table), studentise=True)
-            p = test.p_value()
-            tally.add(STUDENTISED, alarm=p <= LEVEL, covers=p > LEVEL, finds=test.p_value(-effect) <= LEVEL)
+            permutation(tally, unit_table(y[some] / d[some], treated[some], weight=d[some]), effect)
         sums = [(y[treated == a].sum(), d[treated == a].sum()) for a in (0.0, 1.0)]
         rates = [a / b for a, b in sums]
         within = [(level[treated == a] ** 2 * d[treated == a]).sum() * 0.5 for a in (0.0, 1.0)]

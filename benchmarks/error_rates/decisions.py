@@ -4,12 +4,13 @@ from functools import partial
 
 import numpy as np
 
-from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
+from benchmarks.error_rates.cell import LEVEL, Cell, Flags, Floats, Tally
 from benchmarks.error_rates.judging import NAIVE
-from benchmarks.error_rates.units import STUDENTISED, draws_of, permuted, unit_table
+from benchmarks.error_rates.units import REDRAWS, STUDENTISED, draws_of, permuted, unit_table
 from experiments.estimate.dunnett import many_to_one_p
 from experiments.estimate.estimate import Inference, Side, TInference
 from experiments.estimate.max_t import Labels, max_t
+from experiments.estimate.redraws import Redraws
 from experiments.estimate.unit_means import fit
 from experiments.monitor.confidence_sequence import always_valid_p
 from experiments.monitor.equivalence import non_inferiority, tost
@@ -136,7 +137,8 @@ def store_variants(
         for variant in range(1, len(sizes)):
             others = [(label == w).astype(float) for w in range(1, len(sizes)) if w != variant]
             table = unit_table(y, (label == variant).astype(float), bystanders=np.column_stack(others))
-            raw.append(permuted(fit(table), studentise=True).p_value())
+            over = _moving(rng, table.moves, sizes[variant])
+            raw.append(permuted(fit(table), studentise=True, over=over).p_value())
         adjusted = max_t(Labels(y, label, block, none), raw, seed=1, draws=199)
         null = slice(None, -1) if helps else slice(None)
         power = bool(adjusted[-1] <= LEVEL) if helps else None
@@ -147,6 +149,13 @@ def store_variants(
             alarm=min(raw[null]) <= LEVEL,
             finds=bool(raw[-1] <= LEVEL) if helps else None,
         )
+
+
+def _moving(rng: np.random.Generator, moves: Flags, treated: int) -> Redraws:
+    """Redraws of the units that move; bystanders stay untreated."""
+    rows = np.zeros((REDRAWS, len(moves)), dtype=np.bool_)
+    rows[:, moves] = draws_of(rng, REDRAWS, int(moves.sum()), treated) == 1.0
+    return Redraws(rows, listed=False)
 
 
 GUARDRAILS = tuple(

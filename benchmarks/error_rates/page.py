@@ -3,9 +3,12 @@
 from collections.abc import Iterable
 
 from benchmarks.error_rates.cell import Cell, Counts, Tally
-from benchmarks.error_rates.judging import Kind, judge, monte_carlo_error, upper_bound
+from benchmarks.error_rates.judging import Kind, best_power, judge, monte_carlo_error, upper_bound
 from benchmarks.error_rates.registry import Section, sections
 from benchmarks.error_rates.store import Measured, load
+from benchmarks.error_rates.units import BUILT, DISAGREE
+
+COSTLY = 0.1  # points of power
 
 _HEAD = """# Error rates: what every chosen method does, cell by cell
 
@@ -16,15 +19,15 @@ fewer; the module takes 9,999.
 
 **Rules, fixed before.** The method that the module *chooses* in a cell rejects a true null in at most 7 % of the
 replications at a nominal 5 % (upper 99 % Monte-Carlo bound at most 8 %) and in at least 3 %; its 95 % intervals hold
-the truth in 93–98 %. Below 3 % it is named conservative, with the power it loses against the best method of the cell that
-keeps the level. A permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs:
+the truth in 93–98 %. Below 3 % it is named conservative, with the power it loses against the best method of the cell
+that keeps the level. A permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs:
 2/64 = 3.12 %). Where the module refuses, the cell says why.
 
 **Effects that differ.** In cells with “effects' sd” above zero the effects of the drawn units have that standard
 deviation and a mean of exactly zero over the drawn units: that mean is the estimand. With equal arms every valid test
 is then conservative, because the variance of the effects between units cannot be seen.
 
-**How to read.** “False alarms” are of the chosen method: rate ± Monte-Carlo error and upper 99 % bound. The columns of
+**How to read.** “False alarms” are the chosen method's: rate ± Monte-Carlo error and upper 99 % bound. The columns of
 other methods show false alarms / coverage / power in percent. Power is for an effect of about three standard errors.
 Shifting y and the truth together changes no test, so an interval that holds the truth is one whose p-value at the truth
 is above 5 %; {inverted:,} intervals were built in full and held against their p-values: {disagree:.0f} disagreed.
@@ -35,9 +38,14 @@ def page() -> str:
     """The whole page, from what was measured."""
     found = [(section, [(cell, _measured(cell)) for cell in section.cells]) for section in sections()]
     measured = [(cell, m) for _, pairs in found for cell, m in pairs]
-    disagree = sum(v for _, m in measured for name, v in m.tally.notes.items() if name.startswith("intervals that"))
-    inverted = sum(100 for _, m in measured if any(name.startswith("intervals that") for name in m.tally.notes))
-    parts = [_HEAD.format(inverted=inverted, disagree=disagree), _summary(measured), _misses(measured)]
+    disagree = sum(m.tally.notes.get(DISAGREE, 0.0) for _, m in measured)
+    inverted = int(sum(m.tally.notes.get(BUILT, 100.0) for _, m in measured if DISAGREE in m.tally.notes))
+    parts = [
+        _HEAD.format(inverted=inverted, disagree=disagree),
+        _summary(measured),
+        _misses(measured),
+        _costs(measured),
+    ]
     parts += [_section(section, pairs) for section, pairs in found]
     return "\n".join(parts).rstrip("\n") + "\n"
 
@@ -71,14 +79,36 @@ def _misses(measured: list[tuple[Cell, Measured]]) -> str:
             for cell, m in measured
             if judge(cell, m.tally).kind is kind and cell.chosen in m.tally.counts
         ]
-        lines += [f"**{title}.** " + ("None." if not rows else ""), "", *rows, ""]
+        lines += [f"**{title}.**" + (" None." if not rows else ""), "", *rows, *([""] if rows else [])]
     return "\n".join(lines)
+
+
+def _costs(measured: list[tuple[Cell, Measured]]) -> str:
+    """Where another method that keeps the level in that one cell finds more; it may fail in the next one."""
+    lost = []
+    for cell, m in measured:
+        counts = m.tally.counts.get(cell.chosen)
+        best, power = best_power(m.tally)
+        if counts and best and not cell.refused and not cell.breaks and power - counts.power >= COSTLY:
+            line = f"- {cell.key}: {100 * counts.power:.1f} % against {100 * power:.1f} % of `{best}`"
+            lost.append((counts.power - power, line))
+    return "\n".join(
+        (
+            "## What the choice costs",
+            "",
+            f"Cells in which another method keeps the level too and has {100 * COSTLY:.0f} points of power more. The",
+            "choice rests on all cells: the same method may be far above the level in the next one.",
+            "",
+            *(line for _, line in sorted(lost)),
+            *([] if lost else ["None."]),
+            "",
+        )
+    )
 
 
 def _section(section: Section, pairs: list[tuple[Cell, Measured]]) -> str:
     methods = _methods(m.tally for _, m in pairs)
-    chosen = {cell.chosen for cell, _ in pairs}
-    others = [name for name in methods if chosen != {name}]
+    others = [name for name in methods if any(name in m.tally.counts and name != cell.chosen for cell, m in pairs)]
     header = ["cell", "chosen", "false alarms (bound)", "coverage", "power", *others, "verdict"]
     lines = [f"## {section.title}", "", section.about, ""]
     lines += [_row(header), _row(["---"] * len(header))]
@@ -90,7 +120,7 @@ def _section(section: Section, pairs: list[tuple[Cell, Measured]]) -> str:
         f"{cell.name}: {name} {value:.3g}"
         for cell, m in pairs
         for name, value in m.tally.notes.items()
-        if not name.startswith("intervals that")
+        if name not in (BUILT, DISAGREE)
     ]
     refusals = [
         f"{cell.name}: {n:,} replications refused ({code})"
@@ -124,7 +154,7 @@ def _others(cell: Cell, tally: Tally, names: list[str]) -> list[str]:
     found = []
     for name in names:
         counts = tally.counts.get(name)
-        found.append("" if counts is None or (name == cell.chosen and not cell.refused) else _rates(counts))
+        found.append("" if counts is None or name == cell.chosen else _rates(counts))
     return [*found, judge(cell, tally).says]
 
 
