@@ -45,6 +45,29 @@ def acceptance_of(
     return rule
 
 
+def joint_acceptance(
+    mechanism: Mechanism, assignment: Mapping[str, str], units: Sequence[str]
+) -> Callable[[npt.NDArray[np.int64]], Flags] | None:
+    """The rule for redraws of all variants together; None where every redraw is accepted.
+
+    It takes rows of positions in ``mechanism.variants`` (0: control), one per unit of ``units``; units of the draw that
+    are not among them stay where ``assignment`` has them.
+    """
+    if not mechanism.rejects:
+        return None
+    place = {code: i for i, code in enumerate(mechanism.codes)}
+    places = [place[unit] for unit in units]
+    actual = np.array([mechanism.variants.index(assignment[code]) for code in mechanism.codes])
+    accepts = accepted(mechanism)
+
+    def rule(labels: npt.NDArray[np.int64]) -> Flags:
+        rows = np.repeat(actual[None, :], len(labels), axis=0)
+        rows[:, places] = labels
+        return accepts(rows)
+
+    return rule
+
+
 def accepted(mechanism: Mechanism) -> Callable[[npt.NDArray[np.int64]], Flags]:
     """The rule for whole assignments: rows of positions in ``mechanism.variants``, columns as ``mechanism.codes``."""
     codes, variants = mechanism.codes, mechanism.variants

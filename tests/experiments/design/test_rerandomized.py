@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.design.acceptance import acceptance_of, accepted, balance_rule
+from experiments.design.acceptance import acceptance_of, accepted, balance_rule, joint_acceptance
 from experiments.design.criterion import Criterion, Distance
 from experiments.design.mechanisms import (
     Candidate,
@@ -173,6 +173,22 @@ def test_other_variants_stay_where_they_fell() -> None:
     actual = np.array([[assignment[code] == "gift" for code in codes]])
     assert accept(actual).tolist() == [True]
     assert acceptance_of(complete(mechanism.candidates, THREE), assignment, "gift", codes) is None
+
+
+def test_redraws_of_all_variants_together_obey_the_same_rule() -> None:
+    mechanism = rerandomized(_units(12), THREE, ["size"], best_share="0.3")
+    assignment = draw(mechanism, 1).assignment
+    codes = sorted(mechanism.codes)[:-1]  # one unit was lost: it stays where it fell
+    rule = joint_acceptance(mechanism, assignment, codes)
+    assert rule is not None
+    actual = np.array([mechanism.variants.index(assignment[code]) for code in codes])
+    rng = np.random.default_rng(2)
+    rows = np.array([actual, *(rng.permutation(actual) for _ in range(200))])
+    lost = mechanism.variants.index(assignment[max(mechanism.codes)])
+    whole = np.array([[dict(zip(codes, row, strict=True)).get(code, lost) for code in mechanism.codes] for row in rows])
+    assert rule(rows).tolist() == accepted(mechanism)(whole).tolist()
+    assert rule(rows)[0]
+    assert joint_acceptance(complete(mechanism.candidates, THREE), assignment, codes) is None
 
 
 def test_what_cannot_be_drawn_is_refused_by_name() -> None:
