@@ -16,7 +16,13 @@ METHODS = ROOT / "docs" / "methods"
 FENCE = re.compile(r"^```(?:sh|shell|bash|console)?\n(.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # Helpers of an estimator, told on its page.
-NOT_METHODS = frozenset({"__init__", "estimate", "unit_table", "redraws"})
+NOT_METHODS = frozenset(
+    {
+        "__init__", "arm_errors", "donor_panel", "doubly_robust", "estimate", "frank_wolfe", "group_time",
+        "joint_redraws", "permutation_search", "redraws", "segment_shrinkage", "simultaneous_band", "time_permutation",
+        "two_way_effects", "unit_panel", "unit_table",
+    }
+)  # fmt: skip
 
 
 def documents() -> Iterator[Path]:
