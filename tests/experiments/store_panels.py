@@ -17,9 +17,10 @@ def panel(
     variants: int = 1,
     treated: tuple[int, ...] | None = None,
     restless: float = 1.0,
+    weights: bool = False,
 ) -> dict[str, list[Any]]:
     """Weekly sales of stores that differ in size. ``treated`` names the stores of variant "v1" (default: every second,
-    third, … in turn); their noise is ``restless`` times that of the others."""
+    third, … in turn); their noise is ``restless`` times that of the others. ``weights`` lets customers differ."""
     rng = np.random.default_rng(seed)
     arm = np.arange(n_units) % (variants + 1)
     if treated is not None:
@@ -32,7 +33,7 @@ def panel(
         "week": [w for _ in range(n_units) for w in range(n_weeks)],
         "arm": [labels[arm[u]] for u in range(n_units) for _ in range(n_weeks)],
         "pair": [f"p{u // 2:02}" for u in range(n_units) for _ in range(n_weeks)],
-        "customers": [100 + 10 * u for u in range(n_units) for _ in range(n_weeks)],
+        "customers": [100 + 10 * u + 3 * (w % 5) * weights for u in range(n_units) for w in range(n_weeks)],
         "sales": [float(value) for value in sales.ravel()],
     }
 

@@ -174,3 +174,44 @@ def test_on_quiet_panels_the_intervals_keep_what_they_promise() -> None:
     for method in alarms:
         assert np.mean(alarms[method]) == pytest.approx(0.05, abs=0.015)
         assert np.mean(coverage[method]) == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("assignment", ["complete", "matched_pairs", "observational"])
+@pytest.mark.parametrize("estimand", ["units", "rows"])
+def test_a_replayed_window_is_analysed_as_a_report_would(assignment: str, estimand: str) -> None:
+    """The window of the plan itself, taken for a past one: the numbers are those of the panel's own row."""
+    from experiments.design.past_windows import History
+    from experiments.design.replay import replay
+    from experiments.rows.panel import build
+    from experiments.rows.units import studentised
+
+    data = panel(20, weights=True)
+    columns = {"weight": "customers"} | ({"block": "pair"} if assignment == "matched_pairs" else {})
+    the_plan = plan(assignment, data=columns, estimand=estimand)
+    frame = read(data, the_plan, all_periods=True).frame
+    assert frame.period_of is not None
+    history = History(frame, the_plan, frame.period_of, 40, 4, 4)
+    table = history.contrast(history.windows()[0], the_plan.metrics[0], "v1").table
+    shared = redraws(table, seed=the_plan.effective_seed, draws=the_plan.draws)
+    student = studentised(table, the_plan)
+    actual = (table.treated == 1.0)[None, :]
+    found = {
+        runs.method: runs
+        for runs in replay(table, actual, shared, confidence_level=the_plan.confidence_level, studentise=student)
+    }
+    row = build(read(data, the_plan).frame, the_plan, the_plan.metrics[0], "v1")
+    reported = {finding.method: finding for finding in (row.headline, *row.alternatives) if finding.estimand is None}
+    compared = 0
+    for method, runs in found.items():
+        name = "rows_cr2" if (method, estimand) == ("cr2", "rows") else method
+        if name not in reported:
+            continue
+        finding = reported[name]
+        assert runs.effect[0] == pytest.approx(finding.effect, rel=1e-9)
+        assert runs.p_value[0] == pytest.approx(finding.p_value, abs=1e-9)
+        assert (runs.low[0], runs.high[0]) == (
+            pytest.approx(finding.interval[0], rel=1e-9),
+            pytest.approx(finding.interval[1], rel=1e-9),
+        )
+        compared += 1
+    assert compared >= 2
