@@ -109,7 +109,7 @@ def many_to_one_p(statistics: Sequence[float], dfs: Sequence[float], loadings: S
     """
     _check(statistics, dfs, loadings)
     return tuple(
-        _student_p(t, df) if len(loadings) == 1 else _tail(abs(t), df, loadings)
+        _student_p(t, df) if len(loadings) == 1 else max(_student_p(t, df), _tail(abs(t), df, loadings))
         for t, df in zip(statistics, dfs, strict=True)
     )
 
@@ -158,7 +158,8 @@ def _error_of_the_error(df: float) -> tuple[Floats, Floats]:
         + (df - 1.0) * np.log(s)
         - 0.5 * df * s * s
     )
-    return s, weights * np.exp(log_density)
+    masses = weights * np.exp(log_density)
+    return s, masses / masses.sum()  # below three degrees of freedom the density is not smooth at 0
 
 
 def _panels(low: float, high: float, panels: int) -> tuple[Floats, Floats]:

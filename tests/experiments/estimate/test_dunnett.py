@@ -110,7 +110,7 @@ def test_what_cannot_be_estimated_is_refused() -> None:
 def test_the_chance_of_one_false_claim_in_the_family_is_the_level(
     counts: tuple[int, ...], sds: tuple[float, ...], unequal: bool
 ) -> None:
-    reps, rng = 600, np.random.default_rng(3)
+    reps, rng = 400, np.random.default_rng(3)
     arms = [sd * rng.standard_normal((reps, n)) for n, sd in zip(counts, sds, strict=True)]
     squared = np.array([a.var(axis=1, ddof=1) for a in arms])
     if not unequal:

@@ -168,7 +168,8 @@ def test_two_segments_do_not_tell_how_much_segments_differ() -> None:
 def test_without_an_interaction_both_tests_keep_their_level(n: int, k: int) -> None:
     """Three segments that share their store; every store reacts alike in all its segments, stores differ in it."""
     reps, rng, t = 300, np.random.default_rng(12), np.repeat([0.0, 1.0], [n - k, k])
-    draws, alarms = drawn(t), np.zeros(2)
+    listed, alarms = drawn(t), np.zeros(2)
+    draws = Redraws(listed.treated[:: max(1, len(listed.treated) // 500)], listed=False)
     for _ in range(reps):
         store = rng.normal(size=(n, 1)) * 2.0
         values = store + t[:, None] * rng.normal(size=(n, 1)) + rng.normal(size=(n, 3))
