@@ -35,8 +35,8 @@ def group_time_words(found: CallawaySantanna, panel: UnitPanel, plan: Plan) -> I
     )
     if found.small:
         template = N_(
-            "under {many} units in some start: the error takes the starts as they are, with Student's t, and with two or "
-            "three units in a start it is cautious"
+            "under {many} units in some start: the error takes the starts as they are, with Student's t, and with two "
+            "or three units in a start it is cautious"
         )
         yield Message("few_units_a_start", template, {"many": MANY})
 
