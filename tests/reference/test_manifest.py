@@ -79,8 +79,27 @@ def _number(oracle: str) -> int:
 def _compared(oracle: str) -> tuple[set[str], bool]:
     """The names that tests ask for by a literal, and whether some test goes through all names of the oracle."""
     literal = {name for _, found, name in _calls() if found == oracle and name is not None}
-    texts = [path.read_text("utf-8") for path in _files()]
-    return literal, any(f'names("{oracle}")' in text for text in texts)
+    return literal, oracle in set(_gone_through())
+
+
+def _gone_through() -> Iterator[str]:
+    """Oracles whose ``names`` a test goes through, given by a literal or by the test's own parameters."""
+    for path in _files():
+        for test in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(test, ast.FunctionDef):
+                continue
+            for node in ast.walk(test):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "names":
+                    given = node.args[0]
+                    sources = [given] if isinstance(given, ast.Constant) else test.decorator_list
+                    for source in sources:
+                        yield from (
+                            c.value for c in ast.walk(source) if isinstance(c, ast.Constant) and _is_id(c.value)
+                        )
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"O\d+", value) is not None
 
 
 def _calls() -> Iterator[tuple[str, str, str | None]]:
