@@ -68,7 +68,7 @@ def analyze(data: Any, plan: Plan | Mapping[str, Any]) -> Report:
     overall = [omnibus(frame, inner, metric) for metric in stated.metrics]
     diagnostics = _once([*examine(frame, inner), *(d for a in asked if a.result for d in _of_row(a)), *interactions])
     said = [*reading.warnings, *_plan_words(stated, look), *warnings]
-    said += [message for a in asked if a.result for message in a.result.warnings]
+    said += [message for a in asked if a.result and a.part is None for message in a.result.warnings]
     said += [d.message for d in diagnostics if d.status is not Status.OK]
     return Report(
         rows=rows,
@@ -219,7 +219,7 @@ def _row(
         assumptions=result.assumptions,
         alternatives=result.alternatives,
         verdict=verdict(result, plan, question),
-        extra=result.extra,
+        extra=result.extra if part is None else {**result.extra, "warnings": [str(w) for w in result.warnings]},
     )
 
 

@@ -36,8 +36,15 @@ class TableUnreadable(Refused):
 class PlanUnreadable(Refused):
     """A plan that is no YAML mapping, or whose YAML contradicts itself."""
 
-    code = "plan_unreadable"
+    code = "plan_file_unreadable"
     template = N_("{path}, line {line}: {problem}.")
+
+
+class PlanMissing(Refused):
+    """A plan file that cannot be opened."""
+
+    code = "plan_file_missing"
+    template = N_("{path} cannot be read: {problem}.")
 
 
 def read_table(path: Path, columns: Iterable[str] | None = None, text: Iterable[str] = ()) -> pa.Table:
@@ -80,7 +87,8 @@ def table_columns(path: Path) -> tuple[str, ...]:
 
 
 def read_plan_file(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises ``PlanUnreadable`` with the line of what is wrong."""
+    """The mapping in a YAML file. Raises ``PlanUnreadable`` with the line of what is wrong, ``PlanMissing`` for a file
+    that cannot be opened."""
     text = _plan_text(path)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -123,7 +131,7 @@ def _plan_text(path: Path) -> str:
         line = error.object[: error.start].count(b"\n") + 1
         raise PlanUnreadable(path=str(path), line=line, problem="it is not text in UTF-8") from error
     except OSError as error:
-        raise PlanUnreadable(path=str(path), line=0, problem=(error.strerror or str(error)).lower()) from error
+        raise PlanMissing(path=str(path), problem=(error.strerror or str(error)).lower()) from error
 
 
 def _refuse_doubled(path: Path, node: Any) -> None:

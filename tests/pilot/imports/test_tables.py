@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pilot.imports.tables import PlanUnreadable, TableUnreadable, line_of, read_plan_file, read_table, table_columns
+from pilot.imports.tables import PlanMissing, PlanUnreadable, TableUnreadable, line_of, read_plan_file, read_table, table_columns
 
 
 def written(folder: Path, content: bytes, name: str = "table.csv") -> Path:
@@ -82,7 +82,7 @@ def test_what_is_no_table_is_said(tmp_path: Path, content: bytes, said: str) -> 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(TableUnreadable, match="No such file"):
         read_table(tmp_path / "nothing.csv")
-    with pytest.raises(PlanUnreadable, match="no such file"):
+    with pytest.raises(PlanMissing, match="no such file"):
         read_plan_file(tmp_path / "nothing.yaml")
 
 
