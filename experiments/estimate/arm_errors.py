@@ -104,14 +104,18 @@ def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise:
     if not all(_is_simple(regression) for regression in regressions):
         return [draws_of(r, np.concatenate([actual_row(r), rows]), studentise=studentise) for r in regressions]
     wanted = [_columns(regression, studentise) for regression in regressions]
-    edges = np.cumsum([0, *(columns.shape[1] for columns in wanted)])
-    together = np.concatenate(wanted, axis=1).T
+    distinct: dict[bytes, Floats] = {}  # columns of the treatment are the same for all outcomes of one assignment
+    keys = [[column.tobytes() for column in columns.T] for columns in wanted]
+    for columns, names in zip(wanted, keys, strict=True):
+        distinct.update(zip(names, columns.T, strict=True))
+    place = {name: position for position, name in enumerate(distinct)}
+    together = np.stack(list(distinct.values()))
     sums = np.empty((len(together), len(rows) + 1))
     for start, part in _parts(rows):
         sums[:, 1 + start : 1 + start + len(part)] = together @ part.T.astype(np.float64)
     found = []
-    for i, (regression, columns) in enumerate(zip(regressions, wanted, strict=True)):
-        mine = sums[edges[i] : edges[i + 1]]
+    for regression, columns, names in zip(regressions, wanted, keys, strict=True):
+        mine = sums[[place[name] for name in names]]
         mine[:, 0] = (regression.table.treated[:, None] * columns).sum(axis=0)
         found.append(_simple(regression, mine, studentise))
     return found

@@ -172,7 +172,12 @@ def _inference(regression: Regression, draws: Draws, tied: Flags, listed: bool) 
 def _ties(rows: Flags, tables: Sequence[UnitTable]) -> list[Flags]:
     """Per table the rows equal to its actual draw, or to the mirror image, in every block that holds both arms."""
     packed = np.packbits(rows, axis=1)
-    return [_ties_of(packed, table) for table in tables]
+    known: dict[bytes, Flags] = {}  # outcomes of one assignment tie alike
+    for table in tables:
+        key = table.treated.tobytes()
+        if key not in known:
+            known[key] = _ties_of(packed, table)
+    return [known[table.treated.tobytes()] for table in tables]
 
 
 def _ties_of(packed: Bytes, table: UnitTable) -> Flags:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from experiments import NotEstimable, draw, spend_per_customer, store_total
 from experiments.errors import DuplicateUnit, InvalidNumber, UnknownUnit, UnknownVariant
+from experiments.estimate.cluster_robust import cluster_robust, unit_means_cr2
 from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_table import unit_table
 from tests.experiments.building import complete_draw, moments, paired_draw, stratified_draw, table
@@ -128,3 +129,64 @@ def test_units_that_do_not_belong_are_refused() -> None:
         )
     with pytest.raises(InvalidNumber):
         table([1.0, float("nan")], [0.0, 1.0])
+
+
+def _several(seed: int, n: int = 24, blocks: int = 3) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Values, arm (0 control, 1 the variant, 2 another), block, two covariates and weights of units."""
+    rng = np.random.default_rng(seed)
+    block, arm = np.arange(n) % blocks, np.arange(n) // blocks % 3
+    return rng.normal(size=n), arm, block, rng.normal(size=n), rng.normal(size=n), rng.uniform(0.2, 4.0, size=n)
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_covariates_bystanders_and_weights_are_those_of_weighted_least_squares(seed: int, weighted: bool) -> None:
+    y, arm, block, x, z, w = _several(seed)
+    t = table(
+        y.tolist(),
+        (arm == 1).astype(float).tolist(),
+        block=block.tolist(),
+        x=[x.tolist(), z.tolist(), (2 * x).tolist()],  # the third says what the first does
+        bystanders=[(arm == 2).astype(float).tolist()],
+        weight=w.tolist() if weighted else None,
+    )
+    found = fit(t)
+    root = np.sqrt(w) if weighted else np.ones(24)
+    design = np.column_stack([arm == 1, arm == 2, x, z, *(block == b for b in range(3))]).astype(float) * root[:, None]
+    solution, rss, *_ = np.linalg.lstsq(design, y * root, rcond=None)
+    assert (found.effect, found.df, found.nuisance.covariates) == (pytest.approx(solution[0]), 17, (0, 1))
+    assert found.std_error == pytest.approx((np.linalg.inv(design.T @ design)[0, 0] * rss[0] / 17) ** 0.5)
+    inverse = np.linalg.inv(design.T @ design)
+    hat = np.einsum("ij,jk,ik->i", design, inverse, design)
+    hc2 = np.sqrt(((design @ inverse[0]) ** 2 * (root * y - design @ solution) ** 2 / (1 - hat)).sum())
+    assert unit_means_cr2(found).std_error == pytest.approx(hc2)
+
+
+@given(st.integers(0, 10_000))
+def test_weighted_unit_means_give_the_clustered_answer_of_the_rows(seed: int) -> None:
+    """Where everything but the outcome is the unit's own: coefficient, CR2 and its degrees of freedom."""
+    rng = np.random.default_rng(seed)
+    sizes, arm, x = rng.integers(2, 12, size=14), np.arange(14) % 2, rng.normal(size=14)
+    group = np.repeat(np.arange(14), sizes)
+    y = arm[group] + x[group] + rng.normal(size=14)[group] + rng.normal(size=len(group))
+    rows = cluster_robust(
+        np.column_stack([arm[group], np.ones(len(group)), x[group]]).astype(float), y, group, coefficient=0
+    )
+    means = np.bincount(group, weights=y) / sizes
+    t = table(means.tolist(), arm.astype(float).tolist(), x=x.tolist(), weight=sizes.astype(float).tolist())
+    found = unit_means_cr2(fit(t))
+    assert found.effect == pytest.approx(rows.effect)
+    assert (found.std_error, found.df) == (pytest.approx(rows.std_error), pytest.approx(rows.df, rel=1e-7))
+
+
+def test_thousands_of_units_need_no_square_matrix() -> None:
+    rng = np.random.default_rng(1)
+    n = 30_000
+    t = table(rng.normal(size=n).tolist(), (np.arange(n) % 2).tolist(), x=rng.normal(size=n).tolist())
+    assert unit_means_cr2(fit(t)).df == pytest.approx(n - 3, rel=1e-2)
+
+
+def test_a_table_that_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(InvalidNumber):
+        table([1.0, 2.0], [0.0, 1.0], weight=[1.0, 0.0])
+    with pytest.raises(InvalidNumber):
+        table([1.0, 2.0], [0.0, 1.0], x=[[1.0, float("inf")]])

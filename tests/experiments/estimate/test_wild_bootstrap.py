@@ -1,4 +1,4 @@
-"""The wild cluster bootstrap: by brute force, against the enumerated oracle, its invariants, its level by simulation."""
+"""The wild cluster bootstrap: by brute force, against the enumerated oracle, its invariants and its level."""
 
 from itertools import product
 from typing import Any
