@@ -21,6 +21,7 @@ from experiments.plan import Assignment, Estimand, Kind, MetricSpec, Plan
 from experiments.rows.finding import Finding, RowResult, finding
 
 MOST_POINTS = 200  # of a curve in a report
+FEWEST_EVENTS = 20  # before the horizon in each arm: with fewer the normal test of the curves rejects too often
 FEWEST_CLUSTERS = 20  # in an arm: with fewer the robust error of Cox is too short to test with
 
 _PSEUDO = Message(
@@ -46,7 +47,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     number = frame.variants.index(variant)
     for code in (0, number):
         _require_follow_up(frame, code, time, tau)
-    if _is_plain(frame, plan, metric, variant):
+    if _events(frame, number, time, event, tau) >= FEWEST_EVENTS and _is_plain(frame, plan, metric, variant):
         row = _customers(frame, plan, number, time, event, tau)
     elif plan.estimand is Estimand.UNITS and not frame.rows_are_units:
         from experiments.rows.units import unit_row
@@ -115,6 +116,12 @@ def _not_watched(frame: Frame, metric: MetricSpec, number: int, values: Floats, 
         yield Message("units_not_watched", text, {"metric": metric.name, "n": len(lost), "tau": tau, "units": shown})
 
 
+def _events(frame: Frame, number: int, time: Floats, event: Floats, tau: float) -> int:
+    """Events before the horizon in the arm that has fewer of them."""
+    seen = (event == 1.0) & (time < tau)
+    return min(int(np.count_nonzero(seen & (frame.row_variant == code))) for code in (0, number))
+
+
 def _is_plain(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> bool:
     """Whether the arms' own curves answer: many independent units, one row each, nothing to adjust by."""
     if not frame.rows_are_units or frame.weight is not None or frame.has_blocks or metric.covariates:
@@ -122,7 +129,8 @@ def _is_plain(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> boo
     from experiments.rows.choice import choose
     from experiments.rows.customers import build as of_customers
 
-    return choose(frame, plan, _as_mean(metric), variant).build is of_customers
+    bounded = replace(_as_mean(metric), kind=Kind.PROPORTION)  # times end at the horizon: no long tail, as in a share
+    return choose(frame, plan, bounded, variant).build is of_customers
 
 
 def _as_mean(metric: MetricSpec) -> MetricSpec:

@@ -65,6 +65,18 @@ def test_many_customers_are_compared_by_their_curves() -> None:
     assert _methods(row) == ["cox"]
 
 
+def test_unequal_arms_keep_the_normal_test_for_times_end_at_the_horizon() -> None:
+    data = _customers(400)
+    data["offer"] = np.where(np.arange(400) % 5, "none", "points")
+    assert _row(data, _plan())["method"] == "rmst"
+
+
+def test_few_events_before_the_horizon_leave_the_normal_test_beside() -> None:
+    row = _row(_customers(120), _plan(horizon=4.0))
+    assert row["method"] != "rmst"
+    assert "rmst" in _methods(row)
+
+
 def test_the_report_carries_both_curves_up_to_the_horizon() -> None:
     row = _row(_customers(), _plan())
     curves = row["extra"]["kaplan_meier"]
