@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pilot.cli import main
+from pilot.database import Database
 from tests.experiments.store_panels import panel
+from tests.pilot.planning.a_network import a_lake, a_network, a_pilot, a_stage
 
 PLAN = """\
 data: {unit: store, variant: arm, control: control, period: week}
@@ -85,3 +87,20 @@ def test_files_or_a_pilot_are_named_and_not_both(
     for words in ([], [files[0]], [*files, "--pilot", "points-1"]):
         assert main(["calibrate", *words, "--home", str(tmp_path)]) == 1
         assert "or a pilot" in capsys.readouterr().err
+
+
+def test_a_stage_of_an_installation_is_replayed_on_its_own_sales(
+    sqlite_database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with sqlite_database.unit_of_work() as session:
+        a_network(session)
+        a_pilot(session, stages=[a_stage(weeks=4)], windows={"pre_weeks": 4, "home_weeks": 12})
+    a_lake(sqlite_database.settings)
+    words = ["calibrate", "--pilot", "points-1", "--stage", "1", "--home", str(sqlite_database.settings.home)]
+    assert main([*words, "--replications", "40"]) == 0
+    told = capsys.readouterr().out
+    assert "8 windows of 4 periods" in told
+    assert "store_total, points: 6 units against 6 in control" in told
+    assert main([*words, "--replications", "40", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["assignment"] == "matched_pairs"
+    assert main(["calibrate", "--pilot", "unknown", "--home", str(sqlite_database.settings.home)]) == 1
