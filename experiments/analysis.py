@@ -64,9 +64,11 @@ def analyze(data: Any, plan: Plan | Mapping[str, Any]) -> Report:
     ]
     asked, interactions = _compared(frame, inner, asked)
     families = adjust(frame, inner, [_member(i, a, a.result) for i, a in enumerate(asked) if a.result is not None])
-    rows = tuple(_row(frame, stated, inner, look, a, families.get(i)) for i, a in enumerate(asked))
+    examined = examine(frame, inner)
+    alarms = any(d.check == "sample_ratio" and d.status is Status.ALARM for d in examined)
+    rows = tuple(_row(frame, stated, inner, look, a, families.get(i), alarms) for i, a in enumerate(asked))
     overall = [omnibus(frame, inner, metric) for metric in stated.metrics]
-    diagnostics = _once([*examine(frame, inner), *(d for a in asked if a.result for d in _of_row(a)), *interactions])
+    diagnostics = _once([*examined, *(d for a in asked if a.result for d in _of_row(a)), *interactions])
     said = [*reading.warnings, *_plan_words(stated, look), *warnings]
     said += [message for a in asked if a.result and a.part is None for message in a.result.warnings]
     said += [d.message for d in diagnostics if d.status is not Status.OK]
@@ -168,7 +170,13 @@ def _member(place: int, asked: _Asked, result: RowResult) -> Member:
 
 
 def _row(
-    frame: Frame, stated: Plan, plan: Plan, look: LookRule | None, asked: _Asked, adjusted: Adjusted | None
+    frame: Frame,
+    stated: Plan,
+    plan: Plan,
+    look: LookRule | None,
+    asked: _Asked,
+    adjusted: Adjusted | None,
+    ratio_alarms: bool,
 ) -> Row:
     metric, part, result = asked.metric, asked.part, asked.result
     exploratory = part is not None or (look is not None and look.exploratory)
@@ -194,6 +202,7 @@ def _row(
         p_value=head.p_value,
         p_adjusted=None if adjusted is None else adjusted.p_value,
         exploratory=exploratory,
+        ratio_alarms=ratio_alarms,
     )
     beside = result.inference.interval(stated.confidence_level) if look is not None and result.inference else None
     return replace(

@@ -7,14 +7,15 @@ from html import escape
 from experiments.monitor.diagnostic import Status
 from experiments.plan import Kind
 from experiments.report import Report, Row
-from experiments.rows.verdict import amount
+from experiments.rows.verdict import amount, level
 
 WIDTH = 100
+_NAME, _VARIANT = 30, 16
 _HEADER = ("metric", "variant", "control", "value", "effect", "interval", "p", "adjusted")
 
 
 def as_text(report: Report) -> str:
-    """The report as lines of at most 100 characters, the widest names of columns and labels aside."""
+    """The report as lines of at most 120 characters; long names are cut in the table and whole in the sentences."""
     lines = [_title(report), ""]
     lines += _table([_HEADER, *(_cells(row) for row in report.rows if row.refusal is None)])
     lines.append("")
@@ -67,15 +68,19 @@ def _cells(row: Row) -> tuple[str, ...]:
     name = row.metric if row.segment is None else f"{row.metric} [{row.segment}]"
     relative = f" ({row.relative_effect:+.1%})" if row.relative_effect is not None else ""
     return (
-        name,
-        row.variant,
-        amount(row.mean_control, kind, signed=False),
-        amount(row.mean_variant, kind, signed=False),
+        _short(name, _NAME),
+        _short(row.variant, _VARIANT),
+        level(row.mean_control, kind),
+        level(row.mean_variant, kind),
         f"{amount(row.effect, kind).removesuffix(' points')}{relative}",
         f"{amount(low, kind).removesuffix(' points')} to {amount(high, kind).removesuffix(' points')}",
         _p(row.p_value),
         _p(row.p_value_adjusted),
     )
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _p(value: float | None, *, relation: bool = False) -> str:
@@ -115,7 +120,7 @@ def _html_row(row: Row) -> str:
     if row.refusal is not None:
         text = f"not tested: {row.refusal}"
         return f'<tr>{first}<td>{escape(row.variant)}</td><td colspan="{len(_HEADER) - 1}">{escape(text)}</td></tr>'
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (*_cells(row)[1:], str(row.verdict)))
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (row.variant, *_cells(row)[2:], str(row.verdict)))
     return f"<tr>{first}{cells}</tr>"
 
 

@@ -38,7 +38,11 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     row = unit_row(frame, plan, metric, variant, unit_values(frame, metric), weight=weight)
     if min(_counts(frame, variant)) < 2:
         return row
-    beside = (_other_estimand(frame, plan, metric, variant), _delta(frame, plan, metric, variant))
+    beside = (
+        _other_estimand(frame, plan, metric, variant),
+        _delta(frame, plan, metric, variant),
+        _with_partners(frame, plan, metric, variant, row),
+    )
     return replace(row, alternatives=(*row.alternatives, *(found for found in beside if found is not None)))
 
 
@@ -264,6 +268,23 @@ def _delta(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Findin
         return ratio_of_sums(above, below, treated, covariates=covariates[pair]).inference
 
     return _tried(method, make, plan.confidence_level, ROWS)
+
+
+def _with_partners(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, row: RowResult) -> Finding | None:
+    """Where pairs left the headline: the units whose partner is lost kept, everything analysed as unpaired."""
+    broken = any(message.code == "block_without_variant" for message in row.warnings)
+    if plan.assignment is not Assignment.MATCHED_PAIRS or not broken:
+        return None
+    loose = replace(frame, blocks=("",), block_of=np.zeros_like(frame.block_of))
+    unpaired = replace(plan, assignment=Assignment.COMPLETE)
+    covariates, _ = unit_covariates(frame, plan, metric)
+
+    def make() -> TInference:
+        made = contrast(loose, unpaired, metric, variant, unit_values(frame, metric), covariates)
+        return unit_means_cr2(fit(made.table))
+
+    found = _tried("cr2", make, plan.confidence_level, UNITS)
+    return None if found is None else replace(found, extra={"keeps_partners": True})
 
 
 def _counts(frame: Frame, variant: str) -> tuple[int, int]:

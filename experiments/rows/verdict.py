@@ -19,6 +19,14 @@ class Question:
     p_value: float | None
     p_adjusted: float | None
     exploratory: bool
+    ratio_alarms: bool = False
+
+
+def level(value: float | None, kind: Kind) -> str:
+    """A mean for a table: per cent for a proportion, four digits otherwise."""
+    if value is None:
+        return ""
+    return f"{value * 100:.4g} %" if kind is Kind.PROPORTION else amount(value, kind, signed=False)
 
 
 def amount(value: float | None, kind: Kind, *, signed: bool = True) -> str:
@@ -35,6 +43,14 @@ def amount(value: float | None, kind: Kind, *, signed: bool = True) -> str:
 
 def verdict(row: RowResult, plan: Plan, question: Question) -> Message:
     """One sentence: what was found, how sure it is, and what it may not be used for."""
+    found = _found(row, plan, question)
+    if not question.ratio_alarms:
+        return found
+    text = N_("{finding}; not to be relied on: the units do not stand in the ratio that was drawn")
+    return Message("ratio_alarms", text, {"finding": str(found)})
+
+
+def _found(row: RowResult, plan: Plan, question: Question) -> Message:
     metric, head = question.metric, row.headline
     low, high = head.interval
     values: dict[str, str | int | float] = {

@@ -84,6 +84,8 @@ def test_a_pair_that_lost_a_unit_leaves_and_is_named() -> None:
     report = checked(table, a_plan(data={"block": "b"}, assignment="matched_pairs"))
     assert report.rows[0].n_units == 10
     assert any("pairs without both units" in str(message) for message in report.warnings)
+    (kept,) = [found for found in report.rows[0].alternatives if found.extra.get("keeps_partners")]
+    assert kept.df is not None  # eleven units, unpaired
 
 
 def test_units_with_nothing_to_divide_by_are_counted_and_left_out() -> None:

@@ -152,6 +152,7 @@ def test_lost_units_alarm_against_the_shares() -> None:
     (check,) = [d for d in report.diagnostics if d.check == "sample_ratio"]
     assert check.status == "alarm"
     assert check.message in report.warnings
+    assert "not to be relied on" in str(report.rows[0].verdict)
 
 
 def test_covariates_that_are_outcomes_are_refused_and_others_are_taken_at_their_word() -> None:
