@@ -196,17 +196,25 @@ def _of_history(
                 {"n": history.n_periods, "during": history.n_during, "before": history.n_before},
             )
         )
-    variances, lengths, means, degrees = [], [], [], []
-    tables = [history.contrast(window, metric, variant).table for window in windows]
-    for table in tables:
-        regression = fit(table)
+    variances, lengths, means, degrees, tables = [], [], [], [], []
+    refusal = None
+    for window in windows:
+        try:
+            table = history.contrast(window, metric, variant).table
+            regression = fit(table)
+        except NotEstimable as problem:  # stores that were not there yet: the window says nothing
+            refusal = refusal or problem
+            continue
+        tables.append(table)
         variances.append(float((regression.residual**2).sum()) / regression.df)
         lengths.append(_expected_length(table, regression.nuisance, seed))
         means.append(table.mean(treated=False))
         degrees.append(float(regression.df))
+    if refusal is not None and not tables:
+        raise refusal
     error = float(np.sqrt(np.mean(variances) / np.mean(lengths)))
     mean, df = float(np.mean(means)), float(min(degrees))
-    return _closed(history.plan, metric, variant, tables[0], error, df, mean, len(windows), None, lifts, power)
+    return _closed(history.plan, metric, variant, tables[0], error, df, mean, len(tables), None, lifts, power)
 
 
 def _by_replay(

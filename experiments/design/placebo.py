@@ -27,7 +27,7 @@ class Placebo:
     """All placebo runs of one metric and variant. ``null`` without any effect, ``lifted`` with ``lift`` times the value
     of every treated unit, whose true average effect is ``truth`` (m,) of its window; both by method.
 
-    ``window`` (m,) numbers the window of each run. ``n_windows`` counts windows whose outcomes do not overlap.
+    ``n_windows`` counts windows whose outcomes do not overlap.
     ``mean`` is the average value of a unit, ``attained`` the level that the permutation test has by design (None: no
     permutation), ``n_draws`` the possible draws where they were listed.
     """
@@ -35,7 +35,6 @@ class Placebo:
     null: dict[str, Replications]
     lifted: dict[str, Replications]
     truth: Floats
-    window: Floats
     n_windows: int
     n_control: int
     n_variant: int
@@ -64,7 +63,7 @@ def placebo_runs(
 
     Where chance assigned the units, each window is analysed under redraws of the recorded mechanism, with ``draws``
     shared permutations. Hand-picked units stay the units that were picked and are slid over every past position of
-    the window. Raises ``NotEstimable`` without a past window.
+    the window. A window in which too few units had data is passed over. Raises ``NotEstimable`` without a past window.
     """
     from experiments.estimate.redraws import redraws
     from experiments.rows.units import acceptance, studentised
@@ -82,40 +81,45 @@ def placebo_runs(
             )
         )
     per_window = -(-replications // len(windows))
-    null, lifted, truth, number, tables = [], [], [], [], []
-    attained, n_draws, counts = None, None, (0, 0)
+    spread_out = {window.stop for window in history.windows()}
+    null, lifted, truth, tables = [], [], [], []
+    attained, n_draws, n_windows, refusal = None, None, 0, None
     for position, window in enumerate(windows):
-        made = history.contrast(window, metric, variant)
-        table = made.table
-        shared: Redraws | None = None
-        if randomised:
-            accept = acceptance(history.frame, plan, made)
-            shared = redraws(table, seed=seed, draws=max(99, draws), accept=accept)
-            again = redraws(table, seed=seed + 1, draws=max(99, per_window), accept=accept)
-            rows = _some(again, per_window, seed + 2 + position)
-        else:
-            rows = (table.treated == 1.0)[None, :]
-        student = studentised(table, plan)
-        level = plan.confidence_level
-        null.append(replay(table, rows, shared, confidence_level=level, studentise=student))
-        lifted.append(replay(table, rows, None, confidence_level=level, studentise=student, lift=lift))
+        try:
+            made = history.contrast(window, metric, variant)
+            table = made.table
+            shared: Redraws | None = None
+            if randomised:
+                accept = acceptance(history.frame, plan, made)
+                shared = redraws(table, seed=seed, draws=max(99, draws), accept=accept)
+                again = redraws(table, seed=seed + 1, draws=max(99, per_window), accept=accept)
+                rows = _some(again, per_window, seed + 2 + position)
+            else:
+                rows = (table.treated == 1.0)[None, :]
+            level, student = plan.confidence_level, studentised(table, plan)
+            runs = replay(table, rows, shared, confidence_level=level, studentise=student)
+            reacting = replay(table, rows, None, confidence_level=level, studentise=student, lift=lift)
+        except NotEstimable as problem:  # stores that were not there yet: the window says nothing
+            refusal = refusal or problem
+            continue
+        null.append(runs)
+        lifted.append(reacting)
         truth.append(np.full(len(rows), lift * _mean(table)))
-        number.append(np.full(len(rows), float(position)))
         tables.append(table)
-        if shared is not None and position == 0:
+        n_windows += window.stop in spread_out
+        if shared is not None and len(tables) == 1:
             n_draws = len(shared.treated) if shared.listed else None
             attained = _attained(plan.alpha, table, shared)
-        if position == 0:
-            treated = int(np.count_nonzero(table.treated[table.moves]))
-            counts = (table.n_units - treated, treated)
+    if refusal is not None and not tables:
+        raise refusal
+    treated = int(np.count_nonzero(tables[0].treated[tables[0].moves]))
     return Placebo(
         null=_by_method(null),
         lifted=_by_method(lifted),
         truth=np.concatenate(truth),
-        window=np.concatenate(number),
-        n_windows=len(history.windows()),
-        n_control=counts[0],
-        n_variant=counts[1],
+        n_windows=n_windows,
+        n_control=tables[0].n_units - treated,
+        n_variant=treated,
         mean=float(np.mean([_mean(table) for table in tables])),
         attained=attained,
         n_draws=n_draws,

@@ -123,6 +123,25 @@ def test_power_grows_with_the_lift_and_the_smallest_effect_is_found_four_times_i
     assert _row(exact, "permutation_studentised").power == pytest.approx(0.8, abs=0.05)
 
 
+def test_windows_before_the_stores_were_there_are_passed_over() -> None:
+    """All stores of the variant opened in week 20: windows before it have nothing to compare."""
+    data = panel()
+    there = [
+        i for i, (arm, week) in enumerate(zip(data["arm"], data["week"], strict=True)) if arm == "control" or week >= 20
+    ]
+    found = calibrate({name: [values[i] for i in there] for name, values in data.items()}, plan(), replications=40)
+    row = _row(found, "regression_t")
+    assert "3 windows" in str(row.sentence)
+    assert row.n_runs == 15
+    one_late = [
+        i
+        for i, (store, week) in enumerate(zip(data["store"], data["week"], strict=True))
+        if store != "s01" or week >= 20
+    ]
+    found = calibrate({name: [values[i] for i in one_late] for name, values in data.items()}, plan(), replications=40)
+    assert _row(found, "regression_t").n_runs == 40
+
+
 def test_several_variants_and_rerandomised_draws_are_replayed_by_their_own_mechanism() -> None:
     found = calibrate(panel(variants=2), plan(), replications=40)
     assert sorted({row.variant for row in found.rows}) == ["v1", "v2"]

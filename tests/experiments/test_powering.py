@@ -88,6 +88,14 @@ def test_a_draw_that_can_never_show_an_effect_says_so() -> None:
     assert _row(found, How.REPLAY).smallest_effect is None
 
 
+def test_windows_before_the_stores_were_there_are_passed_over() -> None:
+    data = panel()
+    rows = zip(data["arm"], data["week"], strict=True)
+    there = [i for i, (arm, week) in enumerate(rows) if arm == "control" or week >= 20]
+    found = plan_power({name: [values[i] for i in there] for name, values in data.items()}, plan(), replications=20)
+    assert [row.n_windows for row in found.rows] == [3, 3]
+
+
 def test_hand_picked_units_have_a_power_and_no_smallest_p() -> None:
     found = plan_power(panel(treated=(0, 5, 7, 9)), plan("observational"), replications=20)
     assert _row(found, How.REPLAY).method == "cr2"
