@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_every_oracle_has_a_test_that_compares_each_of_its_values(oracle: str) -
 
 
 def test_no_test_asks_for_a_value_that_the_manifest_does_not_have() -> None:
-    for path, oracle, name in _calls():
+    for path, oracle, name in _all_calls():
         assert oracle in ORACLES, f"{path}: {oracle}"
         assert name is None or name in ORACLES[oracle].values, f"{path}: {oracle} {name}"
 
@@ -78,8 +79,18 @@ def _number(oracle: str) -> int:
 
 def _compared(oracle: str) -> tuple[set[str], bool]:
     """The names that tests ask for by a literal, and whether some test goes through all names of the oracle."""
-    literal = {name for _, found, name in _calls() if found == oracle and name is not None}
-    return literal, oracle in set(_gone_through())
+    literal = {name for _, found, name in _all_calls() if found == oracle and name is not None}
+    return literal, oracle in _all_gone_through()
+
+
+@cache
+def _all_calls() -> tuple[tuple[str, str, str | None], ...]:
+    return tuple(_calls())
+
+
+@cache
+def _all_gone_through() -> frozenset[str]:
+    return frozenset(_gone_through())
 
 
 def _gone_through() -> Iterator[str]:
