@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 5
+_MONTH = re.compile(r"\d{4}-\d{2}")
 
 
 class NotATable(ExperimentError):
@@ -230,7 +232,7 @@ def _period_key(text: str, are_dates: bool) -> float | None:
     try:
         if not are_dates:
             return float(text) if math.isfinite(float(text)) else None
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
     except ValueError:
         return None
     return moment.toordinal() + (moment.hour * 3600 + moment.minute * 60 + moment.second) / 86_400

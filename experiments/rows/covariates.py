@@ -52,6 +52,14 @@ def unit_covariates(
     return found, (word,)
 
 
+def mean_before(frame: Frame, plan: Plan, values: Floats) -> Floats:
+    """(U,) the weighted mean of ``values`` (N,) over each unit's rows before the start; without periods over all."""
+    if frame.period_of is None:
+        return frame.unit_mean(values)
+    before = frame.period_of < start_of(frame, plan)
+    return _mean(frame, values, before) if before.any() else frame.unit_mean(values)
+
+
 def start_of(frame: Frame, plan: Plan) -> int:
     """The position of the first period of the test: of the window, else the first treated period of any unit."""
     if plan.windows is not None:

@@ -22,7 +22,7 @@ from experiments.report import Difference, Series
 from experiments.rows.choice import has_one_start, is_panel
 from experiments.rows.contrast import contrast, unit_values
 from experiments.rows.covariates import start_of, unit_covariates
-from experiments.rows.units import MOST_UNITS, permuted
+from experiments.rows.units import MOST_UNITS, acceptance, permuted
 
 FEW_BLOCKS = 20  # under it an effect that differs between blocks is known from too few of them
 _IMBALANCE = 0.25
@@ -200,7 +200,7 @@ def _rows_per_unit(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnosti
         yield Diagnostic("rows_per_unit", Status.OK, 1.0, message, variant)
         return
     made = contrast(frame, plan, plan.metrics[0], variant, rows, np.zeros((frame.n_units, 0)))
-    p = permuted(made.table, fit(made.table), plan).p_value()
+    p = permuted(made.table, fit(made.table), plan, acceptance(frame, plan, made)).p_value()
     text = N_("rows per unit: {control:.4g} in control, {treated:.4g} in {variant}: p {p:p}")
     values: dict[str, str | int | float] = {
         "control": made.table.mean(treated=False),

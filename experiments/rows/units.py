@@ -19,7 +19,7 @@ from experiments.messages import N_, Message
 from experiments.monitor.diagnostic import Diagnostic, Status
 from experiments.plan import Assignment, Estimand, Kind, MetricSpec, Plan
 from experiments.rows.contrast import Contrast, contrast, row_weight, unit_values
-from experiments.rows.covariates import unit_covariates
+from experiments.rows.covariates import mean_before, unit_covariates
 from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.two_samples import arm, pooled_t, welch_t
 
@@ -146,7 +146,7 @@ def acceptance(frame: Frame, plan: Plan, made: Contrast) -> Accept | None:
         return None
     from experiments.design.acceptance import balance_rule
 
-    balanced = [frame.unit_mean(frame.columns[name])[made.place] for name in plan.rerandomized.covariates]
+    balanced = [mean_before(frame, plan, frame.columns[name])[made.place] for name in plan.rerandomized.covariates]
     return balance_rule(np.stack(balanced, axis=1), plan.rerandomized.max_distance)
 
 

@@ -227,6 +227,29 @@ def test_a_panel_a_start_a_duration_and_what_was_received_reach_their_methods(
     assert json.loads(json.dumps(Report.from_dict(document).to_dict())) == document
 
 
+def test_two_programs_that_start_together_are_two_rows_of_one_panel() -> None:
+    table = stores(10, 20, weeks=10)
+    unit = np.repeat(np.arange(30), 10)
+    table |= {"arm": np.array(["none", "points", "coupons"])[unit // 10], "first": np.where(unit < 10, 0, 7)}
+    plan = starts("complete")
+    plan["data"] |= {"variant": "arm", "control": "none"}
+    rows = analyze(table, plan).rows
+    assert [row.variant for row in rows] == ["coupons", "points"]
+    assert {row.adjusted_by for row in rows} == {"max_t"}
+    assert all(row.n_units == 20 for row in rows)
+
+
+def test_a_rerandomised_draw_is_compared_with_draws_that_its_rule_accepts() -> None:
+    table = stores(10, 10, seed=2) | {"x": noise(20, 4)}
+    rule = {"covariates": ["x"], "max_distance": 3.0}
+    ruled = only_row(table, a_plan(assignment="rerandomized", rerandomized=rule))
+    free = only_row(table, a_plan())
+    assert ruled.effect == pytest.approx(free.effect)
+    assert ruled.p_value != free.p_value
+    strict = only_row(table, a_plan(assignment="rerandomized", rerandomized={**rule, "max_distance": 1e-9}))
+    assert strict.refusal is not None
+
+
 def test_a_horizon_beyond_the_follow_up_is_refused() -> None:
     row = only_row(a_duration(), a_plan(unit=None, metrics=[{**DURATION, "horizon": 400}]))
     assert row.refusal is not None

@@ -188,3 +188,10 @@ def test_a_part_of_a_frame_keeps_its_names() -> None:
     assert part.arm_sizes().tolist() == [0, 2]
     numbered = frame_of({"arm": [0, 1, 0], "y": [1, 2, 3]}, a_plan(unit=None))
     assert list(numbered.restrict(np.array([False, True, True])).units) == ["2", "3"]
+
+
+@pytest.mark.parametrize("months", [["2024-02", "2023-12"], ["2024-02-01", "2023-12-01"], ["2", "1"], [10, 9]])
+def test_periods_may_be_months_days_or_numbers(months: list[Any]) -> None:
+    table = {"store": ["a", "a", "b", "b"], "arm": [0, 0, 1, 1], "month": months * 2, "y": [1.0, 2.0, 3.0, 5.0]}
+    frame = frame_of(table, a_plan(data={"period": "month"}, windows={"during": [min(months), max(months)]}))
+    assert frame.periods == tuple(str(month) for month in sorted(months))
