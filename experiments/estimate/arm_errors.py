@@ -163,42 +163,47 @@ def _simple(regression: Regression, sums: Floats, studentise: bool) -> Draws:
     n, treated = len(table.units), float(table.treated.sum())
     k = regression.nuisance.basis.shape[1]
     share, c = treated / n, sums[2 : 2 + k]
+    spent = (c * c).sum(axis=0) if k else 0.0  # without covariates the treatment is as long in every draw
     total = treated * (1.0 - share)
-    length = np.maximum(total - (c * c).sum(axis=0), _TIE * total)
+    length = np.maximum(total - spent, _TIE * total)
     b, a = sums[0] / length, sums[1] / length
     if not studentise:
         return Draws(b, a, None)
     yy, yt, tt = sums[2 + k : 5 + k]
-    with_y, with_t = ((c * sums[5 + k + i * k : 5 + k + (i + 1) * k]).sum(axis=0) for i in (0, 1))
     # Σ over the treated of t̂², ŷ t̂ and (actual t̂) t̂
-    own = treated * (1.0 - share) ** 2 - 2.0 * (1.0 - share) * (c * c).sum(axis=0)
-    leverage = np.full(len(b), treated / n)
+    own = treated * (1.0 - share) ** 2 - 2.0 * (1.0 - share) * spent
+    with_y, with_t = (1.0 - share) * sums[0], (1.0 - share) * sums[1]
+    leverage: Floats | float = treated / n
     row = 5 + 3 * k
     for i in range(k):
+        with_y = with_y - c[i] * sums[5 + k + i]
+        with_t = with_t - c[i] * sums[5 + 2 * k + i]
         for j in range(i, k):
             own = own + (1.0 if i == j else 2.0) * c[i] * c[j] * sums[row]
             leverage = leverage + sums[row] if i == j else leverage
             row += 1
     own = np.clip(own, 0.0, length)
-    with_y, with_t = (1.0 - share) * sums[0] - with_y, (1.0 - share) * sums[1] - with_t
-    mine = (
-        yy - 2.0 * b * with_y + b * b * own,
-        yt - b * with_t - a * with_y + a * b * own,
-        tt - 2.0 * a * with_t + a * a * own,
+    squares = (
+        yy - b * (2.0 * with_y - b * own),
+        yt - b * with_t - a * (with_y - b * own),
+        tt - a * (2.0 * with_t - a * own),
     )
     whole = ((y * y).sum() - b * b * length, (y * t).sum() - a * b * length, (t * t).sum() - a * a * length)
     df = treated - leverage - own / length
-    arms = [
-        _arm(mine, own, length, df),
-        _arm(tuple(w - m for w, m in zip(whole, mine, strict=True)), length - own, length, n - 2.0 - k - df),
-    ]
-    return Draws(b, a, np.concatenate(arms))
+    errors = np.empty((8, len(b)))
+    _fill(errors[:4], squares, own, length, df)
+    _fill(errors[4:], [w - m for w, m in zip(whole, squares, strict=True)], length - own, length, n - 2.0 - k - df)
+    return Draws(b, a, errors)
 
 
-def _arm(squares: Sequence[Floats], own: Floats, length: Floats, df: Floats) -> Floats:
-    """(4 × R) The three parts of v_j and d_j + 2 from the sums of squares of one arm."""
-    factor = np.where(df > _TIE, own / np.maximum(df, _TIE), 0.0) / length**2
-    return np.stack([*(part * factor for part in squares), np.maximum(df, 0.0) + 2.0])
+def _fill(
+    errors: Floats, squares: Sequence[Floats], own: Floats | float, length: Floats | float, df: Floats | float
+) -> None:
+    """Write (4 × R) the three parts of v_j and d_j + 2 of one arm from its sums of squares."""
+    factor = np.where(np.asarray(df) > _TIE, own / np.maximum(df, _TIE), 0.0) / length**2
+    for row, part in zip(errors, squares, strict=False):
+        np.multiply(part, factor, out=row)
+    errors[3] = np.maximum(df, 0.0) + 2.0
 
 
 def _general(regression: Regression, rows: Flags, studentise: bool) -> Draws:
@@ -216,11 +221,12 @@ def _general(regression: Regression, rows: Flags, studentise: bool) -> Draws:
     u, v = y - b[:, None] * hat, t - a[:, None] * hat
     moves = regression.table.moves
     groups = [rows, ~rows & moves] + ([np.broadcast_to(~moves, rows.shape)] if not moves.all() else [])
-    arms = []
-    for group in groups:
+    errors = np.empty((4 * len(groups), len(b)))
+    for arm, group in enumerate(groups):
         own, df = ((values * group).sum(axis=1) for values in (hat**2, slack))
-        arms.append(_arm([(p * q * group).sum(axis=1) for p, q in ((u, u), (u, v), (v, v))], own, length, df))
-    return Draws(b, a, np.concatenate(arms))
+        squares = [(p * q * group).sum(axis=1) for p, q in ((u, u), (u, v), (v, v))]
+        _fill(errors[4 * arm : 4 * arm + 4], squares, own, length, df)
+    return Draws(b, a, errors)
 
 
 def _within(nuisance: Nuisance, rows: Flags) -> Floats:
