@@ -9,8 +9,9 @@ number of windows whose outcomes do not overlap; under four of them there is too
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.checks import at_least, finite
 from experiments.design.calibration_rows import (
@@ -25,9 +26,7 @@ from experiments.design.past_windows import History, history_of
 from experiments.design.placebo import CR2, REGRESSION_T, Placebo, placebo_runs
 from experiments.errors import NotEstimable
 from experiments.messages import N_, Message
-
-if TYPE_CHECKING:
-    from experiments.plan import Plan
+from experiments.plan import Plan, plan_from_mapping
 
 DEFAULT_REPLICATIONS = 1_000
 DEFAULT_LIFT = 0.05
@@ -156,7 +155,7 @@ class Calibration:
 
 def calibrate(
     data: Any,
-    plan: Plan,
+    plan: Plan | Mapping[str, Any],
     *,
     replications: int = DEFAULT_REPLICATIONS,
     seed: int | None = None,
@@ -174,6 +173,7 @@ def calibrate(
     """
     from experiments.reading import read
 
+    plan = plan if isinstance(plan, Plan) else plan_from_mapping(plan)
     at_least("replications", replications, 1)
     finite("lift", lift)
     frame = read(data, plan, all_periods=True).frame

@@ -8,7 +8,7 @@ an injected effect × the actual analysis; where both are there, replay is the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ from experiments.design.placebo import CR2, REGRESSION_T, placebo_runs
 from experiments.design.power import DEFAULT_POWER, detectable, power_of_t
 from experiments.errors import NotEstimable
 from experiments.messages import N_, Message
+from experiments.plan import Plan, plan_from_mapping
 
 if TYPE_CHECKING:
     from experiments.estimate.unit_means import Nuisance
     from experiments.estimate.unit_table import UnitTable
     from experiments.frame import Frame
-    from experiments.plan import MetricSpec, Plan
+    from experiments.plan import MetricSpec
 
 DEFAULT_LIFTS = (0.01, 0.02, 0.05, 0.10)
 DEFAULT_REPLICATIONS = 1_000
@@ -108,7 +109,7 @@ class PowerReport:
 
 def plan_power(
     data: Any,
-    plan: Plan,
+    plan: Plan | Mapping[str, Any],
     *,
     lifts: Sequence[float] = DEFAULT_LIFTS,
     power: float = DEFAULT_POWER,
@@ -126,6 +127,7 @@ def plan_power(
     """
     from experiments.reading import read
 
+    plan = plan if isinstance(plan, Plan) else plan_from_mapping(plan)
     probability("power", power)
     for lift in lifts:
         finite("lifts", lift)

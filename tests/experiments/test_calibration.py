@@ -13,7 +13,7 @@ from experiments.design.past_windows import history_of
 from experiments.design.placebo import rate_interval
 from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import fit
-from experiments.plan import WrongValue
+from experiments.plan import WrongValue, plan_from_mapping
 from experiments.reading import read
 from tests.experiments.store_panels import panel, plan
 
@@ -234,3 +234,14 @@ def test_a_replayed_window_is_analysed_as_a_report_would(assignment: str, estima
         )
         compared += 1
     assert compared >= 2
+
+
+def test_a_plan_may_be_the_mapping_of_its_file() -> None:
+    stated = {
+        "data": {"unit": "store", "variant": "arm", "control": "control", "period": "week"},
+        "windows": {"before": [32, 35], "during": [36, 39]},
+        "metrics": [{"name": "sales", "kind": "mean", "value": "sales"}],
+        "seed": 2,
+    }
+    found = calibrate(panel(), stated, replications=20)
+    assert found.to_dict() == calibrate(panel(), plan_from_mapping(stated), replications=20).to_dict()

@@ -150,3 +150,12 @@ def test_an_effect_of_the_printed_size_is_found_four_times_in_five() -> None:
                 found += fit(moved).inference.p_value() <= 0.05
                 runs += 1
     assert found / runs == pytest.approx(0.80, abs=0.06)
+
+
+def test_a_plan_may_be_the_mapping_of_its_file() -> None:
+    stated = {
+        "data": {"unit": "store", "variant": "arm", "control": "c"},
+        "metrics": [{"name": "spend", "kind": "mean", "value": "spend", "role": "primary"}],
+        "seed": 1,
+    }
+    assert plan_power(_customers(), stated).to_dict() == plan_power(_customers(), _table_plan()).to_dict()  # type: ignore[arg-type]  # a plan
