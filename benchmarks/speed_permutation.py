@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.estimate.permutation import permutation_inference, permutation_many
+from experiments.estimate.permutation import null_p_values, permutation_inference
 from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_table import UnitTable, columns
@@ -73,7 +73,7 @@ def _fresh(table: UnitTable) -> float:
 
 def _fresh_for_all(table: UnitTable, regressions: Any) -> list[float]:
     drawn = redraws(table, seed=next(_SEEDS), draws=DRAWS)
-    return [found.p_value() for found in permutation_many(regressions, drawn, studentise=True)]
+    return null_p_values(regressions, drawn)
 
 
 def _by_statsmodels(table: UnitTable, draws: int = BY_STATSMODELS) -> list[float]:
@@ -89,6 +89,9 @@ def _assert_equal(table: UnitTable) -> None:
     ours = (found.b / np.sqrt(found.variances()))[1 : CHECKED + 1]
     theirs = np.array(_by_statsmodels(table, CHECKED))
     assert np.abs(ours / theirs - 1.0).max() < 1e-9, np.abs(ours / theirs - 1.0).max()
+    drawn, few = redraws(table, seed=1, draws=DRAWS), [fit(_table(seed)) for seed in range(5)]
+    alone = [permutation_inference(one, drawn, studentise=True).p_value() for one in few]
+    assert null_p_values(few, drawn) == alone
 
 
 def _ritest(table: UnitTable) -> Callable[[], float]:

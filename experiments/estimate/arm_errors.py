@@ -82,7 +82,7 @@ def normal_score(gap: Floats, variance: Floats, df: Floats) -> Floats:
 
 def draws_of(regression: Regression, rows: Flags, *, studentise: bool) -> Draws:
     """The coefficients and errors of 0/1 ``rows`` (R × n), by sums that do not depend on threads."""
-    if _is_simple(regression):
+    if is_simple(regression):
         columns = _columns(regression, studentise)
         return _simple(regression, np.ascontiguousarray(products(rows, columns).T), studentise)
     return _joined([_general(regression, part, studentise) for _, part in _parts(rows)])
@@ -101,7 +101,7 @@ def products(rows: Flags | Floats, columns: Floats) -> Floats:
 def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise: bool) -> list[Draws]:
     """The actual draw of each regression, then the ``rows`` that all share: the numbers of ``draws_of`` to rounding, by
     one matrix product for all."""
-    if not all(_is_simple(regression) for regression in regressions):
+    if not all(is_simple(regression) for regression in regressions):
         return [draws_of(r, np.concatenate([actual_row(r), rows]), studentise=studentise) for r in regressions]
     wanted = [_columns(regression, studentise) for regression in regressions]
     distinct: dict[bytes, Floats] = {}  # columns of the treatment are the same for all outcomes of one assignment
@@ -119,6 +119,29 @@ def draws_of_many(regressions: Sequence[Regression], rows: Flags, *, studentise:
         mine[:, 0] = (regression.table.treated[:, None] * columns).sum(axis=0)
         found.append(_simple(regression, mine, studentise))
     return found
+
+
+def null_scores(regressions: Sequence[Regression], rows: Flags) -> Iterator[Floats]:
+    """The scores for "no effect" alone (outcomes × draws), the actual draw first in a part of its own, for regressions
+    on one block without covariates that share the actual draw: two sums per outcome and draw say all."""
+    first = regressions[0]
+    n, treated = len(first.table.units), float(first.table.treated.sum())
+    y = np.stack([regression.y_hat for regression in regressions])
+    both = np.concatenate([y, y * y])
+    whole = (y * y).sum(axis=1, keepdims=True)
+    arms = np.array([treated, n - treated])
+    for part in (actual_row(first), *(part for _, part in _parts(rows))):
+        sums = both @ part.T.astype(np.float64)
+        mine, squared = sums[: len(y)], sums[len(y) :]
+        b = mine * (n / arms.prod())
+        # y is centred: what the treated sum to, control sums to with the other sign
+        centred = mine * mine
+        within = np.stack([squared - centred / arms[0], whole - squared - centred / arms[1]])
+        v = np.maximum(within, 0.0) / (arms * (arms - 1.0))[:, None, None]
+        variance = v[0] + v[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df = variance * variance / (v[0] * v[0] / (arms[0] + 1.0) + v[1] * v[1] / (arms[1] + 1.0))
+        yield normal_score(b, variance, df)
 
 
 def actual_row(regression: Regression) -> Flags:
@@ -140,7 +163,7 @@ def _joined(chunks: Sequence[Draws]) -> Draws:
     )
 
 
-def _is_simple(regression: Regression) -> bool:
+def is_simple(regression: Regression) -> bool:
     """One block, equal weights, nobody standing by: sums over the treated say all."""
     table = regression.table
     return table.n_blocks == 1 and table.weight is None and not table.bystanders.shape[1]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from experiments.checks import probability
 from experiments.errors import InvalidNumber
-from experiments.estimate.arm_errors import Draws, actual_row, draws_of, draws_of_many
+from experiments.estimate.arm_errors import Draws, actual_row, draws_of, draws_of_many, is_simple, null_scores
 from experiments.estimate.estimate import Interval, Side
 from experiments.estimate.permutation_search import TIE, End, extremity, find_ends
 from experiments.estimate.redraws import Redraws
@@ -136,6 +136,24 @@ def permutation_many(
         _inference(regression, draws, np.concatenate([[True], tied]), redraws.listed)
         for regression, draws, tied in zip(regressions, found, ties, strict=True)
     ]
+
+
+def null_p_values(regressions: Sequence[Regression], redraws: Redraws) -> list[float]:
+    """The studentised p-values of "no effect" alone, for many outcomes of one assignment, as where segments and metrics
+    are scanned: those of ``permutation_many``, which also prepares the intervals, at a third of its cost."""
+    tables = [regression.table for regression in regressions]
+    shared = all(np.array_equal(table.treated, tables[0].treated) for table in tables)
+    if not shared or not all(is_simple(r) and not r.nuisance.basis.shape[1] for r in regressions):
+        return [found.p_value() for found in permutation_many(regressions, redraws, studentise=True)]
+    tied = _ties(redraws.treated, tables[:1])[0]
+    parts = null_scores(regressions, redraws.treated)
+    least = np.abs(next(parts)) * (1.0 - TIE)
+    hits, start = np.zeros(len(tables), dtype=np.int64), 0
+    for scores in parts:
+        extreme = (np.abs(scores) >= least) | tied[start : start + scores.shape[1]]
+        hits, start = hits + np.count_nonzero(extreme, axis=1), start + scores.shape[1]
+    extra = 0 if redraws.listed else 1
+    return [float(hit + extra) / (len(redraws.treated) + extra) for hit in hits]
 
 
 def intervals(inferences: Sequence[PermutationInference], confidence_level: float) -> list[Interval]:

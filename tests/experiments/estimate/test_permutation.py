@@ -13,6 +13,7 @@ from experiments.estimate.estimate import Side
 from experiments.estimate.permutation import (
     PermutationInference,
     intervals,
+    null_p_values,
     permutation_inference,
     permutation_many,
     studentised_error,
@@ -334,3 +335,12 @@ def test_many_tests_at_once_equal_one_by_one(studentise: bool, kind: str) -> Non
 def test_one_treated_unit_is_compared_with_every_other() -> None:
     t = table([19.0, 1, 2, 3, 4, 5, 6, 7, 8, 0], [1.0] + [0.0] * 9)
     assert _test(t).p_value() == 1 / 10
+
+
+@pytest.mark.parametrize("n", [12, 30])
+@pytest.mark.parametrize("with_x", [False, True])
+def test_a_scan_of_p_values_is_that_of_the_tests_themselves(n: int, with_x: bool) -> None:
+    regressions = [fit(_random_table(seed, n=n, with_x=with_x, treated=4)) for seed in range(5)]
+    shared = redraws(regressions[0].table, seed=2, draws=299)
+    alone = [permutation_inference(regression, shared, studentise=True).p_value() for regression in regressions]
+    assert null_p_values(regressions, shared) == alone
