@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -120,6 +121,9 @@ def _ask(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, part: Part 
         result = _answer(frame, plan, metric, variant)
         if metric.role is Role.GUARDRAIL:
             result = guarded(result, metric, plan.alpha)
+        if not math.isfinite(result.headline.effect):
+            text = N_("{metric}: the numbers are too large or too small to compute with")
+            raise NotEstimable(Message("not_computable", text, {"metric": metric.name}))
     except ExperimentError as refused:
         return _Asked(metric, variant, part, reason, None, refused.message)
     return _Asked(metric, variant, part, reason, result, None)
@@ -209,10 +213,10 @@ def _row(
         row,
         n_units=result.n_units,
         n_rows=result.n_rows,
-        mean_control=result.mean_control,
-        mean_variant=result.mean_variant,
+        mean_control=_finite(result.mean_control),
+        mean_variant=_finite(result.mean_variant),
         effect=head.effect,
-        relative_effect=head.effect / result.mean_control if result.mean_control else None,
+        relative_effect=head.effect / result.mean_control if _finite(result.mean_control) else None,
         std_error=head.std_error,
         df=head.df,
         interval=head.interval,
@@ -230,6 +234,10 @@ def _row(
         verdict=verdict(result, plan, question),
         extra=result.extra if part is None else {**result.extra, "warnings": [str(w) for w in result.warnings]},
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _of_row(asked: _Asked) -> tuple[Diagnostic, ...]:
