@@ -131,14 +131,16 @@ def _scores(labels: Labels, nuisance: Nuisance, rows: Ints, studentise: bool) ->
     residual = y - np.einsum("rv,rvn->rn", b, t)
     slack = 1.0 - nuisance.leverage - np.einsum("rvn,rvn->rn", loading, t)
     if not studentise:
-        df = len(y) - len(nuisance.block_weight) - nuisance.basis.shape[1] - t.shape[1]
-        error = np.sqrt((residual**2).sum(axis=1)[:, None] / df * bread.diagonal(axis1=1, axis2=2))
-        return np.asarray(b / error)
+        df = max(len(y) - len(nuisance.block_weight) - nuisance.basis.shape[1] - t.shape[1], 1)
+        variance = (residual**2).sum(axis=1)[:, None] / df * bread.diagonal(axis1=1, axis2=2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.nan_to_num(b / np.sqrt(variance), nan=0.0, posinf=np.inf, neginf=-np.inf))
     arm_df = np.einsum("ran,rn->ra", is_arm, slack)
     spread = np.einsum("ran,rn->ra", is_arm, residual**2) / np.maximum(arm_df, _TIE)
     share = np.einsum("ran,rvn->rva", is_arm, loading**2) * spread[:, None, :]  # what each arm adds to the variance
     variance = share.sum(axis=2)
-    df = variance**2 / (share**2 / (arm_df + 2.0)[:, None, :]).sum(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):  # no spread in any arm: the score is 0 or infinite
+        df = variance**2 / (share**2 / (arm_df + 2.0)[:, None, :]).sum(axis=2)
     return normal_score(b, variance, df)
 
 

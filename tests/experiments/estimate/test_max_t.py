@@ -118,6 +118,14 @@ def test_what_cannot_be_adjusted_is_refused() -> None:
         max_t(_labels(np.arange(6.0), [0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]), [0.5] * 2, seed=1)
 
 
+@pytest.mark.parametrize("studentise", [False, True])
+def test_arms_without_spread_do_not_break_it(studentise: bool) -> None:
+    found = _labels([1, 1, 1, 1, 1, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2])
+    adjusted = max_t(found, [1.0, 0.1], seed=1, studentise=studentise)
+    assert adjusted[0] == 1.0
+    assert 0.1 <= adjusted[1] <= 1.0
+
+
 def family_wise_error(reps: int, effects: tuple[float, ...], sizes: tuple[int, ...], *, seed: int) -> float:
     """How often a variant without effect is claimed at 5 % by max-T (studentised, 399 redraws)."""
     rng = np.random.default_rng(seed)
