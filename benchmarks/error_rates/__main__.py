@@ -36,10 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{cell.key} [{measured.seconds:.1f} s] {judge(cell, measured.tally).says}", flush=True)
     if options.write:
         missing = [cell.key for cell in cells() if load(cell) is None]
+        PAGE.write_text(page(), encoding="utf-8")
         if missing:
             print(f"not measured yet: {', '.join(missing)}", file=sys.stderr)
             return 1
-        PAGE.write_text(page(), encoding="utf-8")
     return 0
 
 

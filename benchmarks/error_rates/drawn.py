@@ -109,7 +109,7 @@ def rerandomised(
     effect = 3.0 * np.sqrt((0.36 if adjusted else 0.4) * (1 / treated + 1 / (units - treated)) + sd * sd / treated)
     for network in range(NETWORKS):
         x = rng.normal(size=(units, 2))
-        rule = Balanced(x, np.linalg.inv(np.cov(x.T)), np.inf)
+        rule = Balanced(x, np.linalg.inv(np.cov(x.T)).astype(np.float64), np.inf)
         distances = rule.distances(free == 1.0)
         rule = Balanced(rule.x, rule.inverse, float(np.quantile(distances, best)))
         accepted = free[distances <= rule.largest]
@@ -118,8 +118,8 @@ def rerandomised(
         y = x @ np.full(2, np.sqrt(0.32)) + 0.6 * rng.normal(size=(each, units))
         y += arms * (effects - effects.mean(axis=1, keepdims=True))
         over = redraws(unit_table(y[0], arms[0], x=x), seed=network, draws=REDRAWS, accept=rule)
-        tables = [unit_table(y[i], arms[i], x=x if adjusted else None) for i in range(each)]
-        count_units(tally, lambda i, t=tables: Sample(t[i], effect), each, studentise=True, over=over)
+        samples = [Sample(unit_table(y[i], arms[i], x=x if adjusted else None), effect) for i in range(each)]
+        count_units(tally, samples.__getitem__, each, studentise=True, over=over)
         for i in range(each):
             bare = fit(unit_table(y[i], arms[i]))
             p, lifted = bare.inference.p_value(), bare.inference.p_value(-effect)
@@ -163,7 +163,8 @@ def observed_rows(
 
 
 def _pairs_attainable(n: int) -> float:
-    return int(LEVEL * 2 ** (n - 1) + 1e-9) * 2 / 2**n
+    total: int = 2**n
+    return int(LEVEL * total / 2 + 1e-9) * 2 / total
 
 
 PAIRS = tuple(

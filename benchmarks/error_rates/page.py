@@ -20,8 +20,8 @@ fewer; the module takes 9,999.
 **Rules, fixed before.** The method that the module *chooses* in a cell rejects a true null in at most 7 % of the
 replications at a nominal 5 % (upper 99 % Monte-Carlo bound at most 8 %) and in at least 3 %; its 95 % intervals hold
 the truth in 93–98 %. Below 3 % it is named conservative, with the power it loses against the best method of the cell
-that keeps the level. A permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six pairs:
-2/64 = 3.12 %). Where the module refuses, the cell says why.
+that keeps the level. A permutation test has the level that its design can attain (4 against 4: 2/70 = 2.86 %; six
+pairs: 2/64 = 3.12 %). Where the module refuses, the cell says why.
 
 **Effects that differ.** In cells with “effects' sd” above zero the effects of the drawn units have that standard
 deviation and a mean of exactly zero over the drawn units: that mean is the estimand. With equal arms every valid test
@@ -36,7 +36,7 @@ is above 5 %; {inverted:,} intervals were built in full and held against their p
 
 def page() -> str:
     """The whole page, from what was measured."""
-    found = [(section, [(cell, _measured(cell)) for cell in section.cells]) for section in sections()]
+    found, missing = _found()
     measured = [(cell, m) for _, pairs in found for cell, m in pairs]
     disagree = sum(m.tally.notes.get(DISAGREE, 0.0) for _, m in measured)
     inverted = int(sum(m.tally.notes.get(BUILT, 100.0) for _, m in measured if DISAGREE in m.tally.notes))
@@ -47,14 +47,29 @@ def page() -> str:
         _costs(measured),
     ]
     parts += [_section(section, pairs) for section, pairs in found]
+    parts += [_missing(missing)] if missing else []
     return "\n".join(parts).rstrip("\n") + "\n"
 
 
-def _measured(cell: Cell) -> Measured:
-    measured = load(cell)
-    if measured is None:
-        raise LookupError(f"{cell.key} was not measured")
-    return measured
+def _found() -> tuple[list[tuple[Section, list[tuple[Cell, Measured]]]], list[Cell]]:
+    """Every section with what was measured of it, and the cells of which nothing was."""
+    found, missing = [], []
+    for section in sections():
+        pairs = []
+        for cell in section.cells:
+            measured = load(cell)
+            if measured is None:
+                missing.append(cell)
+            else:
+                pairs.append((cell, measured))
+        if pairs:
+            found.append((section, pairs))
+    return found, missing
+
+
+def _missing(cells: list[Cell]) -> str:
+    lines = ["## Not measured yet", "", f"{len(cells)} cells that the next run of the command adds:", ""]
+    return "\n".join((*lines, *(f"- {cell.key}" for cell in cells), "")) if cells else ""
 
 
 def _summary(measured: list[tuple[Cell, Measured]]) -> str:

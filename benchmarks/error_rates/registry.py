@@ -16,7 +16,7 @@ class Section:
 @cache
 def sections() -> tuple[Section, ...]:
     """All sections in the order of the page."""
-    from benchmarks.error_rates import customers, decisions, drawn, panels, stores, takers
+    from benchmarks.error_rates import customers, decisions, drawn, panels, stores, synthetic, takers
 
     return (
         Section(
@@ -146,6 +146,7 @@ def sections() -> tuple[Section, ...]:
             "The largest units are picked; two factors, AR(1) .3. Placebos in space, 50 sets at most.",
             takers.HAND_PICKED,
         ),
+        Section(synthetic.SECTION, synthetic.ABOUT, synthetic.CELLS),
     )
 
 

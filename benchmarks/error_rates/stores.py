@@ -2,10 +2,11 @@
 
 from functools import partial
 from math import comb
+from typing import Any
 
 import numpy as np
 
-from benchmarks.error_rates.cell import LEVEL, Cell, Floats, Tally
+from benchmarks.error_rates.cell import LEVEL, Cell, Flags, Floats, Tally
 from benchmarks.error_rates.judging import NAIVE
 from benchmarks.error_rates.units import (
     MORE_REDRAWS,
@@ -35,8 +36,8 @@ def chosen_for(treated: int, units: int) -> str:
     return STUDENTISED if min(treated, units - treated) >= 3 else PERMUTATION
 
 
-def _z(difference: Floats, error: Floats) -> np.ndarray:
-    flags: np.ndarray = np.abs(difference / error) >= 1.959963984540054
+def _z(difference: Floats, error: Floats) -> Flags:
+    flags: Flags = np.abs(difference / error) >= 1.959963984540054
     return flags
 
 
@@ -174,7 +175,7 @@ _SIZES = ((6, 3), (8, 4), (10, 5), (20, 10), (40, 20), (20, 4), (40, 4), (20, 2)
 _CLUSTERS = ((0.02, 0.8), (0.05, 0.0), (0.05, 0.8), (0.1, 0.8))
 
 
-def _common(units: int, treated: int) -> dict[str, object]:
+def _common(units: int, treated: int) -> dict[str, Any]:
     return {
         "chosen": chosen_for(treated, units),
         "attainable": attainable(units, treated),

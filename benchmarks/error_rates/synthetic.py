@@ -39,7 +39,8 @@ def series(rng: np.random.Generator, n: int, *, louder: int = 0, uneven: bool = 
     noise[:louder] *= 2.0
     if uneven:
         noise *= np.exp(rng.normal(0.0, 0.6, n))[:, None]
-    return level[:, None] + loading[:, None] * factor[None, :] + noise
+    values: Floats = level[:, None] + loading[:, None] * factor[None, :] + noise
+    return values
 
 
 def _ar1(rng: np.random.Generator, n: int, periods: int, persistence: float) -> Floats:

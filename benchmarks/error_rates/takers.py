@@ -9,9 +9,10 @@ from benchmarks.error_rates.judging import NAIVE
 from benchmarks.error_rates.panels import autoregressive
 from benchmarks.error_rates.units import STUDENTISED, Sample, count_units, draws_of, unit_table
 from experiments.errors import NotEstimable
-from experiments.estimate.anderson_rubin import anderson_rubin
+from experiments.estimate.anderson_rubin import AndersonRubin, anderson_rubin
 from experiments.estimate.complier_effect import complier_effect, two_sample_reduced_form, unit_reduced_form
 from experiments.estimate.donor_panel import DonorPanel
+from experiments.estimate.estimate import Inference
 from experiments.estimate.placebo import placebo_in_space
 from experiments.estimate.rmst import compare_rmst, unit_rmst
 from experiments.estimate.synthetic_control import difference_in_differences_fit
@@ -37,7 +38,7 @@ def compliers(
         lifted = y + effect * taken
         form = unit_reduced_form(unit_table(y, arms[i])) if stores else two_sample_reduced_form(arms[i])
         try:
-            pairs = [
+            pairs: list[tuple[str, Inference | AndersonRubin, Inference | AndersonRubin]] = [
                 (
                     "complier_effect",
                     complier_effect(y, taken, form).inference,
