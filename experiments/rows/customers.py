@@ -15,7 +15,7 @@ from experiments.estimate.estimate import Inference, TInference
 from experiments.frame import Bools, Floats, Frame, Ints
 from experiments.messages import N_, Message
 from experiments.plan import Assignment, Estimand, Kind, MetricSpec, Plan
-from experiments.rows.contrast import unit_values
+from experiments.rows.contrast import row_weight, unit_values
 from experiments.rows.covariates import unit_covariates
 from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.two_samples import Arm, arm, require_spread, welch_t
@@ -52,14 +52,17 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     method where rows count, the mean of the units' ratios where units count. Raises ``NotEstimable``.
     """
     covariates, assumptions = unit_covariates(frame, plan, metric)
-    if metric.kind is Kind.RATIO and plan.estimand is Estimand.ROWS:
+    if metric.kind is Kind.RATIO and plan.estimand is Estimand.ROWS and not frame.has_blocks:
         return _ratio_of_sums(frame, plan, metric, variant, covariates, assumptions)
     arms = _arms(frame, plan, metric, variant, covariates)
     adjusted = bool(metric.covariates)
     level = plan.confidence_level
     few, by_events = _newcombe(arms, metric, adjusted, level)
-    inference, headline, control_error, alternatives = _headline(arms, adjusted, few, by_events, level)
-    alternatives += _simpler(arms, level, adjusted=adjusted)
+    is_sum = metric.kind is Kind.RATIO and plan.estimand is Estimand.ROWS  # weights are denominators: Σ / Σ of each arm
+    base = "welch_delta" if is_sum else "welch"
+    method = f"{base}_adjusted" if adjusted else base
+    inference, headline, control_error, alternatives = _headline(arms, method, few, by_events, level)
+    alternatives += _simpler(arms, base, level, adjusted=adjusted)
     alternatives += _other_estimand(frame, plan, metric, variant, covariates)
     pair = np.isin(frame.variant_of, (0, frame.variants.index(variant)))
     return RowResult(
@@ -79,10 +82,9 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
 
 
 def _headline(
-    arms: _Arms, adjusted: bool, few: bool, by_events: tuple[Inference, Finding] | None, level: float
+    arms: _Arms, method: str, few: bool, by_events: tuple[Inference, Finding] | None, level: float
 ) -> tuple[Inference, Finding, float | None, list[Finding]]:
     """The headline, the squared error of control's mean for Dunnett's test, and the other of Welch and Newcombe."""
-    method = "welch_adjusted" if adjusted else "welch"
     try:
         welch, control_error = _welch(arms)
     except NotEstimable:
@@ -135,7 +137,7 @@ def _arms(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, covariates
             )
         )
     kept &= ~dropped
-    weight = frame.unit_weight()[kept] if plan.estimand is Estimand.ROWS else None
+    weight = row_weight(frame, metric)[kept] if plan.estimand is Estimand.ROWS else None
     if weight is not None and len(np.unique(weight)) <= 1:
         weight = None
     return _Arms(
@@ -153,7 +155,11 @@ def _strata(frame: Frame, kept: Bools, number: int, *, paired: bool) -> tuple[In
         ]
     )
     one_sided = (counts.min(axis=0) == 0) & (counts.max(axis=0) > 0)
-    if not frame.has_blocks or one_sided.all():
+    if frame.has_blocks and counts.min(axis=0).max() == 0:
+        text = N_("no block holds units of both {variant} and {control}, so nothing can be compared inside one")
+        values = {"variant": frame.variants[number], "control": frame.control}
+        raise NotEstimable(Message("no_common_block", text, values))
+    if not frame.has_blocks:
         return np.zeros(frame.n_units, dtype=np.int64), np.zeros(frame.n_units, dtype=np.bool_)
     small = (counts.min(axis=0) < _FEWEST_IN_CELL) & ~one_sided
     if small.any() and not paired and counts[:, small].sum(axis=1).min() < _FEWEST_IN_CELL:
@@ -234,7 +240,7 @@ def _newcombe(
     return few, (found, finding(found, "newcombe", std_error=found.std_error, df=None, level=level))
 
 
-def _simpler(arms: _Arms, level: float, *, adjusted: bool) -> Iterator[Finding]:
+def _simpler(arms: _Arms, method: str, level: float, *, adjusted: bool) -> Iterator[Finding]:
     """The comparison without covariates and strata, where the headline has them."""
     if not adjusted and len(np.unique(arms.stratum)) == 1:
         return
@@ -243,7 +249,7 @@ def _simpler(arms: _Arms, level: float, *, adjusted: bool) -> Iterator[Finding]:
         plain = welch_t(cells[0], cells[1])
     except NotEstimable:
         return
-    yield finding(plain, "welch", std_error=plain.std_error, df=plain.df, level=level)
+    yield finding(plain, method, std_error=plain.std_error, df=plain.df, level=level)
 
 
 def _other_estimand(

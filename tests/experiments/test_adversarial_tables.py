@@ -44,6 +44,7 @@ def blocks(*names: str) -> dict[str, Any]:
         ({**customers(), "y": [1.0] * 400}, a_plan(unit=None), "no_variation"),
         (stores(30, 1), a_plan(assignment="observational"), "unit_stands_alone"),
         ({**stores(), "b": ["p"] * 10 + ["q"] * 10}, a_plan(**blocks()), "no_common_block"),
+        ({**customers(), "b": np.arange(400) % 2}, a_plan(unit=None, **blocks()), "no_common_block"),
         ({**stores(), "n": [0] * 20}, a_plan(metrics=[RATIO]), "empty_arm"),
         ({**stores(), "x": [np.nan] + [1.0] * 19}, a_plan(metrics=[a_metric(covariates=["x"])]), "covariate_missing"),
         (stores(), a_plan(assignment="rerandomized"), "no_rule"),
@@ -137,3 +138,34 @@ def test_a_million_rows_of_a_hundred_stores_take_seconds() -> None:
     (row,) = analyze(table, a_plan(draws=9_999)).rows
     assert (row.n_units, row.n_rows) == (100, n)
     assert time.perf_counter() - begun < 20.0
+
+
+def test_a_ratio_of_customers_is_compared_inside_its_blocks() -> None:
+    """By hand: the ratios' differences of the two blocks, each by its share of the denominators."""
+    n = 400
+    block, arm = np.arange(n) // 200, np.arange(n) % 2
+    below = 1.0 + np.arange(n) % 3 + 2 * block
+    above = below * (5 + 10 * block + arm) + noise(n)
+    table = {"arm": arm, "b": block, "y": above + 50, "n": below}
+    plan = a_plan(unit=None, **blocks(), estimand="rows", metrics=[RATIO])
+    (row,) = checked(table, plan).rows
+    expected = 0.0
+    for b in (0, 1):
+        inside = block == b
+        ratio = [table["y"][inside & (arm == a)].sum() / below[inside & (arm == a)].sum() for a in (0, 1)]
+        expected += below[inside].sum() / below.sum() * (ratio[1] - ratio[0])
+    assert row.effect == pytest.approx(expected)
+    assert row.method == "welch_delta"
+    with_one = {**table, "b": np.where(np.arange(n) < 10, 5 + arm, block)}
+    assert any("take no part" in str(message) for message in checked(with_one, plan).warnings)
+
+
+def test_the_delta_method_is_the_same_with_one_block_as_without() -> None:
+    table = {**customers(), "n": 1.0 + np.arange(400) // 2 % 3, "b": ["all"] * 400}
+    table["y"] = table["y"] + 9
+    plain = a_plan(unit=None, estimand="rows", metrics=[RATIO])
+    blocked = a_plan(unit=None, **blocks(), estimand="rows", metrics=[RATIO])
+    one, other = (checked(table, plan).rows[0] for plan in (plain, blocked))
+    assert one.effect == pytest.approx(other.effect, rel=1e-9)
+    assert one.std_error == pytest.approx(other.std_error, rel=1e-9)
+    assert one.p_value == pytest.approx(other.p_value, rel=1e-9)
