@@ -7,7 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pilot.imports.tables import PlanMissing, PlanUnreadable, TableUnreadable, line_of, read_plan_file, read_table, table_columns
+from pilot.imports.tables import (
+    PlanMissing,
+    PlanUnreadable,
+    TableUnreadable,
+    line_of,
+    read_plan_file,
+    read_table,
+    table_columns,
+)
 
 
 def written(folder: Path, content: bytes, name: str = "table.csv") -> Path:
