@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.errors import NotEstimable
+from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.difference_in_differences import DifferenceInDifferences, EventTimes, of_series
 from experiments.estimate.estimate import TInference
+from experiments.estimate.unit_means import fit
 from experiments.frame import Floats, Frame
 from experiments.messages import N_, Message
 from experiments.monitor.diagnostic import Diagnostic
@@ -36,9 +38,12 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     start = start_of(frame, plan)
     during, before = frame.period_of >= start, frame.period_of < start
     values = window_values(frame, metric, during)
-    weight = window_weight(frame, during) if plan.estimand is Estimand.ROWS else None
+    counts = window_weight(frame, metric, during)
+    weight = counts if plan.estimand is Estimand.ROWS else None
     earlier = window_values(frame, metric, before) if before.any() else None
     row = unit_row(frame, plan, metric, variant, values, weight=weight, before=earlier)
+    beside = tuple(_other_estimand(frame, plan, metric, variant, values, earlier, counts))
+    row = replace(row, alternatives=(*row.alternatives, *beside))
     if earlier is None:
         return row
     warnings = _without_before(frame, metric, values, earlier, variant)
@@ -55,8 +60,8 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     )
     if not plan.is_randomised:
         return _observational(row, change, plan, metric)
-    beside = [*_findings(change, plan), *_unadjusted(frame, plan, metric, variant, values, weight)]
-    return replace(row, alternatives=(*row.alternatives, *beside))
+    changes = [*_findings(change, plan), *_unadjusted(frame, plan, metric, variant, values, weight)]
+    return replace(row, alternatives=(*row.alternatives, *changes))
 
 
 def _changes(
@@ -98,6 +103,34 @@ def _unadjusted(
         return
     if row.randomization_p is not None:
         yield replace(row.headline, method=UNADJUSTED)
+
+
+def _other_estimand(
+    frame: Frame,
+    plan: Plan,
+    metric: MetricSpec,
+    variant: str,
+    values: Floats,
+    earlier: Floats | None,
+    counts: Floats,
+) -> Iterator[Finding]:
+    """The same regression for the estimand that the plan did not choose, named; nothing where all units count alike."""
+    is_rows = plan.estimand is Estimand.UNITS
+    compared = np.isfinite(values) & np.isin(frame.variant_of, (0, frame.variants.index(variant)))
+    if len(np.unique(counts[compared])) <= 1:
+        return
+    covariates, _ = unit_covariates(frame, plan, metric)
+    if earlier is not None:
+        covariates = np.column_stack([covariates, earlier])
+        values = np.where(np.isfinite(earlier), values, np.nan)
+    try:
+        made = contrast(frame, plan, metric, variant, values, covariates, counts if is_rows else None)
+        found = unit_means_cr2(fit(made.table))
+    except NotEstimable:
+        return
+    method, estimand = ("rows_cr2", Estimand.ROWS) if is_rows else ("cr2", Estimand.UNITS)
+    answer = finding(found, method, std_error=found.std_error, df=found.df, level=plan.confidence_level)
+    yield replace(answer, estimand=estimand.value)
 
 
 def _observational(row: RowResult, change: DifferenceInDifferences, plan: Plan, metric: MetricSpec) -> RowResult:

@@ -19,9 +19,9 @@ def window_values(frame: Frame, metric: MetricSpec, rows: Bools) -> Floats:
     return found
 
 
-def window_weight(frame: Frame, rows: Bools) -> Floats:
-    """(U,) the sum of the weights of each unit's ``rows`` (N,)."""
-    return _unit_sum(frame, np.where(rows, frame.weights(), 0.0))
+def window_weight(frame: Frame, metric: MetricSpec, rows: Bools) -> Floats:
+    """(U,) what a unit counts when rows count: the weights of its ``rows`` (N,), of a ratio its denominator there."""
+    return _unit_sum(frame, np.where(rows, frame.weights(), 0.0) * _denominator(frame, metric))
 
 
 def series(frame: Frame, metric: MetricSpec) -> Floats:

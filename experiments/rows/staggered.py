@@ -15,6 +15,7 @@ from experiments.estimate.unit_panel import UnitPanel
 from experiments.frame import Frame
 from experiments.messages import N_, Message
 from experiments.plan import Assignment, Estimand, MetricSpec, Plan
+from experiments.rows.contrast import row_weight
 from experiments.rows.covariates import unit_covariates
 from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.series import panel_of
@@ -49,7 +50,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
             )
         )
     covariates, assumptions = unit_covariates(frame, plan, metric)
-    weight = frame.unit_weight() if plan.estimand is Estimand.ROWS else None
+    weight = row_weight(frame, metric) if plan.estimand is Estimand.ROWS else None
     panel = panel_of(frame, metric, variant, covariates, weight)
     rows = np.bincount(frame.unit_of, minlength=frame.n_units)
     counted = dict(zip((str(unit) for unit in frame.units), rows.tolist(), strict=True))

@@ -157,3 +157,23 @@ def test_under_the_rows_estimand_units_count_by_their_weight_in_the_test() -> No
     during, w = MADE.y[:, START:].mean(axis=1), weight[:, 0]
     assert row.estimand == "rows"
     assert row.mean_variant == pytest.approx(float((w * during)[TREATED].sum() / w[TREATED].sum()))
+
+
+def test_under_the_rows_estimand_a_ratio_is_that_of_the_arms_sums_in_the_test() -> None:
+    receipts = np.random.default_rng(3).integers(5, 40, (N, PERIODS)).astype(float)
+    metric = {"kind": "ratio", "denominator": "receipts"}
+    row = _row(_plan(estimand="rows", metric=metric), _table(receipts=receipts.tolist()))
+    y, d = MADE.y[:, START:].sum(axis=1), receipts[:, START:].sum(axis=1)
+    assert row.mean_control == pytest.approx(y[~TREATED].sum() / d[~TREATED].sum())
+    assert row.mean_variant == pytest.approx(y[TREATED].sum() / d[TREATED].sum())
+
+
+def test_the_estimand_that_the_plan_did_not_choose_stands_beside() -> None:
+    weight = np.repeat(np.arange(1.0, N + 1.0)[:, None], PERIODS, axis=1).tolist()
+    rows = _row(_plan(estimand="rows", data={"weight": "w"}), _table(w=weight))
+    units = _row(_plan(estimand="units", data={"weight": "w"}), _table(w=weight))
+    other = [(one.estimand, one.effect) for one in units.alternatives if one.method == "rows_cr2"]
+    assert other == [("rows", pytest.approx(rows.headline.effect))]
+    other = [(one.estimand, one.effect) for one in rows.alternatives if one.method == "cr2"]
+    assert other == [("units", pytest.approx(units.headline.effect))]
+    assert not [one for one in _row(_plan(), _table()).alternatives if one.estimand in ("rows", "units")]
