@@ -88,6 +88,8 @@ def judge(cell: Cell, tally: Tally) -> Verdict:
     best, power = best_power(tally)
     if counts.alarm_rate < FEWEST_ALARMS or (counts.tried and counts.coverage > COVERAGE[1]):
         lost = f"; power {100 * counts.power:.1f} % against {100 * power:.1f} % of {best}" if best else ""
+        if best == cell.chosen:
+            lost = "; nothing that keeps the level finds more"
         return Verdict(Kind.CONSERVATIVE, f"conservative{lost}")
     return Verdict(Kind.INSIDE, "inside")
 

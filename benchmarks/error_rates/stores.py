@@ -193,6 +193,7 @@ SHARES = tuple(
     for units, treated in _SIZES
     for icc, cv in _CLUSTERS
 )
+_DESIGNS = ((8, 4), (10, 3), (10, 5), (20, 10), (40, 20), (20, 4), (40, 4), (20, 2))
 REACTING = tuple(
     Cell(
         "reacting",
@@ -202,9 +203,12 @@ REACTING = tuple(
         breaks=SAME if sd and min(treated, units - treated) < 3 else "",
         **_common(units, treated),
     )
-    for units, treated in ((8, 4), (10, 3), (10, 5), (20, 10), (40, 20), (20, 4), (40, 4), (20, 2))
-    for explained, spreads in ((0.0, (0.0, 0.5, 1.0)), (0.64, (0.0, 0.5, 1.0)))
-    for sd in spreads
+    for units, treated, explained, sd in (
+        *((n, k, explained, sd) for n, k in _DESIGNS for explained in (0.0, 0.64) for sd in (0.0, 0.5, 1.0)),
+        (12, 3, 0.0, 1.0),
+        (20, 3, 0.0, 1.0),
+        (20, 3, 0.64, 1.0),
+    )
 )
 SKEWED = tuple(
     Cell(
@@ -229,6 +233,8 @@ SKEWED = tuple(
         (20, 4, 50, 1.5, 1.0),
         (20, 10, 50, 1.5, 0.0),
         (20, 2, 50, 1.5, 0.0),
+        (12, 3, 50, 1.5, 1.0),
+        (20, 3, 50, 1.5, 1.0),
     )
 )
 OBSERVED = tuple(
