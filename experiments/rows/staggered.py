@@ -30,16 +30,19 @@ from experiments.rows.staggered_checks import (
 
 GROUP_TIME, NEVER_TREATED, IMPUTED = "callaway_santanna", "callaway_santanna_never_treated", "imputation"
 WEDGE = "stepped_wedge_permutation"
+DEALT = (Assignment.COMPLETE, Assignment.STRATIFIED)  # draws in which every start has a fixed number of units
+FEW_UNITS = 40  # from here on the influence functions are normal enough to lean on
 UNITS, ROWS = Estimand.UNITS.value, Estimand.ROWS.value
 
 
 def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResult:
     """One metric of one variant: the mean effect over all treated units and periods that can be compared.
 
-    An order drawn at random (``stepped_wedge``) is permuted; otherwise the group-time effects with not-yet-treated
-    controls and their error. Beside it never-treated controls and imputation, in ``extra`` the averages by start, by
-    period and by time since the start, two-way fixed effects only as a diagnostic. Raises ``NotEstimable`` where no
-    treated period has an untreated unit.
+    Starts drawn at random are permuted: always in a ``stepped_wedge``, with fewer than ``FEW_UNITS`` units in any draw
+    that dealt them to units inside blocks. Otherwise the group-time effects with not-yet-treated controls and their
+    error. Beside it never-treated controls and imputation, in ``extra`` the averages by start, by period and by time
+    since the start, two-way fixed effects only as a diagnostic. Raises ``NotEstimable`` where no treated period has an
+    untreated unit.
     """
     if frame.first_treated is None:
         raise NotEstimable(
@@ -54,7 +57,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     panel = panel_of(frame, metric, variant, covariates, weight)
     rows = np.bincount(frame.unit_of, minlength=frame.n_units)
     counted = dict(zip((str(unit) for unit in frame.units), rows.tolist(), strict=True))
-    if plan.assignment is Assignment.STEPPED_WEDGE:
+    if plan.assignment is Assignment.STEPPED_WEDGE or _is_permuted(plan, panel):
         return _wedge(frame, plan, metric, variant, panel, counted, assumptions)
     found = callaway_santanna(panel)
     headline = _finding(found.inference, GROUP_TIME, plan)
@@ -72,6 +75,12 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         diagnostics=(*pre_trends_before(found, plan, variant), *fixed_effects(panel, variant)),
         extra=_extra(found, panel, plan),
     )
+
+
+def _is_permuted(plan: Plan, panel: UnitPanel) -> bool:
+    """Whether the draw dealt starts to units, and these are so few that their orders are the better judge."""
+    counts_units = plan.estimand is Estimand.UNITS  # rows have influence functions only
+    return plan.assignment in DEALT and counts_units and panel.n_units < FEW_UNITS
 
 
 def _wedge(

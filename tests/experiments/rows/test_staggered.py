@@ -104,6 +104,60 @@ def test_a_drawn_order_is_permuted() -> None:
     assert {"reach", "pre_trends", "two_way_fixed_effects"} == {d.check for d in row.diagnostics}
 
 
+@pytest.mark.parametrize("assignment", ["complete", "stratified"])
+def test_starts_that_were_dealt_to_few_units_are_permuted_too(assignment: str) -> None:
+    """Units that never start are part of the deal; the influence functions stand beside."""
+    market = [f"m{i % 2}" for i in range(16)]
+    first = np.tile(np.repeat([2, 4, 5, -1], 2), 2)
+    row = _row(_plan(assignment, data={"block": "market"}, draws=999), _table(first, market=market))
+    block = np.array([i % 2 for i in range(16)])
+    expected = stepped_wedge(replace(MADE, first_treated=first), seed=1, draws=999, block=block)
+    assert row.headline.method == "stepped_wedge_permutation"
+    assert row.randomization_p == row.headline.p_value == expected.p_value()
+    assert row.headline.interval == expected.interval(0.95)
+    beside = {one.method: one for one in row.alternatives}
+    influence = callaway_santanna(replace(MADE, first_treated=first)).inference
+    assert beside["callaway_santanna"].p_value == pytest.approx(influence.p_value())
+    assert "parallel_trends" not in {word.code for word in row.assumptions}
+
+
+def test_forty_units_and_rows_that_count_are_left_to_the_influence_functions() -> None:
+    many = simulated(np.random.default_rng(3), (10, 10, 10, 10), (2, 4, 5, -1), 7, path=[1.0]).panel
+    table = {
+        "store": [unit for unit in many.units for _ in range(7)],
+        "week": [t + 1 for _ in many.units for t in range(7)],
+        "first": [int(start) + 1 if start >= 0 else 0 for start in many.first_treated for _ in range(7)],
+        "sales": many.y.ravel().tolist(),
+    }
+    assert _row(_plan("complete"), table).headline.method == "callaway_santanna"
+    rows = _row(_plan("complete", estimand="rows"), _table())
+    assert (rows.headline.method, rows.randomization_p) == ("callaway_santanna", None)
+
+
+@pytest.mark.slow
+def test_a_dealt_start_rejects_at_its_level_when_nothing_happens() -> None:
+    """400 rows of 20 units, starts in 2, 4, 5 and never: 5 % ± 2.5 %."""
+    rejected = 0
+    plan = _plan("complete", draws=199)
+    metric = plan.metrics[0]
+    for seed in range(400):
+        made = simulated(np.random.default_rng(seed), (5, 5, 5, 5), (2, 4, 5, -1), 7, path=[0.0]).panel
+        test = stepped_wedge(made, seed=seed, draws=199)
+        rejected += test.p_value() <= plan.alpha
+        if seed < 5:  # the row is that very test
+            table = {
+                "store": [unit for unit in made.units for _ in range(7)],
+                "week": [t + 1 for _ in made.units for t in range(7)],
+                "first": [int(start) + 1 if start >= 0 else 0 for start in made.first_treated for _ in range(7)],
+                "sales": made.y.ravel().tolist(),
+            }
+            own = replace(plan, seed=seed)
+            frame = read(table, own).frame
+            row = staggered.build(frame, own, metric, frame.variants[1])
+            assert row.headline.p_value == test.p_value()
+    assert rejected / 400 == pytest.approx(0.05, abs=0.025)
+
+
 def test_orders_are_redrawn_inside_blocks() -> None:
     market = [f"m{i % 2}" for i in range(16)]
     first = np.tile(np.repeat([2, 4, 5, -1], 2), 2)
