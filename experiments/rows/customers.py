@@ -53,7 +53,8 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     """
     covariates, assumptions = unit_covariates(frame, plan, metric)
     if metric.kind is Kind.RATIO and plan.estimand is Estimand.ROWS and not frame.has_blocks:
-        return _ratio_of_sums(frame, plan, metric, variant, covariates, assumptions)
+        row = _ratio_of_sums(frame, plan, metric, variant, covariates, assumptions)
+        return replace(row, alternatives=tuple(_other_estimand(frame, plan, metric, variant, covariates)))
     arms = _arms(frame, plan, metric, variant, covariates)
     adjusted = bool(metric.covariates)
     level = plan.confidence_level
@@ -256,14 +257,20 @@ def _other_estimand(
     frame: Frame, plan: Plan, metric: MetricSpec, variant: str, covariates: Floats
 ) -> Iterator[Finding]:
     """What the estimand that the plan did not choose would say, named; nothing where both are the same."""
-    if (frame.rows_are_units and frame.weight is None) or metric.kind is Kind.RATIO:
+    is_ratio = metric.kind is Kind.RATIO
+    if frame.rows_are_units and frame.weight is None and not is_ratio:
         return
     other = Estimand.ROWS if plan.estimand is Estimand.UNITS else Estimand.UNITS
+    is_sum = is_ratio and other is Estimand.ROWS
     try:
+        if is_sum and not frame.has_blocks:
+            yield replace(_ratio_of_sums(frame, plan, metric, variant, covariates, ()).headline, estimand=other.value)
+            return
         found, _ = _welch(_arms(frame, replace(plan, estimand=other), metric, variant, covariates))
     except NotEstimable:
         return
-    method = "welch_adjusted" if metric.covariates else "welch"
+    base = "welch_delta" if is_sum else "welch"
+    method = f"{base}_adjusted" if metric.covariates else base
     answer = finding(found, method, std_error=found.std_error, df=found.df, level=plan.confidence_level)
     yield replace(answer, estimand=other.value)
 

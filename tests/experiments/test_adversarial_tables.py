@@ -169,3 +169,21 @@ def test_the_delta_method_is_the_same_with_one_block_as_without() -> None:
     assert one.effect == pytest.approx(other.effect, rel=1e-9)
     assert one.std_error == pytest.approx(other.std_error, rel=1e-9)
     assert one.p_value == pytest.approx(other.p_value, rel=1e-9)
+
+
+@pytest.mark.parametrize("more", [{}, {"covariates": ["x"]}])
+@pytest.mark.parametrize("design", [{}, {"data": {"block": "b"}, "assignment": "stratified"}])
+def test_the_other_estimand_of_a_ratio_of_customers_stands_beside(more: dict[str, Any], design: dict[str, Any]) -> None:
+    n = 400
+    table = {**customers(), "n": 1.0 + np.arange(n) // 2 % 3, "x": noise(n + 1)[1:], "b": np.arange(n) // 200}
+    table["y"] = table["y"] + 9
+    metrics = [a_metric(kind="ratio", denominator="n", **more)]
+    units, rows = (
+        checked(table, a_plan(unit=None, **design, estimand=estimand, metrics=metrics)).rows[0]
+        for estimand in ("units", "rows")
+    )
+    for one, other in ((units, rows), (rows, units)):
+        (beside,) = [found for found in one.alternatives if found.estimand == other.estimand]
+        assert beside.method == other.method
+        assert beside.effect == pytest.approx(other.effect, rel=1e-9)
+        assert beside.std_error == pytest.approx(other.std_error, rel=1e-9)
