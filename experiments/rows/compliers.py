@@ -1,7 +1,8 @@
 """Beside a row: the effect on those who took it up because they were assigned, and its Anderson–Rubin set.
 
-The row itself stays the intention to treat on everybody assigned. Both alternatives use the units, blocks, covariates
-and estimand of the row; the Anderson–Rubin set inverts the row's own kind of test, by permutation where units were
+The row itself stays the intention to treat on everybody assigned. Both alternatives use the units, values, blocks,
+covariates (in a panel the mean before the start) and estimand of the row, so that the complier effect times the uptake
+difference is the row's effect; the Anderson–Rubin set inverts the row's own kind of test, by permutation where units were
 drawn and else the cluster-robust one.
 """
 
@@ -19,14 +20,22 @@ from experiments.estimate.anderson_rubin import (
     anderson_rubin_permutation,
     two_rays,
 )
-from experiments.estimate.complier_effect import EXCLUSION, WEAK_F, ComplierEffect, complier_effect, unit_reduced_form
+from experiments.estimate.complier_effect import (
+    EXCLUSION,
+    WEAK_F,
+    ComplierEffect,
+    ReducedForm,
+    complier_effect,
+    unit_reduced_form,
+)
+from experiments.estimate.estimate import TInference
 from experiments.estimate.redraws import redraws
-from experiments.frame import Floats, Frame
+from experiments.estimate.unit_table import UnitTable
+from experiments.frame import Bools, Floats, Frame
 from experiments.messages import N_, Message
 from experiments.monitor.diagnostic import Diagnostic, Status
-from experiments.plan import Assignment, Estimand, MetricSpec, Plan
-from experiments.rows.contrast import Contrast, contrast, unit_values
-from experiments.rows.covariates import start_of, unit_covariates
+from experiments.plan import Assignment, MetricSpec, Plan
+from experiments.rows.contrast import Contrast
 from experiments.rows.finding import Finding
 
 PER = "complier"
@@ -43,19 +52,16 @@ class Compliers:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-def complier_findings(
-    frame: Frame, plan: Plan, metric: MetricSpec, variant: str, values: Floats | None = None
-) -> Compliers:
+def complier_findings(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Compliers:
     """The alternatives ``complier_effect`` and ``anderson_rubin`` of one row; a warning with the reason where there
     are none.
 
-    ``values`` (U,) replaces the units' values of the metric. In a panel only periods from the start on count. What a
-    unit received is the mean over its rows, by the row weights.
+    What a unit received is the mean over its rows, by the row weights, in a panel from the start on.
     """
     if frame.received is None:
         return Compliers()
     try:
-        return _compliers(frame, plan, metric, variant, values)
+        return _compliers(frame, plan, metric, variant, frame.received)
     except NotEstimable as reason:
         said = Message(
             "no_complier_effect",
@@ -65,28 +71,21 @@ def complier_findings(
         return Compliers(warnings=(said,))
 
 
-def _compliers(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, values: Floats | None) -> Compliers:
+def _compliers(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, received: Floats) -> Compliers:
+    from experiments.rows.row_table import row_contrast, rows_of_test
+
     if not plan.is_randomised:
         raise NotEstimable(
             Message("assignment_not_random", N_("it needs an assignment by chance, and this one was not"), {})
         )
-    if plan.data.treated_from is not None and not _starts_once(frame):
-        raise NotEstimable(
-            Message("several_starts_of_compliers", N_("units start at different times; there is no one complier"), {})
-        )
-    covariates, _ = unit_covariates(frame, plan, metric)
-    after = _after_start(frame, plan)
-    y = unit_values(after, metric) if values is None else values
-    received = after.unit_mean(np.zeros(after.n_rows) if after.received is None else after.received)
-    weight = after.unit_weight() if plan.estimand is Estimand.ROWS else None
-    usable = np.where(np.isfinite(received), y, np.nan)
-    made = contrast(after, plan, metric, variant, usable, covariates, weight)
-    took = received[made.place]
-    _require_takers(made, took)
-    form = unit_reduced_form(made.table)
-    found = complier_effect(made.table.y, took, form)
-    weak = anderson_rubin(made.table.y, took, form)
-    permuted = _permuted(after, plan, metric, variant, made, took)
+    _require_one_start(frame, plan, metric, variant)
+    share = _share(frame, received, rows_of_test(frame, plan))
+    made = row_contrast(frame, plan, metric, variant, usable=np.isfinite(share))
+    _require_takers(made, share[made.place])
+    y, took, form = _reduced_form(frame, plan, metric, variant, made, share)
+    found = complier_effect(y, took, form)
+    weak = anderson_rubin(y, took, form)
+    permuted = _permuted(frame, plan, metric, variant, made, share[made.place])
     level = plan.confidence_level
     robust: AndersonRubin | AndersonRubinPermutation = permuted or weak
     segments = robust.segments(level)
@@ -116,7 +115,7 @@ def _compliers(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, value
             extra={"set": [list(part) for part in segments], "by_permutation": permuted is not None},
         ),
     )
-    uptake = replace(made.table, y=took)
+    uptake = replace(made.table, y=share[made.place])
     arms = {frame.control: uptake.mean(treated=False), variant: uptake.mean(treated=True)}
     return Compliers(
         findings=findings,
@@ -127,19 +126,83 @@ def _compliers(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, value
     )
 
 
-def _starts_once(frame: Frame) -> bool:
-    from experiments.rows.choice import has_one_start
+def _require_one_start(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> None:
+    from experiments.rows import staggered
+    from experiments.rows.choice import choose
 
-    return has_one_start(frame)
+    if choose(frame, plan, metric, variant).build is staggered.build:
+        raise NotEstimable(
+            Message("several_starts_of_compliers", N_("units start at different times; there is no one complier"), {})
+        )
 
 
-def _after_start(frame: Frame, plan: Plan) -> Frame:
-    """The periods from the start on, with all units kept in place; without periods the frame itself."""
-    if frame.period_of is None:
-        return frame
-    after = frame.period_of >= start_of(frame, plan)
-    weight = np.where(after, frame.weights(), 0.0)  # units keep their positions; rows before the start weigh nothing
-    return replace(frame, weight=weight)
+def _share(frame: Frame, received: Floats, rows: Bools) -> Floats:
+    """(U,) the weighted mean of what was received over the unit's ``rows`` (N,), NaN where it has none."""
+    weight = np.where(rows, frame.weights(), 0.0)
+    total, took = (
+        np.bincount(frame.unit_of, weights=values, minlength=frame.n_units) for values in (weight, weight * received)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(total > 0, took / total, np.nan), dtype=np.float64)
+
+
+def _reduced_form(
+    frame: Frame, plan: Plan, metric: MetricSpec, variant: str, made: Contrast, share: Floats
+) -> tuple[Floats, Floats, ReducedForm]:
+    """Outcome, share received, and the regression of the row: on unit means; of many independent units in blocks by
+    strata, of their ratio of sums with covariates by the delta method."""
+    from experiments.rows import customers
+    from experiments.rows.choice import choose
+    from experiments.rows.row_table import has_regression
+
+    took = share[made.place]
+    if choose(frame, plan, metric, variant).build is not customers.build or has_regression(
+        frame, plan, metric, variant
+    ):
+        return made.table.y, took, unit_reduced_form(made.table)
+    if not frame.has_blocks:
+        return made.table.y, took, _delta_form(frame, metric, made)
+    kept, table = _by_strata(made.table)
+    return table.y, took[kept], unit_reduced_form(table)
+
+
+def _by_strata(table: UnitTable) -> tuple[Bools, UnitTable]:
+    """The units of ``table`` that are compared, and the regression whose coefficient is the effect inside each block
+    weighted by the block's units: treatment times each block's indicator less its share are covariates."""
+    mixed = np.array([c > 0 and t > 0 for c, t in table.arm_counts()])
+    kept = np.asarray(table.moves & mixed[table.block], dtype=np.bool_)
+    block = np.unique(table.block[kept], return_inverse=True)[1].astype(np.int64)
+    treated = table.treated[kept]
+    weight = np.ones(len(block)) if table.weight is None else table.weight[kept]
+    cells = np.bincount(block * 2 + treated.astype(np.int64), minlength=2 * (int(block.max()) + 1))
+    if cells.min() < 2:
+        raise NotEstimable(
+            Message("block_too_small", N_("a block has fewer than two units of a variant"), {"n": int(cells.min())})
+        )
+    share = np.bincount(block, weights=weight) / weight.sum()
+    inside = (block[:, None] == np.arange(1, len(share))) - share[1:]
+    columns = np.column_stack([treated[:, None] * inside, table.covariates[kept]])
+    return kept, replace(
+        table,
+        units=tuple(unit for unit, keep in zip(table.units, kept, strict=True) if keep),
+        y=table.y[kept],
+        treated=treated,
+        block=block,
+        covariates=columns,
+        bystanders=np.zeros((len(block), 0)),
+        weight=None if table.weight is None else weight,
+    )
+
+
+def _delta_form(frame: Frame, metric: MetricSpec, made: Contrast) -> ReducedForm:
+    from experiments.estimate.ratio import ratio_of_sums
+
+    below = frame.unit_sum(frame.columns[metric.denominator or ""])[made.place]
+
+    def regress(outcome: Floats) -> TInference:
+        return ratio_of_sums(outcome * below, below, made.table.treated, covariates=made.table.covariates).inference
+
+    return regress
 
 
 def _require_takers(made: Contrast, took: Floats) -> None:
