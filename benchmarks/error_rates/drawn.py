@@ -207,6 +207,13 @@ RERANDOMISED = tuple(
         (20, 8, 0.05, True, 1.0, "regression_t"),
     )
 )
+UNKNOWN_CRITERION = Cell(
+    "rerandomised",
+    "20 (10), best 5 %, criterion unknown and no covariates",
+    "regression_t",
+    partial(rerandomised, units=20, treated=10, best=0.05, adjusted=False, sd=0.0),
+    refused="the plan names neither the criterion of the draw nor covariates; any p-value would be far too large",
+)
 ROWS = tuple(
     Cell(
         "rows estimand",

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     INSIDE = "inside"
     DESIGN = "the design's own level"
     CONSERVATIVE = "conservative"
+    UNREACHABLE = "too few units to reject"
     REFUSED = "refused"
     BROKEN = "assumption broken on purpose"
     OUTSIDE = "OUTSIDE"
@@ -78,6 +79,10 @@ def judge(cell: Cell, tally: Tally) -> Verdict:
     counts = tally.counts.get(cell.chosen)
     if counts is None or not counts.null:
         return Verdict(Kind.OUTSIDE, f"{cell.chosen} gave no answer")
+    if not cell.attainable:
+        if counts.alarms:
+            return Verdict(Kind.OUTSIDE, "OUTSIDE: rejects where its design cannot")
+        return Verdict(Kind.UNREACHABLE, "cannot reject at 5 %: the smallest p-value is above it, and the row says so")
     if cell.breaks:
         return Verdict(Kind.BROKEN, f"the row says: {cell.breaks}")
     broken = _broken(cell, counts)

@@ -26,6 +26,11 @@ def sections() -> tuple[Section, ...]:
             stores.SHARES,
         ),
         Section(
+            "The wild cluster bootstrap beside",
+            "The same world; Rademacher weights on the unit means, enumerated where these are few.",
+            stores.WILD,
+        ),
+        Section(
             "Effects that differ between stores",
             "The effects of the drawn stores have the given standard deviation (in units of the standard "
             "deviation between stores) and mean exactly zero: the estimand is their mean over the drawn units. "
@@ -55,7 +60,7 @@ def sections() -> tuple[Section, ...]:
             "Rerandomised draws",
             "Two covariates explain 64 %; the best 5 % of the draws by Mahalanobis distance are accepted. "
             "Permutation over acceptable draws. Each covariate set serves a fiftieth of the replications.",
-            drawn.RERANDOMISED,
+            (*drawn.RERANDOMISED, drawn.UNKNOWN_CRITERION),
         ),
         Section(
             "Rows estimand",

@@ -20,7 +20,6 @@ from benchmarks.error_rates.units import (
 
 BASE = 0.3
 CUSTOMERS = 200
-TOO_FEW = "3 against 3: smallest p .10"
 SAME = "the effect is the same in every store"
 
 
@@ -48,7 +47,15 @@ def naive(tally: Tally, difference: Floats, error: Floats, effect: float | Float
 
 
 def shares(
-    rng: np.random.Generator, replications: int, tally: Tally, *, units: int, treated: int, icc: float, cv: float
+    rng: np.random.Generator,
+    replications: int,
+    tally: Tally,
+    *,
+    units: int,
+    treated: int,
+    icc: float,
+    cv: float,
+    wild: bool = False,
 ) -> None:
     """Share of customers who come back: store rates from a beta of the given ICC, sizes lognormal of the given CV."""
     arms = draws_of(rng, replications, units, treated)
@@ -70,6 +77,7 @@ def shares(
         studentise=chosen_for(treated, units) == STUDENTISED,
         welch=True,
         draws=MORE_REDRAWS,
+        wild=wild,
     )
 
 
@@ -179,7 +187,6 @@ def _common(units: int, treated: int) -> dict[str, Any]:
     return {
         "chosen": chosen_for(treated, units),
         "attainable": attainable(units, treated),
-        "refused": TOO_FEW if (units, treated) == (6, 3) else "",
     }
 
 
@@ -233,9 +240,21 @@ SKEWED = tuple(
         (20, 4, 50, 1.5, 1.0),
         (20, 10, 50, 1.5, 0.0),
         (20, 2, 50, 1.5, 0.0),
+        (40, 4, 50, 1.5, 0.0),
+        (40, 4, 50, 1.5, 0.5),
+        (40, 4, 50, 1.5, 1.0),
         (12, 3, 50, 1.5, 1.0),
         (20, 3, 50, 1.5, 1.0),
     )
+)
+WILD = tuple(
+    Cell(
+        "wild bootstrap",
+        f"{units} ({treated}), ICC {icc:g}, size CV {cv:g}, bootstrap beside",
+        run=partial(shares, units=units, treated=treated, icc=icc, cv=cv, wild=True),
+        **_common(units, treated),
+    )
+    for units, treated, icc, cv in ((8, 4, 0.05, 0.8), (10, 5, 0.05, 0.8), (20, 10, 0.05, 0.8), (20, 4, 0.05, 0.8))
 )
 OBSERVED = tuple(
     Cell(

@@ -110,18 +110,18 @@ def _add_rank(tally: Tally, name: str, placebo: Placebo) -> None:
     tally.add(name, alarm=placebo.rank_p <= LEVEL, finds=p <= LEVEL)
 
 
-def _cell(name: str, *, replications: int = 5_000, **how: int | bool) -> Cell:
+def _cell(name: str, **how: int | bool) -> Cell:
     run = hand_picked(**how)  # type: ignore[arg-type]  # the values are those of the signature
-    return Cell(SECTION, name, "synthetic_did", run, replications=replications)
+    return Cell(SECTION, name, "synthetic_did", run)
 
 
 CELLS = (
     _cell("15 donors, 1 treated", donors=15, treated=1),
     _cell("20 donors, 1 treated", donors=20, treated=1),
-    _cell("40 donors, 1 treated", replications=1_000, donors=40, treated=1, beside=False),
-    _cell("20 donors, 1 treated, the largest", replications=1_000, donors=20, treated=1, largest=True, beside=False),
+    _cell("40 donors, 1 treated", donors=40, treated=1, beside=False),
+    _cell("20 donors, 1 treated, the largest", donors=20, treated=1, largest=True, beside=False),
     _cell("20 donors, 1 treated, stores of uneven noise", donors=20, treated=1, uneven=True),
     _cell("20 donors, 1 treated, twice as noisy", donors=20, treated=1, louder=True),
     _cell("20 donors, 2 treated", donors=20, treated=2, beside=False),
-    _cell("20 donors, 4 treated", replications=1_000, donors=20, treated=4, beside=False),
+    _cell("20 donors, 4 treated", donors=20, treated=4, beside=False),
 )

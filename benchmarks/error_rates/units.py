@@ -14,6 +14,7 @@ from experiments.estimate.permutation import PermutationInference, permutation_i
 from experiments.estimate.redraws import Redraws, redraws
 from experiments.estimate.unit_means import Regression, fit
 from experiments.estimate.unit_table import Ints, UnitTable, columns
+from experiments.estimate.wild_bootstrap import unit_means_wild_bootstrap
 
 MORE_REDRAWS = 999
 REDRAWS = 399  # the module's default is 9,999; fewer cost no level and little power
@@ -71,8 +72,9 @@ def count_units(
     welch: bool = False,
     over: Redraws | None = None,
     draws: int = REDRAWS,
+    wild: bool = False,
 ) -> None:
-    """Count what the regression's t, CR2, Welch (on request) and the permutation do in each replication."""
+    """Count what the regression's t, CR2, Welch and the wild bootstrap (on request) and the permutation do."""
     tally.notes[DISAGREE] = tally.notes.get(DISAGREE, 0.0)
     tally.notes[BUILT] = tally.notes.get(BUILT, 0.0) + min(replications, INVERTED)
     for number in range(replications):
@@ -94,6 +96,9 @@ def count_units(
             _count(tally, "cr2", cr2.p_value(), cr2.p_value(-sample.effect))
         except NotEstimable as refusal:
             tally.refuse(refusal)
+        if wild:
+            bootstrap = unit_means_wild_bootstrap(regression, seed=1, draws=REDRAWS)
+            _count(tally, "wild_cluster_bootstrap", bootstrap.p_value(), bootstrap.p_value(-sample.effect))
         if welch:
             p = welch_on_means(sample.table)
             _count(tally, "welch", p(0.0), p(-sample.effect))

@@ -65,6 +65,12 @@ def test_a_permutation_test_has_the_level_of_its_design() -> None:
     assert judge(cell, _tally(90)).kind is Kind.OUTSIDE
 
 
+def test_a_design_that_cannot_reject_is_named_and_must_not_reject() -> None:
+    cell = _cell(attainable=0.0)
+    assert judge(cell, _tally(0, covered=5_000, found=0)).kind is Kind.UNREACHABLE
+    assert judge(cell, _tally(1)).kind is Kind.OUTSIDE
+
+
 def test_coverage_below_the_rule_is_outside_whatever_the_false_alarms() -> None:
     assert judge(_cell(), _tally(250, covered=4_600)).kind is Kind.OUTSIDE
 
