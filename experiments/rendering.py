@@ -5,71 +5,141 @@ from collections.abc import Sequence
 from html import escape
 
 from experiments.monitor.diagnostic import Status
-from experiments.plan import Kind
+from experiments.plan import Kind, Role
 from experiments.report import Report, Row
 from experiments.rows.verdict import amount, level
 
 WIDTH = 100
-_NAME, _VARIANT = 30, 16
-_HEADER = ("metric", "variant", "control", "value", "effect", "interval", "p", "adjusted")
+_NAME, _VARIANT = 26, 14
+_HEADER = ("metric", "variant", "units", "control", "value", "effect", "interval", "p", "adjusted")
+_LEFT = 2  # columns of words; those of numbers are set to the right
+_SAME = 1e-6  # of the effect: a smaller distance from the difference of the two means is rounding
+_ADJUSTMENTS = {
+    "dunnett": "Dunnett",
+    "max_t": "max-T",
+    "holm": "Holm",
+    "benjamini_hochberg": "Benjamini and Hochberg",
+}
 
 
 def as_text(report: Report) -> str:
-    """The report as lines of at most 120 characters; long names are cut in the table and whole in the sentences."""
+    """The report as lines for a terminal; long names are cut in the table and whole in the sentences."""
     lines = [_title(report), ""]
     lines += _table([_HEADER, *(_cells(row) for row in report.rows if row.refusal is None)])
     lines.append("")
     for row in report.rows:
         lines += _wrapped(f"• {_sentence(row)}")
-    for found in report.omnibus:
-        if found.df is not None and found.statistic is not None and found.p_value is not None:
-            lines += _wrapped(
-                f"• {found.metric}, all variants together: F({found.df[0]}, {found.df[1]}) = {found.statistic:.3f}, "
-                f"p {_p(found.p_value, relation=True)}"
-            )
+    for text in _omnibus(report):
+        lines += _wrapped(f"• {text}")
     if report.warnings:
         lines += ["", "Warnings"]
         for message in report.warnings:
             lines += _wrapped(f"! {message}")
-    fine = [found for found in report.diagnostics if found.status is Status.OK]
+    fine = _fine(report)
     if fine:
-        lines += ["", "Checks that found nothing"]
-        lines += _wrapped(", ".join(dict.fromkeys(found.check for found in fine)))
+        lines += ["", "Checks that found nothing", *_wrapped(fine)]
+    lines += ["", "How to read the table"]
+    for text in _legend(report):
+        lines += _wrapped(f"- {text}")
     lines += ["", "How it was analysed"]
     for text in _methods(report):
-        lines += _wrapped(text)
+        lines += _wrapped(f"- {text}")
     return "\n".join(lines) + "\n"
 
 
 def as_html(report: Report) -> str:
-    """The report as HTML: a table with a caption and header cells, then the sentences. Everything is escaped."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (*_HEADER, "verdict"))
+    """The report as HTML: the sentences, then a table with a caption and header cells that scrolls sideways where the
+    screen is narrow, then the rest of the text. Everything is escaped."""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _HEADER)
     body = "".join(_html_row(row) for row in report.rows)
-    warnings = "".join(f"<li>{escape(str(message))}</li>" for message in report.warnings)
-    listed = f"<p>Warnings</p><ul>{warnings}</ul>" if warnings else ""
-    methods = "".join(f"<li>{escape(text)}</li>" for text in _methods(report))
-    return (
+    parts = [
+        _list("What was found", [*(_sentence(row) for row in report.rows), *_omnibus(report)]),
+        _list("Warnings", [str(message) for message in report.warnings]),
+        '<div role="region" aria-label="Effects" tabindex="0" style="overflow-x: auto">'
         f"<table><caption>{escape(_title(report))}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"{listed}<details><summary>How it was analysed</summary><ul>{methods}</ul></details>"
-    )
+        "</div>",
+        _folded("How to read the table", _legend(report)),
+        _folded("Checks that found nothing", [_fine(report)] if _fine(report) else []),
+        _folded("How it was analysed", _methods(report)),
+    ]
+    return "".join(parts)
+
+
+def _list(title: str, texts: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<h2>{title}</h2><ul>{items}</ul>" if texts else ""
+
+
+def _folded(title: str, texts: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<details><summary>{title}</summary><ul>{items}</ul></details>" if texts else ""
 
 
 def _title(report: Report) -> str:
-    title = f"Against {report.control}, {1 - report.alpha:.0%} confidence"
     if report.look is None:
-        return title
-    level = 1 - report.look.gate_confidence
-    return f"{title}; look {report.look.look} of {report.look.looks_planned}, read at {level:.3g}"
+        return f"Against {report.control}, {_per_cent(1 - report.alpha)} confidence"
+    look = report.look
+    title = f"Against {report.control}, {_per_cent(look.gate_confidence)} confidence"
+    return f"{title}; look {look.look} of {look.looks_planned}, tested at a level of {1 - look.gate_confidence:.3g}"
+
+
+def _per_cent(share: float) -> str:
+    return f"{share * 100:.4g} %"
+
+
+def _fine(report: Report) -> str:
+    return ", ".join(dict.fromkeys(found.check for found in report.diagnostics if found.status is Status.OK))
+
+
+def _omnibus(report: Report) -> list[str]:
+    return [
+        f"{found.metric}, all variants together: F({found.df[0]}, {found.df[1]}) = {found.statistic:.3f}, "
+        f"p {_p(found.p_value, relation=True)}."
+        for found in report.omnibus
+        if found.df is not None and found.statistic is not None and found.p_value is not None
+    ]
+
+
+def _legend(report: Report) -> list[str]:
+    """What the columns mean, as far as it is needed here."""
+    rows = [row for row in report.rows if row.refusal is None]
+    shares = any(row.kind == Kind.PROPORTION for row in rows)
+    found = [
+        "units: how many count in the comparison, control included.",
+        "effect: in the unit of the metric" + (" (points of a hundred for a share)" if shares else "")
+        + ", in brackets as a share of control; interval: the effects that the data leave possible.",
+    ]  # fmt: skip
+    if any(_is_adjusted(row) for row in rows):
+        found.append(
+            "control, value: the two means as observed. The effect allows for blocks, earlier values or other "
+            "covariates, as said below, and so need not be their difference."
+        )
+    families = dict.fromkeys(_ADJUSTMENTS[row.adjusted_by] for row in rows if row.adjusted_by in _ADJUSTMENTS)
+    if families:
+        found.append(
+            f"adjusted: the p-value when all comparisons of its family count ({'; '.join(families)}); it decides. "
+            "The intervals are those of each row alone."
+        )
+    if any(row.role == Role.GUARDRAIL for row in rows):
+        found.append("p of a guardrail: small when the data rule a loss of its margin or more out.")
+    return found
+
+
+def _is_adjusted(row: Row) -> bool:
+    if row.effect is None or row.mean_control is None or row.mean_variant is None:
+        return False
+    return abs(row.mean_variant - row.mean_control - row.effect) > _SAME * max(abs(row.effect), abs(row.mean_control))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     kind = Kind(row.kind)
     low, high = row.interval or (None, None)
     name = row.metric if row.segment is None else f"{row.metric} [{row.segment}]"
-    relative = f" ({row.relative_effect:+.1%})" if row.relative_effect is not None else ""
+    relative = f" ({row.relative_effect * 100:+.1f} %)" if row.relative_effect is not None else ""
     return (
         _short(name, _NAME),
         _short(row.variant, _VARIANT),
+        "" if row.n_units is None else f"{row.n_units:,}",
         level(row.mean_control, kind),
         level(row.mean_variant, kind),
         f"{amount(row.effect, kind).removesuffix(' points')}{relative}",
@@ -107,11 +177,11 @@ def _methods(report: Report) -> list[str]:
             rests = "; ".join(str(message) for message in row.assumptions)
             text = f"{row.method}{why}, every {(row.estimand or '').removesuffix('s')} counts"
             said.setdefault(f"{text}; {rests}" if rests else text, []).append(f"{row.metric}/{row.variant}")
-    found = [f"- {', '.join(names)}: {text}." for text, names in said.items()]
+    found = [f"{', '.join(names)}: {text}." for text, names in said.items()]
     beside = sorted({finding.method for row in report.rows for finding in row.alternatives})
     if beside:
-        found.append(f"- Beside the headline, in the JSON document: {', '.join(beside)}.")
-    return [*found, f"- Seed {report.seed}."]
+        found.append(f"Beside the headline, in the JSON document: {', '.join(beside)}.")
+    return [*found, f"Seed {report.seed}."]
 
 
 def _html_row(row: Row) -> str:
@@ -120,7 +190,7 @@ def _html_row(row: Row) -> str:
     if row.refusal is not None:
         text = f"not tested: {row.refusal}"
         return f'<tr>{first}<td>{escape(row.variant)}</td><td colspan="{len(_HEADER) - 1}">{escape(text)}</td></tr>'
-    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (row.variant, *_cells(row)[2:], str(row.verdict)))
+    cells = "".join(f"<td>{escape(cell)}</td>" for cell in (row.variant, *_cells(row)[_LEFT:]))
     return f"<tr>{first}{cells}</tr>"
 
 
@@ -128,7 +198,12 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     if len(rows) < 2:
         return ["No row could be tested."]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return ["  ".join(_set(row, widths)).rstrip() for row in rows]
+
+
+def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    places = enumerate(zip(row, widths, strict=True))
+    return [cell.ljust(width) if place < _LEFT else cell.rjust(width) for place, (cell, width) in places]
 
 
 def _wrapped(text: str) -> list[str]:

@@ -61,6 +61,46 @@ def test_charts_are_altair_charts() -> None:
         a_report().charts.over_time()
 
 
+def test_effects_in_different_units_do_not_share_an_axis() -> None:
+    table = stores(10, 10) | {"bought": noise(20, 4) > 0}
+    metrics = [a_metric(), a_metric(name="bought", value="bought", kind="proportion", role="secondary")]
+    report = analyze(table, a_plan(metrics=metrics))
+    apart = report.charts.forest().to_dict()["vconcat"]
+    assert [chart["title"] for chart in apart] == [metrics[0]["name"], "bought"]
+    assert ["effect, points" in str(chart) for chart in apart] == [False, True]
+    alone = report.charts.forest("bought").to_dict()
+    assert f"{report.row('bought', '1').effect * 100!r}" in str(alone)
+    with pytest.raises(KeyError):
+        report.charts.forest("never measured")
+
+
+def test_a_report_without_covariates_has_no_balance_chart() -> None:
+    with pytest.raises(KeyError, match="covariates"):
+        a_panel().charts.balance()
+
+
+def test_the_text_says_how_many_units_count_and_what_its_columns_mean() -> None:
+    text = str(a_report())
+    lines = text.splitlines()
+    header, row = lines[2].split(), lines[3].split()
+    assert row[header.index("units")] == "20"
+    assert "units: how many count in the comparison" in text
+    assert "The effect allows for blocks, earlier values or other covariates" in " ".join(text.split())
+
+
+def test_an_adjusted_p_value_names_what_adjusted_it() -> None:
+    two = analyze(stores(10, 10), a_plan(metrics=[a_metric(), a_metric(name="again", role="primary")]))
+    assert "its family count (Holm)" in " ".join(str(two).split())
+    one = analyze(stores(10, 10), a_plan(metrics=[a_metric()]))
+    assert "adjusted: the p-value" not in str(one)
+
+
+def test_the_level_of_a_look_is_the_confidence_of_its_intervals() -> None:
+    looks = {"planned": 2, "spending": "equal", "information": [0.5]}
+    report = analyze(stores(10, 10), a_plan(looks=looks))
+    assert str(report).startswith("Against 0, 97.5 % confidence; look 1 of 2, tested at a level of 0.025")
+
+
 def test_a_panel_shows_its_means_over_time_and_its_start() -> None:
     report = a_panel()
     assert report.start == "4"

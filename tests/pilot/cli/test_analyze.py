@@ -71,7 +71,7 @@ def test_the_text_is_for_a_person(files: tuple[Path, Path], capsys: pytest.Captu
     assert max(map(len, out.splitlines())) <= 120
 
 
-@pytest.mark.parametrize(("name", "begins"), [("r.json", "{"), ("r.html", "<table>"), ("r.txt", "Against 1")])
+@pytest.mark.parametrize(("name", "begins"), [("r.json", "{"), ("r.html", "<!doctype html>"), ("r.txt", "Against 1")])
 def test_the_report_is_written_in_the_form_of_its_name(
     files: tuple[Path, Path], tmp_path: Path, name: str, begins: str
 ) -> None:
@@ -102,3 +102,12 @@ def test_what_spoils_the_whole_file_ends_in_exit_1_with_a_sentence(
     out = capsys.readouterr()
     assert out.out == ""
     assert said in out.err
+
+
+def test_the_page_says_its_language_and_what_was_analysed(files: tuple[Path, Path], tmp_path: Path) -> None:
+    assert run(["analyze", *map(str, files), "--out", str(tmp_path / "R.HTML")]) == 0
+    page = (tmp_path / "R.HTML").read_text("utf-8")
+    assert '<html lang="en">' in page
+    assert '<meta charset="utf-8">' in page
+    assert "<title>data.csv by plan.yaml</title>" in page
+    assert page.count("<h1>") == page.count("<table>") == page.count("</html>") == 1
