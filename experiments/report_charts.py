@@ -89,15 +89,11 @@ class Charts:
 def _forest(rows: Sequence[Row], title: str) -> dict[str, Any]:
     """One metric: its rows on one axis."""
     scale, unit = (100.0, "effect, points") if rows[0].kind == Kind.PROPORTION else (1.0, "effect")
-    shown = [
-        ForestRow(
-            _label(row),
-            scale * (row.effect or 0.0),
-            *(None if end is None else scale * end for end in row.interval or (None, None)),
-            emphasised=row.role == Role.PRIMARY and row.segment is None,
-        )
-        for row in rows
-    ]
+    shown = []
+    for row in rows:
+        low, high = (None if end is None else scale * end for end in row.interval or (None, None))
+        leads = row.role == Role.PRIMARY and row.segment is None
+        shown.append(ForestRow(_label(row), scale * (row.effect or 0.0), low, high, emphasised=leads))
     return forest(shown, title=title, effect_title=unit)
 
 
