@@ -207,6 +207,7 @@ def _row(
         p_adjusted=None if adjusted is None else adjusted.p_value,
         exploratory=exploratory,
         ratio_alarms=ratio_alarms,
+        look=look,
     )
     beside = result.inference.interval(stated.confidence_level) if look is not None and result.inference else None
     return replace(
@@ -257,8 +258,16 @@ def _plan_words(plan: Plan, look: LookRule | None) -> list[Message]:
         text = N_("this is look {look} of {planned} planned; everything in it is exploratory")
         said.append(Message("look_beyond_plan", text, {"look": look.look, "planned": look.looks_planned}))
     if look is not None and look.harm_only:
-        text = N_("with few units this look can only stop for harm; look {planned} can advance")
-        said.append(Message("harm_only", text, {"planned": look.looks_planned}))
+        text = N_(
+            "with few units this look can only stop for harm, one-sided at level {level:.3g} (intervals are two-sided "
+            "at {confidence:.4g}); look {planned} can advance"
+        )
+        values: dict[str, str | int | float] = {
+            "level": look.level,
+            "confidence": look.gate_confidence,
+            "planned": look.looks_planned,
+        }
+        said.append(Message("harm_only", text, values))
     return said
 
 

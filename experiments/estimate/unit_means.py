@@ -106,7 +106,9 @@ def fit(table: UnitTable) -> Regression:
                 N_(
                     "{n} units in {n_blocks} blocks are too few: "
                     "the effect needs one block with both arms and a unit to spare"
-                ),
+                )
+                if table.n_blocks > 1
+                else N_("{n} units are too few: the effect needs both arms and a unit to spare"),
                 {"n": table.n_units, "n_blocks": table.n_blocks},
             )
         )

@@ -2,8 +2,8 @@
 
 The row itself stays the intention to treat on everybody assigned. Both alternatives use the units, values, blocks,
 covariates (in a panel the mean before the start) and estimand of the row, so that the complier effect times the uptake
-difference is the row's effect; the Anderson–Rubin set inverts the row's own kind of test, by permutation where units were
-drawn and else the cluster-robust one.
+difference is the row's effect; the Anderson–Rubin set inverts the row's own kind of test, by permutation where units
+were drawn and else the cluster-robust one.
 """
 
 from collections.abc import Mapping

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from experiments.messages import N_, Message
+from experiments.monitor.diagnostic import Status
+from experiments.monitor.looks import LookRule
 from experiments.plan import Kind, MetricSpec, Plan, Role
 from experiments.rows.finding import RowResult
 
@@ -20,6 +22,7 @@ class Question:
     p_adjusted: float | None
     exploratory: bool
     ratio_alarms: bool = False
+    look: LookRule | None = None
 
 
 def level(value: float | None, kind: Kind) -> str:
@@ -43,11 +46,45 @@ def amount(value: float | None, kind: Kind, *, signed: bool = True) -> str:
 
 def verdict(row: RowResult, plan: Plan, question: Question) -> Message:
     """One sentence: what was found, how sure it is, and what it may not be used for."""
-    found = _found(row, plan, question)
+    found = _at_look(_found(row, plan, question), question)
     if not question.ratio_alarms:
         return found
     text = N_("{finding}; not to be relied on: the units do not stand in the ratio that was drawn")
     return Message("ratio_alarms", text, {"finding": str(found)})
+
+
+def _at_look(found: Message, question: Question) -> Message:
+    """``found`` with what the look lets it say: nothing good where it can only stop for harm, nothing beyond the
+    plan."""
+    look = question.look
+    if look is None:
+        return found
+    if look.harm_only and found.code == "better":
+        template = N_(
+            "{metric}{segment}: {variant} is ahead of {control} by {effect} ({low} to {high}, p {p:p}), but this look "
+            "can only stop for harm; look {planned} alone can show that it is better"
+        )
+        return Message("ahead", template, {**found.values, "planned": look.looks_planned})
+    if look.harm_only and found.code == "guardrail_holds":
+        template = N_("{finding}; this look can only stop for harm, so look {planned} has to show it again")
+        return Message("harm_only_finding", template, {"finding": str(found), "planned": look.looks_planned})
+    if look.exploratory and question.segment is None:
+        template = N_("{finding}; look {look} is beyond the {planned} planned, so nothing in it decides")
+        values: dict[str, str | int | float] = {
+            "finding": str(found),
+            "look": look.look,
+            "planned": look.looks_planned,
+        }
+        return Message("beyond_plan", template, values)
+    return found
+
+
+def _out_of_reach(row: RowResult) -> float | None:
+    """The smallest p-value that the draw can give, where that is above the level of the row."""
+    for check in row.diagnostics:
+        if check.check == "reach" and check.status is Status.ALARM:
+            return check.value
+    return None
 
 
 def _found(row: RowResult, plan: Plan, question: Question) -> Message:
@@ -64,9 +101,20 @@ def _found(row: RowResult, plan: Plan, question: Question) -> Message:
         "p": question.p_value if question.p_value is not None else 1.0,
         "margin": amount(metric.margin, metric.kind, signed=False),
     }
+    smallest = _out_of_reach(row)
+    if smallest is not None:
+        template = N_(
+            "{metric}{segment}: {variant} against {control} cannot be tested at the {level} level: the smallest "
+            "p-value that this draw can give is {smallest:.2g}; the estimate {effect} is descriptive"
+        )
+        level_text = f"{question.level * 100:.3g} %"
+        return Message("cannot_be_tested", template, {**values, "level": level_text, "smallest": smallest})
     if metric.role is Role.GUARDRAIL:
-        return _guardrail(values, question)
+        return _guardrail(values, question, endless=low is None and high is None)
     if question.p_value is None:
+        if low is None and high is None:
+            template = N_("{metric}{segment}: {variant} against {control} {effect}; no test is made")
+            return Message("described_without_interval", template, values)
         return Message(
             "described",
             N_("{metric}{segment}: {variant} against {control} {effect} ({low} to {high}); no test is made"),
@@ -83,6 +131,12 @@ def _found(row: RowResult, plan: Plan, question: Question) -> Message:
                 ),
                 values,
             )
+        if low is None and high is None:
+            template = N_(
+                "{metric}{segment}: no evidence of a difference between {variant} and {control}: {effect}, to which "
+                "the data set no limit (p {p:p})"
+            )
+            return Message("no_evidence_endless", template, values)
         return Message(
             "no_evidence",
             N_(
@@ -113,7 +167,7 @@ def _found(row: RowResult, plan: Plan, question: Question) -> Message:
     return Message("better" if better else "worse", template, values)
 
 
-def _guardrail(values: dict[str, str | int | float], question: Question) -> Message:
+def _guardrail(values: dict[str, str | int | float], question: Question, *, endless: bool) -> Message:
     if question.p_value is not None and question.p_value <= question.level:
         return Message(
             "guardrail_holds",
@@ -123,6 +177,12 @@ def _guardrail(values: dict[str, str | int | float], question: Question) -> Mess
             ),
             values,
         )
+    if endless:
+        template = N_(
+            "{metric}{segment}: a loss of {margin} or more in {variant} against {control} cannot be ruled out "
+            "({effect}, to which the data set no limit, p {p:p})"
+        )
+        return Message("guardrail_open_endless", template, values)
     return Message(
         "guardrail_open",
         N_(
