@@ -3,7 +3,8 @@
 Randomised plans: each past window is analysed under many redraws of the mechanism; the t and CR2 intervals show their
 false alarms and coverage. The permutation test needs no such proof: redrawing what it permutes gives its level on any
 data, which is a property of the design and printed as one. Hand-picked units: the units that were picked are slid over
-every past position of the window. Draws of one window share its data, so that the uncertainty of a rate comes from the
+past positions of the window, analysed as the report would (changes with the HC2 error, synthetic DiD of one to four
+units); the t and CR2 intervals of the regression stand beside. Draws of one window share its data, so that the uncertainty of a rate comes from the
 number of windows whose outcomes do not overlap; under four of them there is too little history to say.
 """
 
@@ -24,6 +25,7 @@ from experiments.design.calibration_rows import (
 )
 from experiments.design.past_windows import History, history_of
 from experiments.design.placebo import CR2, REGRESSION_T, Placebo, placebo_runs
+from experiments.design.reported_replay import reported_method, reported_runs
 from experiments.errors import NotEstimable
 from experiments.messages import N_, Message
 from experiments.plan import Plan, plan_from_mapping
@@ -47,7 +49,8 @@ class Calibration:
     """The answer of a replay. ``n_windows`` do not overlap; ``windows`` names their first and last periods.
 
     ``is_flagged`` where some interval promises more than it kept: more than 1.6 times the nominal false alarms (8 % at
-    5 %), or more than nominal beyond doubt (lower end above the level).
+    5 %), or more than nominal beyond doubt (lower end above the level). Methods that only stand beside what the plan
+    reports are flagged in their rows alone, unless what it reports cannot be replayed.
     """
 
     rows: tuple[CalibrationRow, ...]
@@ -72,7 +75,7 @@ class Calibration:
     @property
     def is_flagged(self) -> bool:
         """Whether some interval keeps less than it promises."""
-        return any(row.verdict is Verdict.FLAGGED for row in self.rows)
+        return any(row.verdict is Verdict.FLAGGED for rows in self._compared() for row in _leading(rows))
 
     @property
     def has_too_little_history(self) -> bool:
@@ -82,10 +85,10 @@ class Calibration:
     def lines(self) -> tuple[tuple[int, Message], ...]:
         """The whole answer as sentences, each with its indentation: what was replayed, then each metric and variant."""
         found = [(0, self._headline())]
-        for metric, variant in dict.fromkeys((row.metric, row.variant) for row in self.rows):
-            rows = [row for row in self.rows if (row.metric, row.variant) == (metric, variant)]
+        for rows in self._compared():
             found.append((0, comparison_words(rows[0])))
-            found += [(1, message) for message in (*(row.sentence for row in rows), power_words(rows[-1], self.lift))]
+            found += [(1, row.told()) for row in rows]
+            found.append((1, power_words(_leading(rows)[-1], self.lift)))
         for refusal in self.refusals:
             values = {"metric": refusal.metric, "variant": refusal.variant, "reason": str(refusal.reason)}
             found.append((0, Message("calibration_refused", N_("{metric}, {variant}: {reason}"), values)))
@@ -124,6 +127,11 @@ class Calibration:
             "draws": self.draws,
             "seed": self.seed,
         }
+
+    def _compared(self) -> list[list[CalibrationRow]]:
+        """The rows of each metric and variant."""
+        keys = dict.fromkeys((row.metric, row.variant) for row in self.rows)
+        return [[row for row in self.rows if (row.metric, row.variant) == key] for key in keys]
 
     def _headline(self) -> Message:
         values: dict[str, str | int | float] = {
@@ -167,7 +175,8 @@ def calibrate(
     ``data`` is a panel (pandas, polars, Arrow, Ibis or a mapping of columns) with the periods before the start; later
     periods are not used. Past windows are as long as the plan's. The analysis is the plan's for a panel with one start:
     the regression of unit values on treatment, blocks and the value before, with its t, its CR2 error, and the
-    permutation test over ``draws`` shared redraws (whose intervals give the power of a randomised plan). ``lift`` is
+    permutation test over ``draws`` shared redraws (whose intervals give the power of a randomised plan). In an
+    observational panel the change with its HC2 error, or synthetic DiD of one to four units, leads instead. ``lift`` is
     the relative effect for coverage and power. Raises the errors of reading and ``NotEstimable`` where no window can
     be replayed at all. Reference: Bertrand, Duflo and Mullainathan (2004), Quarterly Journal of Economics 119.
     """
@@ -183,14 +192,22 @@ def calibrate(
     refusals: list[Refusal] = []
     for metric in plan.metrics:
         for variant in frame.variants[1:]:
+            reported = reported_method(history, metric, variant)
+            reasons: dict[str, Message] = {}
             try:
                 runs = placebo_runs(
                     history, metric, variant, replications=replications, draws=draws, seed=seed, lift=lift
                 )
+                rows += [calibration_row(plan, metric, variant, name, runs, lift, reported) for name in _order(runs)]
             except NotEstimable as refusal:
-                refusals.append(Refusal(metric.name, variant, refusal.message))
-                continue
-            rows += [calibration_row(plan, metric, variant, method, runs, lift) for method in _order(runs)]
+                reasons[refusal.message.code] = refusal.message
+            try:
+                if reported is not None:
+                    own = reported_runs(history, metric, variant, lift=lift)
+                    rows.append(calibration_row(plan, metric, variant, reported, own, lift))
+            except NotEstimable as refusal:
+                reasons[refusal.message.code] = refusal.message
+            refusals += [Refusal(metric.name, variant, reason) for reason in reasons.values()]
     return Calibration(
         rows=tuple(rows),
         refusals=tuple(refusals),
@@ -206,6 +223,11 @@ def calibrate(
         draws=draws,
         seed=seed,
     )
+
+
+def _leading(rows: list[CalibrationRow]) -> list[CalibrationRow]:
+    """What the plan would report; where that could not be replayed, what stands beside it."""
+    return [row for row in rows if row.beside is None] or rows
 
 
 def _names(history: History) -> tuple[str, ...]:

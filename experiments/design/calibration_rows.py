@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from experiments.design.placebo import CR2, REGRESSION_T, Placebo, rate_interval
+from experiments.design.placebo import CR2, PERMUTATION, REGRESSION_T, STUDENTISED, Placebo, rate_interval
 from experiments.design.power import DEFAULT_POWER
+from experiments.design.reported_replay import CHANGES, SYNTHETIC
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ _FLAGGED_AT = 1.6  # times the nominal level: 8 % where 5 % is promised
 _WORDS = {
     REGRESSION_T: N_("regression t"),
     CR2: N_("CR2"),
-    "permutation": N_("permutation"),
-    "permutation_studentised": N_("permutation, studentised"),
+    PERMUTATION: N_("permutation"),
+    STUDENTISED: N_("permutation, studentised"),
+    CHANGES: N_("difference in differences, HC2"),
+    SYNTHETIC: N_("synthetic DiD"),
 }
 
 
@@ -42,7 +45,8 @@ class CalibrationRow:
     intervals that held the true average effect when every treated unit gained ``lift`` of its own value; each with the
     95 % interval that the windows allow. They are None with too little history, and where only the design speaks:
     there ``level_by_design`` is the level of the permutation test. ``power`` is that for a constant effect of ``lift``
-    times the mean, ``smallest_effect`` what a share 0.8 of the runs would find (None: nothing does).
+    times the mean, ``smallest_effect`` what a share 0.8 of the runs would find (None: nothing does). ``beside`` names
+    the method that the plan would report, where this one only stands beside it (None: this one leads, or may).
     """
 
     metric: str
@@ -61,18 +65,26 @@ class CalibrationRow:
     smallest_relative: float | None
     verdict: Verdict
     sentence: Message
+    beside: str | None = None
+
+    def told(self) -> Message:
+        """The sentence, and where it speaks of another method than the plan's, that it does."""
+        if self.beside is None:
+            return self.sentence
+        values: dict[str, str | int | float] = {"method": _WORDS[self.beside], "sentence": str(self.sentence)}
+        return Message("calibration_beside", N_("beside {method}, which the plan reports: {sentence}"), values)
 
 
 def calibration_row(
-    plan: Plan, metric: MetricSpec, variant: str, method: str, runs: Placebo, lift: float
+    plan: Plan, metric: MetricSpec, variant: str, method: str, runs: Placebo, lift: float, beside: str | None = None
 ) -> CalibrationRow:
-    """The row of ``method`` for one metric and variant."""
+    """The row of ``method`` for one metric and variant, which stands ``beside`` another method where that is given."""
     null = runs.null[method]
     smallest = runs.smallest_effect(method, DEFAULT_POWER)
     answered = ~_is_nan(null.effect)
     false_alarms = coverage = None
     alarms_interval = coverage_interval = None
-    if method not in (REGRESSION_T, CR2):
+    if method in (PERMUTATION, STUDENTISED):
         verdict = Verdict.BY_DESIGN
     elif runs.n_windows < FEWEST_WINDOWS or not answered.all():
         verdict = Verdict.TOO_LITTLE_HISTORY
@@ -107,6 +119,7 @@ def calibration_row(
         smallest_relative=smallest / abs(runs.mean) if smallest is not None and runs.mean else None,
         verdict=verdict,
         sentence=_sentence(verdict, values, bool(runs.n_draws), bool(answered.all())),
+        beside=beside,
     )
 
 

@@ -103,6 +103,18 @@ class History:
         return np.bincount(frame.unit_of[rows], weights=weighted, minlength=frame.n_units).astype(np.float64)
 
 
+def require_past_window(history: History, windows: tuple[PastWindow, ...]) -> None:
+    """Raises ``NotEstimable`` where there is not one window."""
+    if not windows:
+        raise NotEstimable(
+            Message(
+                "no_past_window",
+                N_("{n} periods before the start are too few for one past window of {during} after {before}"),
+                {"n": history.n_periods, "during": history.n_during, "before": history.n_before},
+            )
+        )
+
+
 def history_of(frame: Frame, plan: Plan) -> History:
     """The untreated past of ``frame`` (which must hold all periods of the table) and the lengths of the plan's windows.
 

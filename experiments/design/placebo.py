@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.checks import at_least, probability
-from experiments.design.past_windows import History
-from experiments.design.replay import CR2, PERMUTATION, REGRESSION_T, Replications, pooled, replay
+from experiments.design.past_windows import History, require_past_window
+from experiments.design.replay import CR2, PERMUTATION, REGRESSION_T, STUDENTISED, Replications, pooled, replay
 from experiments.errors import NotEstimable
-from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
     from experiments.estimate.estimate import Interval
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from experiments.estimate.unit_table import Flags, Floats, UnitTable
     from experiments.plan import MetricSpec
 
-__all__ = ["CR2", "PERMUTATION", "REGRESSION_T", "Placebo", "placebo_runs", "rate_interval"]
+__all__ = ["CR2", "PERMUTATION", "REGRESSION_T", "STUDENTISED", "Placebo", "placebo_runs", "rate_interval"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,14 +71,7 @@ def placebo_runs(
     plan = history.plan
     randomised = plan.is_randomised
     windows = history.windows() if randomised else history.windows(step=1)
-    if not windows:
-        raise NotEstimable(
-            Message(
-                "no_past_window",
-                N_("{n} periods before the start are too few for one past window of {during} after {before}"),
-                {"n": history.n_periods, "during": history.n_during, "before": history.n_before},
-            )
-        )
+    require_past_window(history, windows)
     per_window = -(-replications // len(windows))
     spread_out = {window.stop for window in history.windows()}
     null, lifted, truth, tables = [], [], [], []
@@ -104,7 +96,7 @@ def placebo_runs(
             continue
         null.append(runs)
         lifted.append(reacting)
-        truth.append(np.full(len(rows), lift * _mean(table)))
+        truth.append(np.full(len(rows), lift * (_mean(table) if randomised else _mean_of_treated(table))))
         tables.append(table)
         n_windows += window.stop in spread_out
         if shared is not None and len(tables) == 1:
@@ -166,6 +158,11 @@ def _attained(alpha: float, table: UnitTable, shared: Redraws) -> float:
     n = len(shared.treated) + (not shared.listed)
     pairs = 2 if shared.listed and all(c == t for c, t in table.arm_counts() if c and t) else 1
     return float(np.floor(alpha * n / pairs + 1e-9) * pairs / n)
+
+
+def _mean_of_treated(table: UnitTable) -> float:
+    """What the units that were picked would have without a lift: the effect of one is a share of theirs alone."""
+    return table.mean(treated=True)
 
 
 def _mean(table: UnitTable) -> float:

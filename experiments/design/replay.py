@@ -163,7 +163,7 @@ def _injected(table: UnitTable, row: Flags, lift: float) -> UnitTable:
 
 def _t(found: _Regressions, level: float) -> Replications:
     df = np.full(len(found.effect), float(found.first.df))
-    return _by_t(REGRESSION_T, found.effect, found.std_error, df, level)
+    return by_t(REGRESSION_T, found.effect, found.std_error, df, level)
 
 
 def _cr2(found: _Regressions, level: float) -> Replications:
@@ -190,10 +190,11 @@ def _cr2(found: _Regressions, level: float) -> Replications:
         squares = (d**2 * (2.0 * slack - 1.0)).sum(axis=1) + crossed
         df = (d * slack).sum(axis=1) ** 2 / squares
     missing = np.where(alone, np.nan, 1.0)
-    return _by_t(CR2, found.effect * missing, np.sqrt(variance) * missing, df * missing, level)
+    return by_t(CR2, found.effect * missing, np.sqrt(variance) * missing, df * missing, level)
 
 
-def _by_t(method: str, effect: Floats, std_error: Floats, df: Floats, level: float) -> Replications:
+def by_t(method: str, effect: Floats, std_error: Floats, df: Floats, level: float) -> Replications:
+    """The replications of a method whose effects, errors and degrees of freedom (m,) are known."""
     from scipy.special import stdtr, stdtrit
 
     with np.errstate(divide="ignore", invalid="ignore"):

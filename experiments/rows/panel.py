@@ -47,7 +47,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     if earlier is None:
         return row
     warnings = _without_before(frame, metric, values, earlier, variant)
-    change, left_out = _changes(frame, plan, metric, variant, weight, start)
+    change, left_out = change_of(frame, plan, metric, variant, weight, start)
     row = replace(row, warnings=(*row.warnings, *warnings, *left_out))
     if isinstance(change, Message):
         if not plan.is_randomised:
@@ -64,7 +64,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     return replace(row, alternatives=(*row.alternatives, *changes))
 
 
-def _changes(
+def change_of(
     frame: Frame, plan: Plan, metric: MetricSpec, variant: str, weight: Floats | None, start: int
 ) -> tuple[DifferenceInDifferences | Message, tuple[Message, ...]]:
     """The comparison of changes on units with every period, or why there is none; and who was left out."""

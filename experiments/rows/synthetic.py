@@ -50,10 +50,8 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     """
     made = _contrast(frame, plan, metric, variant)
     panel = made.panel
-    _require_reach(panel)
     seed, level = plan.effective_seed, plan.confidence_level
-    noise = panel.noise
-    placebo = placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
+    placebo = _did_by_placebo(panel, seed)
     beside: dict[str, Callable[[DonorPanel], SyntheticFit]] = {
         _DEMEANED: _demeaned,
         "synthetic_control": _plain,
@@ -106,6 +104,18 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
         return found
     left_out = {"units_left_out": made.treated_left_out}
     return tuple(replace(one, estimand=_WITHOUT_GAPS, extra={**one.extra, **left_out}) for one in found)
+
+
+def hand_picked(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[DonorPanel, Placebo]:
+    """The headline of ``build`` alone: treated units and donors, and synthetic DiD with its placebos. Raises the same."""
+    panel = _contrast(frame, plan, metric, variant).panel
+    return panel, _did_by_placebo(panel, plan.effective_seed)
+
+
+def _did_by_placebo(panel: DonorPanel, seed: int) -> Placebo:
+    _require_reach(panel)
+    noise = panel.noise
+    return placebo_in_space(panel, lambda p: synthetic_did(p, noise=noise), seed=seed)
 
 
 def _demeaned(panel: DonorPanel) -> SyntheticFit:
