@@ -141,6 +141,31 @@ class Frame:
             row_numbers=None if self.row_numbers is None else self.row_numbers[rows],
         )
 
+    def in_order(self) -> "Frame":
+        """Rows that are units of their own, ordered by what they hold: redraws go by position, and a row without a
+        name has no other."""
+        keys: list[Floats | Ints] = [self.variant_of, self.block_of, *self.columns.values()]
+        keys += [values for values in (self.weight, self.received, self.cost) if values is not None]
+        keys += [labels.codes for labels in self.segments.values()]
+        order = np.lexsort(keys[::-1])
+        numbers = np.arange(1, self.n_rows + 1, dtype=np.int64) if self.row_numbers is None else self.row_numbers
+
+        def of_rows(values: Floats | None) -> Floats | None:
+            return None if values is None else values[order]
+
+        return replace(
+            self,
+            units=RowNumbers(numbers[order]),
+            variant_of=self.variant_of[order],
+            block_of=self.block_of[order],
+            weight=of_rows(self.weight),
+            received=of_rows(self.received),
+            cost=of_rows(self.cost),
+            columns={name: values[order] for name, values in self.columns.items()},
+            segments={name: Labels(labels.names, labels.codes[order]) for name, labels in self.segments.items()},
+            row_numbers=numbers[order],
+        )
+
     def unit_sum(self, values: Floats) -> Floats:
         """(U,) the weighted sum of ``values`` (N,) over each unit's rows."""
         weighted = values if self.weight is None else values * self.weight

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _MOST_VARIANTS = 50
+_MOST_ORDERED = 100_000  # rows without a name that may be permuted: their order in the table must not matter
 _MISSING = "(missing)"
 
 
@@ -109,7 +110,7 @@ def read(data: Any, plan: Plan, *, all_periods: bool = False) -> Reading:
     if table.num_rows == 0:
         raise EmptyTable(reason="")
     warnings: list[Message] = []
-    units = _units(table, plan)
+    units = None if plan.data.unit is None else columns.labels(table, plan.data.unit)
     frame = _bare_frame(table, plan, units)
     numbers = {name: columns.numbers(table, name) for name in _numeric(plan)}
     rows = np.arange(1, table.num_rows + 1, dtype=np.int64)
@@ -130,6 +131,8 @@ def read(data: Any, plan: Plan, *, all_periods: bool = False) -> Reading:
     if not all_periods:
         frame = _inside_windows(frame, plan, warnings)
     _require_variants(frame, plan)
+    if plan.data.unit is None and frame.n_rows <= _MOST_ORDERED:
+        frame = frame.in_order()
     return Reading(frame, tuple(warnings))
 
 
@@ -167,10 +170,6 @@ def _require_columns(table: pa.Table, plan: Plan) -> None:
             hint=f" (did you mean {near[0]!r}?)" if near else "",
             columns=", ".join(there[:30]) + (" …" if len(there) > 30 else ""),
         )
-
-
-def _units(table: pa.Table, plan: Plan) -> Labels | None:
-    return None if plan.data.unit is None else columns.labels(table, plan.data.unit)
 
 
 def _bare_frame(table: pa.Table, plan: Plan, units: Labels | None) -> Frame:
@@ -325,12 +324,25 @@ def _inside_windows(frame: Frame, plan: Plan, warnings: list[Message]) -> Frame:
             value=str(list(plan.windows.before or ())),
             must_be="a window that ends before the test begins",
         )
+    _require_untreated(frame, plan, before)
     inside = (before | during)[frame.period_of]
     if inside.all():
         return frame
     n = int(np.count_nonzero(~inside))
     warnings.append(Message("rows_outside_windows", N_("{n} rows outside the two windows take no part"), {"n": n}))
-    return _without_empty_periods(frame.restrict(inside), before | during)
+    kept = _without_empty_periods(frame.restrict(inside), before | during)
+    if plan.data.variant is not None or kept.first_treated is None:
+        return kept
+    return replace(kept, variant_of=(kept.first_treated != NEVER).astype(np.int64))  # a later start is not yet one
+
+
+def _require_untreated(frame: Frame, plan: Plan, before: Bools) -> None:
+    """Where all start together, nobody is treated in the window before; ``WrongValue``."""
+    first = np.zeros(0, dtype=np.int64) if frame.first_treated is None else frame.first_treated
+    starts = np.unique(first[first != NEVER])
+    if plan.windows is not None and len(starts) == 1 and before[int(starts[0]) :].any():
+        must_be = f"a window that ends before the first treated period, {frame.periods[int(starts[0])]}"
+        raise WrongValue(path="windows.before", value=str(list(plan.windows.before or ())), must_be=must_be)
 
 
 def _without_empty_periods(frame: Frame, kept: Bools) -> Frame:

@@ -1,6 +1,7 @@
 """Any table becomes the same frame; what spoils the whole file is refused by name, with rows and units."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def test_the_order_of_the_rows_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("control", [1, 1.0, "1", "1.0"])
-@pytest.mark.parametrize("labels", [[1, 1, 2], [1.0, 1.0, 2.0]])
+@pytest.mark.parametrize("labels", [[1, 1, 2], [1.0, 1.0, 2.0], [Decimal("1.0"), Decimal("1.0"), Decimal("2.0")]])
 def test_a_label_of_a_numeric_column_is_the_same_however_it_is_written(control: Any, labels: list[Any]) -> None:
     plan = a_plan(unit=None, data={"control": control})
     assert frame_of({"arm": labels, "y": [1.0, 2.0, 3.0]}, plan).variants == ("1", "2")
@@ -187,7 +188,7 @@ def test_a_part_of_a_frame_keeps_its_names() -> None:
     assert part.units == frame.units[4:]
     assert part.arm_sizes().tolist() == [0, 2]
     numbered = frame_of({"arm": [0, 1, 0], "y": [1, 2, 3]}, a_plan(unit=None))
-    assert list(numbered.restrict(np.array([False, True, True])).units) == ["2", "3"]
+    assert list(numbered.restrict(np.array([False, True, True])).units) == ["3", "2"]  # by variant
 
 
 @pytest.mark.parametrize("months", [["2024-02", "2023-12"], ["2024-02-01", "2023-12-01"], ["2", "1"], [10, 9]])
@@ -195,3 +196,42 @@ def test_periods_may_be_months_days_or_numbers(months: list[Any]) -> None:
     table = {"store": ["a", "a", "b", "b"], "arm": [0, 0, 1, 1], "month": months * 2, "y": [1.0, 2.0, 3.0, 5.0]}
     frame = frame_of(table, a_plan(data={"period": "month"}, windows={"during": [min(months), max(months)]}))
     assert frame.periods == tuple(str(month) for month in sorted(months))
+
+
+def weeks_with_starts(*starts: int) -> dict[str, Any]:
+    n = len(starts)
+    return {
+        "u": np.repeat(np.arange(n), 6),
+        "w": np.tile(np.arange(1, 7), n),
+        "f": np.repeat(starts, 6),
+        "y": range(6 * n),
+    }
+
+
+def starts_plan(before: list[int], during: list[int]) -> dict[str, Any]:
+    data = {"unit": "u", "period": "w", "treated_from": "f"}
+    return {"data": data, "windows": {"before": before, "during": during}, "metrics": [a_metric()]}
+
+
+def test_a_unit_that_starts_after_the_test_is_not_treated_yet() -> None:
+    frame = frame_of(weeks_with_starts(3, 3, 6, 0), starts_plan([1, 2], [3, 5]))
+    assert frame.variant_of.tolist() == [1, 1, 0, 0]
+
+
+def test_a_window_before_that_holds_treated_periods_is_refused() -> None:
+    with pytest.raises(WrongValue, match="first treated period, 3"):
+        frame_of(weeks_with_starts(3, 3, 0, 0), starts_plan([1, 3], [4, 6]))
+
+
+def test_rows_that_are_units_are_the_same_in_any_order() -> None:
+    rng = np.random.default_rng(1)
+    table = {"arm": np.arange(20) % 2, "y": rng.normal(size=20), "b": rng.integers(0, 2, 20), "x": rng.normal(size=20)}
+    turn = rng.permutation(20)
+    plan = a_plan(unit=None, data={"block": "b"}, segments=["b"], metrics=[a_metric(covariates=["x"])])
+    plain, other = (frame_of(t, plan) for t in (table, {name: values[turn] for name, values in table.items()}))
+    for name in ("y", "x"):
+        assert np.array_equal(plain.columns[name], other.columns[name])
+    assert np.array_equal(plain.variant_of, other.variant_of)
+    assert np.array_equal(plain.block_of, other.block_of)
+    assert np.array_equal(plain.segments["b"].codes, other.segments["b"].codes)
+    assert [str(turn[int(unit) - 1] + 1) for unit in other.units] == list(plain.units)
