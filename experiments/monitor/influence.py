@@ -6,6 +6,9 @@ again: with C = (X'X)⁻¹, residual e_i and leverage h_i
     b₍₋ᵢ₎ = b − (C x_i)_t e_i / (1 − h_i),   s²₍₋ᵢ₎ = (RSS − e_i² / (1 − h_i)) / (df − 1),
     var b₍₋ᵢ₎ = s²₍₋ᵢ₎ (C_tt + (C x_i)_t² / (1 − h_i)),   DFBETAS_i = (b − b₍₋ᵢ₎) / √(s²₍₋ᵢ₎ C_tt).
 
+With weights every row is multiplied by the root of its weight first. Of a fitted regression on unit means t̂ = M t and
+the leverages are known, and (C x_i)_t = t̂_i / t̂'t̂, C_tt = 1 / t̂'t̂.
+
 A unit counts as an outlier when its residual, against the fit without it, is too large for the largest of n (Student's
 t on df − 1, times n): with few units one of them always has some influence.
 
@@ -20,6 +23,7 @@ import numpy as np
 from experiments.checks import probability
 from experiments.errors import InvalidNumber, NotEstimable
 from experiments.estimate.estimate import TInference
+from experiments.estimate.unit_means import Regression
 from experiments.estimate.unit_table import Floats, Ints
 from experiments.messages import N_, Message
 from experiments.monitor.diagnostic import Diagnostic, Status
@@ -78,6 +82,30 @@ def leave_one_out(y: Floats, treated: Floats, block: Ints | None = None, covaria
     return Influence(whole, tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows))
 
 
+def leave_one_out_of(regression: Regression) -> Influence:
+    """The same for a fitted regression on unit means, with its blocks, covariates, weights and bystanders; the units
+    that are left out, in the order of its table, are those of the two variants. Raises ``NotEstimable`` when fewer than
+    two degrees of freedom are left."""
+    places = np.flatnonzero(regression.table.moves)
+    t, e, df = regression.t_hat, regression.residual, regression.df
+    if df < 2:
+        n = len(places)
+        raise NotEstimable(
+            Message("too_few_units_to_leave_out", N_("{n} units are too few to leave one of them out"), {"n": n})
+        )
+    length = float((t * t).sum())
+    keep = 1.0 - regression.nuisance.leverage - t * t / length
+    rss = float((e * e).sum())
+    rows = [
+        _without(
+            len(places), regression.effect, rss, df, 1.0 / length, float(t[i]) / length, float(e[i]), float(keep[i])
+        )
+        for i in places
+    ]
+    without, shift, outlier_p = zip(*rows, strict=True)
+    return Influence(regression.inference, without, shift, outlier_p)
+
+
 def influence(
     y: Floats,
     treated: Floats,
@@ -98,6 +126,22 @@ def influence(
         found = leave_one_out(y, treated, block, covariates)
     except NotEstimable as refused:
         return not_tested(CHECK, refused.message, variant)
+    return _judged(found, units, alpha, variant)
+
+
+def influence_of(regression: Regression, *, alpha: float = 0.05, variant: str | None = None) -> Diagnostic:
+    """The same check of a fitted regression on unit means; see ``leave_one_out_of``."""
+    probability("alpha", alpha)
+    try:
+        found = leave_one_out_of(regression)
+    except NotEstimable as refused:
+        return not_tested(CHECK, refused.message, variant)
+    table = regression.table
+    units = [unit for unit, moves in zip(table.units, table.moves, strict=True) if moves]
+    return _judged(found, units, alpha, variant)
+
+
+def _judged(found: Influence, units: Sequence[str], alpha: float, variant: str | None) -> Diagnostic:
     position = found.most_influential
     whole = found.whole
     if position is None or whole.std_error == 0.0:

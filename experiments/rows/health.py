@@ -13,15 +13,16 @@ from experiments.frame import Bools, Floats, Frame
 from experiments.messages import N_, Message
 from experiments.monitor.contamination import contamination
 from experiments.monitor.diagnostic import Diagnostic, Status, status_of_p
-from experiments.monitor.influence import concentration, influence
+from experiments.monitor.influence import concentration, influence_of
 from experiments.monitor.missing import late_data, missing_data
 from experiments.monitor.pre_period import pre_period_difference
 from experiments.monitor.sample_ratio import ALARM, WARNING, sample_ratio, sample_ratio_by_segment
 from experiments.plan import Assignment, Kind, MetricSpec, Plan, Role
 from experiments.report import Difference, Series
 from experiments.rows.choice import has_one_start, is_panel
-from experiments.rows.contrast import contrast, unit_values
+from experiments.rows.contrast import contrast
 from experiments.rows.covariates import start_of, unit_covariates
+from experiments.rows.row_table import has_regression, row_contrast, winsorised
 from experiments.rows.units import MOST_UNITS, acceptance, permuted
 
 FEW_BLOCKS = 20  # under it an effect that differs between blocks is known from too few of them
@@ -111,7 +112,7 @@ def _standardised(values: Floats, frame: Frame, number: int) -> float | None:
 
 
 def _sample_ratio(frame: Frame, plan: Plan) -> Iterator[Diagnostic]:
-    """χ² of the units against the shares of the plan; against equal shares where it states none, never an alarm."""
+    """χ² of the units against the shares of the plan; where it states none nothing is judged."""
     if not plan.is_randomised or (not plan.shares and plan.data.treated_from is not None):
         return
     shares = _shares(frame, plan)
@@ -123,8 +124,8 @@ def _sample_ratio(frame: Frame, plan: Plan) -> Iterator[Diagnostic]:
     status = status_of_p(found.p_value, alarm=ALARM, warning=WARNING)
     template = N_("units ({counts}) against the drawn shares: p {p:p}")
     if not plan.shares:
-        status = Status.WARN if status is Status.ALARM else status
-        template = N_("units ({counts}) against equal shares, since the plan states none: p {p:p}")
+        status = Status.OK
+        template = N_("units ({counts}); the plan states no shares: equal shares assumed (p {p:p}); not judged")
     message = Message("sample_ratio", template, {"counts": text, "p": found.p_value})
     yield Diagnostic("sample_ratio", status, found.p_value, message)
     if plan.shares and frame.rows_are_units:
@@ -259,29 +260,22 @@ def _cells(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnostic]:
 
 
 def _influence(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnostic]:
-    """Whether one unit carries a primary result."""
-    if is_panel(plan) or frame.n_units > MOST_UNITS:
+    """Whether one unit carries a primary result: the regression of the row itself without each of its units."""
+    if frame.n_units > MOST_UNITS:
         return
-    pair, number = _pair(frame, variant)
     for metric in plan.metrics:
         if metric.role is not Role.PRIMARY or metric.kind is Kind.DURATION:
             continue
-        values = unit_values(frame, metric)
-        kept = pair & np.isfinite(values)
-        arms = np.bincount(frame.variant_of[kept], minlength=len(frame.variants))[[0, number]]
-        if arms.min() < _FEWEST_TO_LEAVE_OUT:
+        cut, plain = winsorised(frame, metric)
+        if not has_regression(cut, plan, plain, variant):
             continue
-        covariates, _ = unit_covariates(frame, plan, metric)
-        covariates = covariates[:, (covariates[kept] != covariates[kept][0]).any(axis=0)]
-        found = influence(
-            values[kept],
-            (frame.variant_of[kept] == number).astype(np.float64),
-            frame.block_of[kept] if frame.has_blocks else None,
-            covariates[kept] if covariates.shape[1] else None,
-            units=[frame.units[int(place)] for place in np.flatnonzero(kept)],
-            alpha=plan.alpha,
-            variant=variant,
-        )
+        try:
+            regression = fit(row_contrast(cut, plan, plain, variant).table)
+        except ExperimentError:  # its row says why
+            continue
+        if regression.table.smaller_arm() < _FEWEST_TO_LEAVE_OUT:
+            continue
+        found = influence_of(regression, alpha=plan.alpha, variant=variant)
         if found.value is None:  # too few units to leave one out
             continue
         yield Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, found.message, variant)

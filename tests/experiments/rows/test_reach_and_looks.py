@@ -75,7 +75,8 @@ def _endless(p_value: float | None) -> RowResult:
 def test_an_interval_without_ends_is_not_called_no_limit_to_no_limit(
     p_value: float | None, role: str, words: str
 ) -> None:
-    plan = plan_from_mapping(a_plan(metrics=[a_metric(role=role, margin=1.0)]))
+    margin = {"margin": 1.0} if role == "guardrail" else {}
+    plan = plan_from_mapping(a_plan(metrics=[a_metric(role=role, **margin)]))
     question = Question(plan.metrics[0], "1", "0", None, 0.05, p_value, None, exploratory=False)
     said = str(verdict(_endless(p_value), plan, question))
     assert words in said
