@@ -1,7 +1,9 @@
 """What a draw can reach: how many draws are possible, and the smallest p-value they can ever give."""
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from itertools import combinations
 
@@ -36,7 +38,9 @@ def n_possible_draws(mechanism: Mechanism) -> int:
     if not mechanism.rejects:
         return _n_free(mechanism)
     listed = possible_draws(mechanism)
-    return len(listed) if listed is not None else max(1, round(_n_free(mechanism) * _accepted_share(mechanism)))
+    return (
+        len(listed) if listed is not None else max(1, round(_n_free(mechanism) * Fraction(_accepted_share(mechanism))))
+    )
 
 
 def smallest_p(mechanism: Mechanism, variant: str) -> float:
@@ -63,7 +67,8 @@ def smallest_p(mechanism: Mechanism, variant: str) -> float:
         draws *= min(math.comb(n_control + n_variant, n_variant) for n_control, n_variant in arms)
         mirrored = mirrored and any(n_c == n_v or 0 in (n_c, n_v) for n_c, n_v in arms)
     share = _accepted_share(mechanism) if mechanism.rejects else 1.0
-    return min(1.0, (2 if mirrored and draws > 1 else 1) / (draws * share))
+    smallest = (2 if mirrored and draws > 1 else 1) / draws  # of whole numbers: no draw is too many for it
+    return min(1.0, max(smallest, sys.float_info.min) / share)
 
 
 def require_reachable(mechanism: Mechanism, *, level: float) -> None:

@@ -22,7 +22,7 @@ LEFT_TO_DO = [
     "pytest.mark.x" + "fail",
 ]
 LEFT_TO_DO += ["pragma: no" + " cover"]
-# The public reference data do not travel with the project: their tests are skipped, with the reason, where they are absent.
+# The public reference data do not travel with the project: without them their tests are skipped.
 SKIPS_WHERE_DATA_ARE_ABSENT = {
     f"tests/reference/{name}: {LEFT_TO_DO[4]}" for name in ("oracles.py", "test_manifest.py")
 }

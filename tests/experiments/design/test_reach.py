@@ -3,13 +3,16 @@
 import pytest
 
 from experiments import (
+    Candidate,
     DesignCannotReachLevel,
     Mechanism,
     Share,
     bernoulli_hash,
+    complete,
     draw,
     n_possible_draws,
     require_reachable,
+    rerandomized,
     smallest_p,
 )
 from experiments.errors import InvalidLevel, OpenList, UnknownVariant
@@ -64,3 +67,13 @@ def test_an_open_list_has_no_smallest_p_and_no_number_of_draws() -> None:
 def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(UnknownVariant, match="points"):
         smallest_p(complete_draw(6), "gift")
+
+
+def test_a_list_of_thousands_has_more_draws_than_a_float_can_hold_and_still_an_answer() -> None:
+    many = [Candidate(f"s{i:04}", None, {"size": i * i % 97}) for i in range(1_200)]
+    free = complete(many, SHARES)
+    assert 0.0 < smallest_p(free, "points") < 1e-300
+    require_reachable(free, level=0.001)
+    judged = rerandomized(many, SHARES, ["size"], max_distance="1.0")
+    assert 0.0 < smallest_p(judged, "points") < 1e-300
+    assert n_possible_draws(judged) > 10**340
