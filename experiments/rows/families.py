@@ -16,7 +16,7 @@ from experiments.rows.choice import is_panel
 from experiments.rows.contrast import row_weight, unit_values
 from experiments.rows.covariates import start_of, unit_covariates
 from experiments.rows.finding import RowResult
-from experiments.rows.series import window_values
+from experiments.rows.series import window_values, window_weight
 from experiments.rows.units import FEWEST_STUDENTISED
 
 _PERMUTED = ("permutation", "permutation_studentised")
@@ -90,7 +90,7 @@ def _max_t(frame: Frame, plan: Plan, family: Sequence[Member]) -> Sequence[float
     a rule of its own, or where there are too many units and variants to redraw jointly."""
     metric = family[0].metric
     numbers = [0, *(frame.variants.index(member.variant) for member in family)]
-    values, covariates = _values(frame, plan, metric)
+    values, covariates, counts = _values(frame, plan, metric)
     kept = np.isfinite(values) & np.isfinite(covariates).all(axis=1) & np.isin(frame.variant_of, numbers)
     sets = 2 ** len(family) - len(family) - 1
     too_much = int(np.count_nonzero(kept)) * plan.draws * sets > _MOST_REDRAWN
@@ -104,7 +104,7 @@ def _max_t(frame: Frame, plan: Plan, family: Sequence[Member]) -> Sequence[float
         label=label,
         block=np.unique(frame.block_of[kept], return_inverse=True)[1].astype(np.int64),
         covariates=covariates[kept],
-        weight=row_weight(frame, metric)[kept] if plan.estimand is Estimand.ROWS else None,
+        weight=counts[kept] if plan.estimand is Estimand.ROWS else None,
     )
     smallest = int(np.bincount(label, minlength=len(numbers)).min())
     return max_t(
@@ -116,13 +116,13 @@ def _max_t(frame: Frame, plan: Plan, family: Sequence[Member]) -> Sequence[float
     )
 
 
-def _values(frame: Frame, plan: Plan, metric: MetricSpec) -> tuple[Floats, Floats]:
-    """(U,) the values and (U, k) the covariates that the rows of the family were made from."""
+def _values(frame: Frame, plan: Plan, metric: MetricSpec) -> tuple[Floats, Floats, Floats]:
+    """(U,) the values, (U, k) the covariates and (U,) what units count, that the rows of the family were made from."""
     covariates, _ = unit_covariates(frame, plan, metric)
     if not is_panel(plan) or frame.period_of is None:
-        return unit_values(frame, metric), covariates
+        return unit_values(frame, metric), covariates, row_weight(frame, metric)
     start = start_of(frame, plan)
     before = frame.period_of < start
     if before.any():
         covariates = np.column_stack([covariates, window_values(frame, metric, before)])
-    return window_values(frame, metric, ~before), covariates
+    return window_values(frame, metric, ~before), covariates, window_weight(frame, metric, ~before)

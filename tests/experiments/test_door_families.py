@@ -44,6 +44,22 @@ def test_several_variants_of_one_metric_are_adjusted_jointly(unit: str | None, m
         assert row.p_value <= row.p_value_adjusted <= min(1.0, 2 * row.p_value + 0.01)
 
 
+def test_what_rows_counted_before_the_start_does_not_move_the_family() -> None:
+    table = stores(12, 24, weeks=12, effect=0.4)
+    unit = np.repeat(np.arange(36), 12)
+    table["arm"] = unit // 12
+    counted = 1.0 + unit % 5
+    plan = panel(estimand="rows")
+    plan["data"]["weight"] = "w"
+    plain, other = (
+        analyze(table | {"w": np.where(table["week"] < 8, before, counted)}, plan).rows
+        for before in (counted, counted * (1 + 40 * (unit % 2)))
+    )
+    assert {row.adjusted_by for row in plain} == {"max_t"}
+    for one, same in zip(plain, other, strict=True):
+        assert (one.p_value, one.p_value_adjusted) == (same.p_value, same.p_value_adjusted)
+
+
 def test_several_primary_metrics_are_adjusted_by_holm_and_other_roles_not_at_all() -> None:
     table = stores(10, 10) | {"z": noise(20, 8)}
     metrics = [
