@@ -1,6 +1,5 @@
 """Which builder answers a row: a table of rules over unit, outcome and design, each with its reason."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,17 +77,26 @@ def has_one_start(frame: Frame) -> bool:
 def with_additions(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, row: RowResult) -> RowResult:
     """``row`` with the alternatives that further columns allow: compliers, cost, synthetic controls."""
     found: list[Finding] = []
-    if is_panel(plan) and metric.kind is not Kind.DURATION and plan.assignment is not Assignment.STEPPED_WEDGE:
-        if has_one_start(frame) and plan.is_randomised:
-            from experiments.rows import synthetic
+    missing: list[Message] = []
+    if _has_series(plan, metric) and has_one_start(frame) and plan.is_randomised:
+        from experiments.rows import synthetic
 
-            found += _tried(synthetic.alternatives, frame, plan, metric, variant)
-        if frame.cost is not None:
-            from experiments.rows import geo
+        try:
+            beside = synthetic.alternatives(frame, plan, metric, variant)
+        except NotEstimable:  # an alternative never takes its row down
+            beside = ()
+        found += beside
+        if not beside:
+            text = N_("{metric}, {variant}: no synthetic control can be formed to stand beside this row")
+            missing.append(Message("no_synthetic_control", text, {"metric": metric.name, "variant": variant}))
+    if frame.cost is not None:
+        from experiments.rows import geo
 
-            found += _tried(geo.alternatives, frame, plan, metric, variant)
-    if found:
-        row = replace(row, alternatives=(*row.alternatives, *found))
+        costs, reasons = geo.tried(frame, plan, metric, variant)
+        found += costs
+        missing += reasons
+    if found or missing:
+        row = replace(row, alternatives=(*row.alternatives, *found), warnings=(*row.warnings, *missing))
     if frame.received is not None and metric.kind is not Kind.DURATION:
         from experiments.rows.compliers import complier_findings
 
@@ -107,18 +115,9 @@ def with_additions(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, r
     return row
 
 
-def _tried(
-    find: Callable[[Frame, Plan, MetricSpec, str], tuple[Finding, ...]],
-    frame: Frame,
-    plan: Plan,
-    metric: MetricSpec,
-    variant: str,
-) -> tuple[Finding, ...]:
-    """What ``find`` says; nothing where it cannot say anything: an alternative never takes its row down."""
-    try:
-        return find(frame, plan, metric, variant)
-    except NotEstimable:
-        return ()
+def _has_series(plan: Plan, metric: MetricSpec) -> bool:
+    """Whether a unit's series before the start can be matched by others."""
+    return is_panel(plan) and metric.kind is not Kind.DURATION and plan.assignment is not Assignment.STEPPED_WEDGE
 
 
 def _of_panel(frame: Frame, plan: Plan, variant: str) -> Choice:

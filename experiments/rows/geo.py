@@ -6,29 +6,43 @@ from experiments.errors import NotEstimable
 from experiments.estimate.geo_regression import geo_regression
 from experiments.estimate.time_based_regression import time_based_regression
 from experiments.frame import NEVER, Bools, Floats, Frame, Ints
-from experiments.plan import Kind, MetricSpec, Plan
+from experiments.messages import N_, Message
+from experiments.plan import Assignment, Kind, MetricSpec, Plan
 from experiments.reading import window_periods
+from experiments.rows.choice import is_panel
 from experiments.rows.finding import Finding
 
+TIME_BASED, GEO_BASED = "time_based_regression", "geo_regression"
 TOTAL = "total"
 UNIT_OF_COST = "unit of cost"
 
 
 def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[Finding, ...]:
+    """The findings of ``tried``, without the reasons of those that cannot be made."""
+    return tried(frame, plan, metric, variant)[0]
+
+
+def tried(
+    frame: Frame, plan: Plan, metric: MetricSpec, variant: str
+) -> tuple[tuple[Finding, ...], tuple[Message, ...]]:
     """``time_based_regression`` (the total effect over the window, with the effect per unit of cost beside it where
     the cost is nil without treatment) and ``geo_regression`` (per unit of cost) for a panel with one start and a cost.
 
-    Totals are sums of rows: there are none with sampling weights or with a unit that lacks a period. Empty where
-    neither can be formed.
+    Totals are sums of rows: there are none with sampling weights or with a unit that lacks a period. What cannot be
+    formed is named, with the reason.
     """
-    if frame.cost is None or frame.period_of is None or frame.weight is not None:
-        return ()
+    if frame.cost is None:
+        return (), ()
+    if frame.period_of is None or not is_panel(plan):
+        return _nothing(metric, variant, N_("it needs periods before and after a start"))
+    if frame.weight is not None:
+        return _nothing(metric, variant, N_("rows with sampling weights have no totals"))
     if metric.kind in (Kind.RATIO, Kind.DURATION):
-        return ()
+        return _nothing(metric, variant, N_("ratios and durations have no totals"))
     number = frame.variants.index(variant)
-    windows = _windows(frame, plan, number)
+    windows = None if plan.assignment is Assignment.STEPPED_WEDGE else _windows(frame, plan, number)
     if windows is None:
-        return ()
+        return _nothing(metric, variant, N_("it needs one start, with periods before it"))
     before, during = windows
     values, costs = (
         _sums(frame, frame.period_of, frame.columns[metric.value]),
@@ -36,12 +50,26 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
     )
     treated, control = frame.variant_of == number, frame.variant_of == 0
     found: list[Finding] = []
-    for make in (_time_based, _geo_based):
+    refused: list[Message] = []
+    for method, make in ((TIME_BASED, _time_based), (GEO_BASED, _geo_based)):
         try:
             found.append(make(plan, values, costs, treated, control, before, during))
-        except NotEstimable:
-            continue
-    return tuple(found)
+        except NotEstimable as reason:
+            text = N_("{metric}, {variant}: no {method}: {reason}")
+            said: dict[str, str | int | float] = {
+                "metric": metric.name,
+                "variant": variant,
+                "method": method,
+                "reason": str(reason.message),
+            }
+            refused.append(Message("no_alternative", text, said))
+    return tuple(found), tuple(refused)
+
+
+def _nothing(metric: MetricSpec, variant: str, reason: str) -> tuple[tuple[Finding, ...], tuple[Message, ...]]:
+    text = N_("{metric}, {variant}: no effect per unit of cost: {reason}")
+    values = {"metric": metric.name, "variant": variant, "reason": reason}
+    return (), (Message("no_effect_per_cost", text, values),)
 
 
 def _windows(frame: Frame, plan: Plan, number: int) -> tuple[Bools, Bools] | None:
@@ -82,7 +110,7 @@ def _time_based(
             "interval_per_cost": list(per_cost.interval(level)),
         }
     return Finding(
-        "time_based_regression",
+        TIME_BASED,
         t.effect,
         t.std_error,
         t.df,
@@ -106,9 +134,7 @@ def _geo_based(
         costs[units][:, during].sum(axis=1),
     )
     level = plan.confidence_level
-    return Finding(
-        "geo_regression", t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, per=UNIT_OF_COST
-    )
+    return Finding(GEO_BASED, t.effect, t.std_error, t.df, t.interval(level), t.p_value(), level, per=UNIT_OF_COST)
 
 
 def _sums(frame: Frame, period_of: Ints, values: Floats) -> Floats:
