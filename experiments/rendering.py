@@ -79,8 +79,11 @@ def _title(report: Report) -> str:
     if report.look is None:
         return f"Against {report.control}, {_per_cent(1 - report.alpha)} confidence"
     look = report.look
-    title = f"Against {report.control}, {_per_cent(look.gate_confidence)} confidence"
-    return f"{title}; look {look.look} of {look.looks_planned}, tested at a level of {1 - look.gate_confidence:.3g}"
+    side = " on the side of harm alone" if look.harm_only else ""
+    return (
+        f"Against {report.control}, {_per_cent(look.gate_confidence)} confidence; "
+        f"look {look.look} of {look.looks_planned}, tested at a level of {look.level:.3g}{side}"
+    )
 
 
 def _per_cent(share: float) -> str:

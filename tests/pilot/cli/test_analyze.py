@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from pilot.cli.entry import run
+from pilot.evidence.files import read_plan
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "analyze.schema.json").read_text("utf-8"))
 PLAN = """
@@ -111,3 +112,10 @@ def test_the_page_says_its_language_and_what_was_analysed(files: tuple[Path, Pat
     assert '<meta charset="utf-8">' in page
     assert "<title>data.csv by plan.yaml</title>" in page
     assert page.count("<h1>") == page.count("<table>") == page.count("</html>") == 1
+
+
+def test_the_plan_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "analyze.md").read_text("utf-8")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(page.split("```yaml\n")[1].split("```")[0], "utf-8")
+    assert [metric.name for metric in read_plan(plan).metrics] == ["weekly sales", "complaints"]
