@@ -4,8 +4,9 @@ Randomised plans: each past window is analysed under many redraws of the mechani
 false alarms and coverage. The permutation test needs no such proof: redrawing what it permutes gives its level on any
 data, which is a property of the design and printed as one. Hand-picked units: the units that were picked are slid over
 past positions of the window, analysed as the report would (changes with the HC2 error, synthetic DiD of one to four
-units); the t and CR2 intervals of the regression stand beside. Draws of one window share its data, so that the uncertainty of a rate comes from the
-number of windows whose outcomes do not overlap; under four of them there is too little history to say.
+units); the t and CR2 intervals of the regression stand beside. Draws of one window share its data: the
+uncertainty of a rate comes from the number of windows whose outcomes do not overlap; under four there is too little
+history to say.
 """
 
 from __future__ import annotations

@@ -118,9 +118,8 @@ def stepped_wedge(
     scores_y = np.einsum("it,kt->ik", y, starts.per_unit)
     scores_d = np.einsum("it,kt->ik", kept.treated.astype(np.float64), starts.per_unit)
     codes, listed = launch_orders(starts, seed=seed, draws=draws)
-    same, mirror = _alike(starts)
+    tied = tied_orders(starts, codes)
     actual = starts.code[None, :]
-    tied = np.asarray(same[codes, actual].all(axis=1) | mirror[codes, actual].all(axis=1), dtype=np.bool_)
     smallest = int(starts.size.min())
     chosen = smallest >= STUDENTISED_FROM if studentise is None else studentise
     found = _draws(scores_y, scores_d, codes, starts.size, studentise=chosen)
@@ -197,6 +196,13 @@ def launch_orders(starts: Starts, *, seed: int, draws: int) -> tuple[Codes, bool
             keys = words.random_raw(n * len(units)).reshape(n, len(units))
             found[i : i + n, units] = own[np.argsort(keys, axis=1, kind="stable")]
     return found, False
+
+
+def tied_orders(starts: Starts, codes: Codes) -> Bools:
+    """(orders,) which orders give every outcome the actual statistic, or its opposite: their share is the least p."""
+    same, mirror = _alike(starts)
+    actual = starts.code[None, :]
+    return np.asarray(same[codes, actual].all(axis=1) | mirror[codes, actual].all(axis=1), dtype=np.bool_)
 
 
 Order = list[tuple[int, tuple[int, ...]]]

@@ -57,7 +57,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     panel = panel_of(frame, metric, variant, covariates, weight)
     rows = np.bincount(frame.unit_of, minlength=frame.n_units)
     counted = dict(zip((str(unit) for unit in frame.units), rows.tolist(), strict=True))
-    if plan.assignment is Assignment.STEPPED_WEDGE or _is_permuted(plan, panel):
+    if is_permuted(plan, panel.n_units):
         return _wedge(frame, plan, metric, variant, panel, counted, assumptions)
     found = callaway_santanna(panel)
     headline = _finding(found.inference, GROUP_TIME, plan)
@@ -77,10 +77,12 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     )
 
 
-def _is_permuted(plan: Plan, panel: UnitPanel) -> bool:
-    """Whether the draw dealt starts to units, and these are so few that their orders are the better judge."""
+def is_permuted(plan: Plan, n_units: int) -> bool:
+    """Whether the launch order leads: a stepped wedge, or starts dealt to so few units that it is the better judge."""
+    if plan.assignment is Assignment.STEPPED_WEDGE:
+        return True
     counts_units = plan.estimand is Estimand.UNITS  # rows have influence functions only
-    return plan.assignment in DEALT and counts_units and panel.n_units < FEW_UNITS
+    return plan.assignment in DEALT and counts_units and n_units < FEW_UNITS
 
 
 def _wedge(

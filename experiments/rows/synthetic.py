@@ -107,7 +107,7 @@ def alternatives(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> 
 
 
 def hand_picked(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> tuple[DonorPanel, Placebo]:
-    """The headline of ``build`` alone: treated units and donors, and synthetic DiD with its placebos. Raises the same."""
+    """The headline of ``build`` alone: treated units and donors, and synthetic DiD with its placebos."""
     panel = _contrast(frame, plan, metric, variant).panel
     return panel, _did_by_placebo(panel, plan.effective_seed)
 
