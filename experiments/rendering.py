@@ -1,5 +1,6 @@
 """A report for a person: plain text for a terminal of 100 columns, and an accessible HTML table for notebooks."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from html import escape
@@ -7,6 +8,7 @@ from html import escape
 from experiments.monitor.diagnostic import Status
 from experiments.plan import Kind, Role
 from experiments.report import Report, Row
+from experiments.rows.finding import Finding
 from experiments.rows.verdict import amount, level
 
 WIDTH = 100
@@ -14,6 +16,9 @@ _NAME, _VARIANT = 26, 14
 _HEADER = ("metric", "variant", "units", "control", "value", "effect", "interval", "p", "adjusted")
 _LEFT = 2  # columns of words; those of numbers are set to the right
 _SAME = 1e-6  # of the effect: a smaller distance from the difference of the two means is rounding
+_OTHERS = "Other questions to the same data"
+_COUNTS = {"units": "every unit counts once", "rows": "every row counts"}
+_PER = {"total": "in total", "log hazard ratio": "as the logarithm of the hazard ratio"}
 _ADJUSTMENTS = {
     "dunnett": "Dunnett",
     "max_t": "max-T",
@@ -25,15 +30,22 @@ _ADJUSTMENTS = {
 def as_text(report: Report) -> str:
     """The report as lines for a terminal; long names are cut in the table and whole in the sentences."""
     lines = [_title(report), ""]
+    for message in _alarms(report):
+        lines += _wrapped(f"!! ALARM: {message}")
+    lines += [""] if _alarms(report) else []
     lines += _table([_HEADER, *(_cells(row) for row in report.rows if row.refusal is None)])
     lines.append("")
     for row in report.rows:
         lines += _wrapped(f"• {_sentence(row)}")
     for text in _omnibus(report):
         lines += _wrapped(f"• {text}")
-    if report.warnings:
+    if _others(report):
+        lines += ["", _OTHERS]
+        for text in _others(report):
+            lines += _wrapped(f"- {text}")
+    if _warnings(report):
         lines += ["", "Warnings"]
-        for message in report.warnings:
+        for message in _warnings(report):
             lines += _wrapped(f"! {message}")
     fine = _fine(report)
     if fine:
@@ -53,8 +65,10 @@ def as_html(report: Report) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _HEADER)
     body = "".join(_html_row(row) for row in report.rows)
     parts = [
+        _list("Alarms", _alarms(report)),
         _list("What was found", [*(_sentence(row) for row in report.rows), *_omnibus(report)]),
-        _list("Warnings", [str(message) for message in report.warnings]),
+        _list(_OTHERS, _others(report)),
+        _list("Warnings", _warnings(report)),
         '<div role="region" aria-label="Effects" tabindex="0" style="overflow-x: auto">'
         f"<table><caption>{escape(_title(report))}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         "</div>",
@@ -92,6 +106,47 @@ def _per_cent(share: float) -> str:
 
 def _fine(report: Report) -> str:
     return ", ".join(dict.fromkeys(found.check for found in report.diagnostics if found.status is Status.OK))
+
+
+def _alarms(report: Report) -> list[str]:
+    """What must be known before any number: the experiment itself is in doubt, or can never say yes."""
+    return list(dict.fromkeys(str(found.message) for found in report.diagnostics if found.status is Status.ALARM))
+
+
+def _warnings(report: Report) -> list[str]:
+    alarms = _alarms(report)
+    return [str(message) for message in report.warnings if str(message) not in alarms]
+
+
+def _others(report: Report) -> list[str]:
+    """What the data also answer: compliers, money spent, the estimand that the plan did not choose."""
+    return [
+        f"{row.metric}, {row.variant}, {_question(finding)}: {amount(finding.effect, Kind(row.kind))}"
+        f"{_range(row, finding)} ({finding.method})."
+        for row in report.rows
+        if row.segment is None
+        for finding in row.alternatives
+        if _asks_something_else(row, finding)
+    ]
+
+
+def _asks_something_else(row: Row, finding: Finding) -> bool:
+    if finding.per is None and finding.estimand in (None, row.estimand):
+        return False
+    return finding.per is not None or not math.isclose(finding.effect, row.effect or 0.0, rel_tol=_SAME)
+
+
+def _question(finding: Finding) -> str:
+    if finding.per is None:
+        return _COUNTS.get(str(finding.estimand), str(finding.estimand))
+    return _PER.get(finding.per, f"per {finding.per}")
+
+
+def _range(row: Row, finding: Finding) -> str:
+    low, high = (None if end is None else amount(end, Kind(row.kind)) for end in finding.interval)
+    said = [f"{low or 'no limit'} to {high or 'no limit'}"] if low or high else []
+    said += [f"p {_p(finding.p_value, relation=True)}"] if finding.p_value is not None else []
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _omnibus(report: Report) -> list[str]:

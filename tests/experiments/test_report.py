@@ -105,6 +105,21 @@ def test_the_level_of_a_look_is_the_confidence_of_its_intervals() -> None:
     assert "95 % confidence; look 1 of 2, tested at a level of 0.025 on the side of harm alone" in str(few)
 
 
+def test_an_alarm_stands_before_every_number() -> None:
+    report = analyze(stores(12, 40), a_plan(shares={"0": 1, "1": 1}))
+    text = str(report)
+    assert text.index("!! ALARM: units") < text.index("metric  ")
+    assert text.count("against the drawn shares") == 1
+    assert report._repr_html_().startswith("<h2>Alarms</h2>")
+
+
+def test_the_effect_on_those_who_took_it_up_is_said_and_not_only_filed() -> None:
+    table = stores(10, 10, weeks=4) | {"took": np.repeat([0, 1], 40) * (np.arange(80) % 4 > 0)}
+    text = " ".join(str(analyze(table, a_plan(data={"received": "took"}))).split())
+    assert "Other questions to the same data - y, 1, per complier:" in text
+    assert "Other questions" not in str(analyze(stores(10, 10), a_plan()))
+
+
 def test_a_panel_shows_its_means_over_time_and_its_start() -> None:
     report = a_panel()
     assert report.start == "4"
