@@ -25,8 +25,8 @@ from experiments.estimate.unit_table import Flags, Floats, UnitTable
 
 _TIE = 1e-9
 _ANGLES = 360  # directions of each of the two scales on which the permutation set is searched
-_LAST = 1e-9  # an angle from the end of the line
 _HALVINGS = 60
+_FURTHEST = 1e6  # times the scale of y over that of d: there y − τ d is d to six digits, and far from a tie by rounding
 
 # Segments of the line in rising order; None is the end that does not exist.
 Segments = tuple[Interval, ...]
@@ -108,18 +108,19 @@ class AndersonRubinPermutation:
     """The permutation test of the reduced form of y − τ d.
 
     ``draws`` and ``actual`` hold b = coefficient of y, a = coefficient of d, and where studentised the errors of
-    y − τ d as a quadratic in τ. ``uptake_p`` is the p-value of d itself, to which that of τ tends far out. ``unit`` is
-    the error of b over that of a, ``spread`` the error of b over a: the scales on which the line is searched.
-    ``floor`` is what counts as zero.
+    y − τ d as a quadratic in τ. ``unit`` is the error of b over that of a, ``spread`` the error of b over a: the scales
+    on which the line is searched. ``floor`` is what counts as zero. ``ratio`` is the scale of y over that of d, and
+    ``furthest`` the effect beyond which the order of the draws is taken to stay as it is.
     """
 
     draws: Draws
     actual: Draws
     tied: Flags
-    uptake_p: float
     unit: float
     spread: float
     floor: float
+    ratio: float
+    furthest: float
 
     @property
     def effect(self) -> float:
@@ -128,14 +129,15 @@ class AndersonRubinPermutation:
 
     def p_value(self, at: float = 0.0) -> float:
         """The share of draws whose |statistic| of y − ``at`` d is at least the actual one's."""
-        beyond = extremity(self.draws, self.actual, float(at), 0.0, self.floor * max(1.0, abs(at) / self.unit))
+        beyond = extremity(self.draws, self.actual, float(at), 0.0, self.floor * max(1.0, abs(at) / self.ratio))
         return float(np.count_nonzero(self.tied | (beyond >= 0.0))) / len(self.draws.b)
 
     def segments(self, confidence_level: float) -> Segments:
         """The effects that are not rejected, looked for in the directions of 720 effects and refined by halving.
 
         An effect is an angle, arc tan of it over the ratio of the two errors; half of the effects are spread evenly
-        over the angles, half around the estimate, which is among them, as is 0.
+        over the angles, half around the estimate, which is among them, as is 0. The set has no end on a side where the
+        furthest effect is not rejected.
         """
         alpha = 1.0 - probability("confidence_level", confidence_level)
 
@@ -148,28 +150,21 @@ class AndersonRubinPermutation:
                 inside, outside = (middle, outside) if kept(middle) else (inside, middle)
             return self.unit * math.tan(inside)
 
+        last = math.atan(self.furthest / self.unit)
         step = math.pi / _ANGLES
         even = [(k - _ANGLES / 2) * step for k in range(1, _ANGLES)]
         near = [math.atan((self.effect + self.spread * math.tan(angle)) / self.unit) for angle in even]
-        angles = sorted({*even, *near})
+        angles = [-last, *sorted({angle for angle in (*even, *near) if abs(angle) < last}), last]
         flags = [kept(angle) for angle in angles]
-        endless = self.uptake_p > alpha + _TIE
-        if endless and all(flags):
-            return ((None, None),)
         found: list[Interval] = []
-        inside, start = endless, None
-        for before, here, keep in zip([-math.pi / 2, *angles], angles, flags, strict=False):
+        inside, start = flags[0], None
+        for before, here, keep in zip(angles, angles[1:], flags[1:], strict=False):
             if keep and not inside:
-                inside, start = True, edge(here, before)
+                start = edge(here, before)
             elif inside and not keep:
-                first = before if before > -math.pi / 2 else -math.pi / 2 + _LAST
-                found.append((start, edge(first, here)))
-                inside, start = False, None
-        if inside and not endless:
-            found.append((start, edge(angles[-1], math.pi / 2 - _LAST)))
-        elif endless:
-            found.append((start if inside else edge(math.pi / 2 - _LAST, angles[-1]), None))
-        return tuple(found)
+                found.append((start, edge(before, here)))
+            inside = keep
+        return (*found, (start, None)) if inside else tuple(found)
 
     def interval(self, confidence_level: float) -> Interval:
         """The smallest interval that holds the set."""
@@ -184,30 +179,34 @@ def anderson_rubin_permutation(
     check_uptake(received)
 
     def permute(outcome: Floats) -> PermutationInference:
-        return permutation_inference(fit(replace(table, y=outcome)), redraws, studentise=studentise)
+        with np.errstate(invalid="ignore"):  # without residuals the squared error may be under 0, by rounding
+            found = permutation_inference(fit(replace(table, y=outcome)), redraws, studentise=studentise)
+        return replace(found, std_error=0.0) if math.isnan(found.std_error) else found
 
     y, d = permute(table.y), permute(received)
     if abs(d.effect) <= NEGLIGIBLE:
         raise no_uptake_difference()
-    both = permute(table.y + received)
+    effect, ratio = y.effect / d.effect, y.scale / d.scale or 1.0
+    both = permute(table.y + ratio * received)  # scaled so that neither swamps the other
+    have_errors = y.std_error > _TIE * y.scale and d.std_error > _TIE * d.scale  # none of d where all complied
     return AndersonRubinPermutation(
-        draws=_crossed(y.draws, d.draws, both.draws),
-        actual=_crossed(y.actual, d.actual, both.actual),
+        draws=_crossed(y.draws, d.draws, both.draws, ratio),
+        actual=_crossed(y.actual, d.actual, both.actual, ratio),
         tied=y.tied,
-        uptake_p=d.p_value(),
-        unit=(y.std_error / d.std_error if d.std_error > 0.0 and y.std_error > 0.0 else abs(y.effect / d.effect))
-        or 1.0,
-        spread=(max(y.std_error, d.std_error * abs(y.effect / d.effect)) or y.scale) / abs(d.effect),
+        unit=y.std_error / d.std_error if have_errors else ratio,
+        spread=(max(y.std_error, d.std_error * abs(effect)) or y.scale) / abs(d.effect),
         floor=_TIE * y.scale,
+        ratio=ratio,
+        furthest=max(_FURTHEST * ratio, 10.0 * abs(effect)),
     )
 
 
-def _crossed(y: Draws, d: Draws, both: Draws) -> Draws:
-    """The draws of y − τ d from those of y, of d and of y + d, all with τ = 0."""
+def _crossed(y: Draws, d: Draws, both: Draws, ratio: float) -> Draws:
+    """The draws of y − τ d from those of y, of d and of y + ``ratio`` d, all with τ = 0."""
     if y.errors is None or d.errors is None or both.errors is None:
         return Draws(y.b, d.b, None)
     errors = y.errors.copy()
-    errors[1::4] = (both.errors[0::4] - y.errors[0::4] - d.errors[0::4]) / 2
+    errors[1::4] = (both.errors[0::4] - y.errors[0::4] - ratio * ratio * d.errors[0::4]) / (2.0 * ratio)
     errors[2::4] = d.errors[0::4]
     return Draws(y.b, d.b, errors)
 
@@ -218,8 +217,8 @@ def hull(segments: Segments) -> Interval:
 
 
 def two_rays(segments: Segments) -> bool:
-    """Whether a set without ends has a gap."""
-    return len(segments) > 1
+    """Whether a set has no ends and one gap."""
+    return len(segments) == 2 and segments[0][0] is None and segments[1][1] is None
 
 
 def t_critical(confidence_level: float, df: float) -> float:

@@ -113,6 +113,56 @@ def test_the_permutation_set_of_weak_uptake_has_no_ends_either() -> None:
     assert still.segments(0.95) == ((None, None),)
 
 
+@pytest.mark.parametrize("studentise", [False, True])
+@pytest.mark.parametrize("covariate", [False, True])
+@pytest.mark.parametrize("blocks", [False, True])
+def test_where_all_received_what_was_assigned_the_set_is_the_interval_of_the_assignment(
+    studentise: bool, covariate: bool, blocks: bool
+) -> None:
+    """And its mirror where the assignment took it away; whatever the unit of the outcome."""
+    rng = np.random.default_rng(41)
+    treated = np.tile([0.0, 1.0], 12)
+    for scale in (1.0, 1e7, 1e-7):
+        y, x = scale * (rng.normal(size=24) + 2 * treated), rng.normal(size=24).tolist() if covariate else None
+        made = table(y.tolist(), treated.tolist(), x=x, block=[i // 4 for i in range(24)] if blocks else None)
+        drawn = redraws(made, seed=1, draws=999)
+        low, high = permutation_inference(fit(made), drawn, studentise=studentise).interval(0.95)
+        assert low is not None
+        assert high is not None
+        took = anderson_rubin_permutation(made, treated, drawn, studentise=studentise)
+        gave_up = anderson_rubin_permutation(made, 1.0 - treated, drawn, studentise=studentise)
+        for found, ends in ((took, (low, high)), (gave_up, (-high, -low))):
+            (only,) = found.segments(0.95)
+            assert only == pytest.approx(ends, rel=1e-9)
+            assert not two_rays(found.segments(0.95))
+
+
+@pytest.mark.parametrize("studentise", [False, True])
+def test_with_a_single_taker_the_set_has_no_upper_end_and_no_ray_far_below(studentise: bool) -> None:
+    """Every redraw ties on what was received, so the outcome decides however far out: large effects explain that the
+    taker's arm did better, effects below zero never do."""
+    treated = np.tile([0.0, 1.0], 12)
+    y = np.random.default_rng(41).normal(size=24) + 2 * treated
+    made, took = table(y.tolist(), treated.tolist()), np.eye(24)[1]
+    found = anderson_rubin_permutation(made, took, redraws(made, seed=1, draws=999), studentise=studentise)
+    ((low, high),) = found.segments(0.95)
+    assert high is None
+    assert low is not None
+    assert 0.0 < low < found.effect
+    assert found.p_value(1e5) > 0.05 >= found.p_value(-1e5)
+
+
+def test_an_outcome_without_noise_of_its_own_keeps_its_effect_in_the_set() -> None:
+    treated = np.tile([0.0, 1.0], 12)
+    took = np.where(treated == 1.0, np.linspace(0.4, 0.9, 24), np.linspace(0.1, 0.3, 24))
+    made = table((3.0 * took).tolist(), treated.tolist())
+    found = anderson_rubin_permutation(made, took, redraws(made, seed=1, draws=999), studentise=True)
+    low, high = found.interval(0.95)
+    assert found.effect == pytest.approx(3.0)
+    assert low == pytest.approx(3.0, abs=0.01)
+    assert high == pytest.approx(3.0, abs=0.01)
+
+
 def test_scaling_the_outcome_scales_the_set() -> None:
     made, took = _stores(0.5)
     form = unit_reduced_form(made)
