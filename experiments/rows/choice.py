@@ -10,9 +10,10 @@ from experiments.messages import N_, Message
 from experiments.plan import Assignment, Kind, MetricSpec, Plan
 from experiments.rows import customers, units
 from experiments.rows.finding import Finding, RowBuilder, RowResult
+from experiments.rows.units import MOST_PERMUTED
 
 FEW_UNITS = 50  # in the smaller arm: under it a sum of units is not normal enough to lean on
-MOST_PERMUTED = 20_000
+MOST_IN_SMALL_BLOCKS = 0.01  # of the units: so few may be compared across blocks
 FEW_TREATED = 4
 UNEQUAL = 1.5  # times as many in one arm: skew no longer cancels in the difference
 
@@ -50,7 +51,7 @@ def choose(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Choice
     if plan.is_randomised and _skew_remains(metric, small, total):
         reason = N_("arms of unequal size, in which skewed values upset the normal approximation: permutation")
         return Choice(units.build, Message("unequal_arms", reason, {}))
-    if _are_independent(frame, plan, small, total):
+    if _are_independent(frame, plan, variant, small, total):
         reason = N_("independent units, {few} or more in each arm: a normal approximation holds")
         return Choice(customers.build, Message("many_units", reason, {"few": FEW_UNITS}))
     if not plan.is_randomised:
@@ -144,12 +145,26 @@ def _skew_remains(metric: MetricSpec, small: int, total: int) -> bool:
     return metric.kind is not Kind.PROPORTION and total <= MOST_PERMUTED and total - small >= UNEQUAL * small
 
 
-def _are_independent(frame: Frame, plan: Plan, small: int, total: int) -> bool:
-    """Whether the units may be taken as a large sample of independent ones."""
+def _are_independent(frame: Frame, plan: Plan, variant: str, small: int, total: int) -> bool:
+    """Whether the units may be taken as a large sample of independent ones, if need be inside strata large enough to
+    have a variance of their own: never pairs, however many, nor a draw with a rule of its own."""
+    if plan.assignment in _OWN_DRAW or _in_small_blocks(frame, variant) > MOST_IN_SMALL_BLOCKS:
+        return False
     if total > MOST_PERMUTED:
         return True
-    if plan.assignment in _OWN_DRAW or small < FEW_UNITS:
+    if small < FEW_UNITS:
         return False
     if plan.data.unit is None or total > units.MOST_UNITS:
         return True
     return plan.assignment is Assignment.BERNOULLI and frame.rows_are_units
+
+
+def _in_small_blocks(frame: Frame, variant: str) -> float:
+    """The share of the units of the two variants in blocks that hold both, but of one of them a single unit."""
+    if not frame.has_blocks:
+        return 0.0
+    arms = (0, frame.variants.index(variant))
+    counts = np.stack(
+        [np.bincount(frame.block_of[frame.variant_of == arm], minlength=len(frame.blocks)) for arm in arms]
+    )
+    return float(counts[:, counts.min(axis=0) == 1].sum() / max(1, counts.sum()))

@@ -24,6 +24,7 @@ from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.two_samples import arm, pooled_t, welch_t
 
 MOST_UNITS = 2_000  # up to here all draws fit; beyond, fewer draws keep time and memory bounded
+MOST_PERMUTED = 20_000
 FEWEST_STUDENTISED = 3
 _FEWEST_WILD = 4
 _WILD_DRAWS = 1_999  # an alternative, not the headline
@@ -115,7 +116,11 @@ def _headline(
                     {"metric": metric.name},
                 )
             )
-        t = regression.inference
+        adjusted = regression.inference
+        return adjusted, finding(adjusted, "regression_t", std_error=adjusted.std_error, df=adjusted.df, level=level)
+    in_blocks = made.table.n_blocks > 1 and any(min(counts) == 1 for counts in made.table.arm_counts())
+    if in_blocks and made.table.n_units > MOST_PERMUTED:
+        t = regression.inference  # of pairs the t test of their differences
         return t, finding(t, "regression_t", std_error=t.std_error, df=t.df, level=level)
     permuted_ = permuted(made.table, regression, plan, acceptance(frame, plan, made))
     return permuted_, _permuted_finding(permuted_, made.table, level)
@@ -168,6 +173,9 @@ def _words(table: UnitTable, plan: Plan, method: str) -> tuple[Message, ...]:
                 {},
             ),
         )
+    if method == "regression_t" and plan.assignment is not Assignment.RERANDOMIZED:
+        text = N_("the units were drawn at random inside their blocks, {n} of them: enough for the t distribution")
+        return (Message("many_in_blocks", text, {"n": table.n_units}),)
     if method == "regression_t":
         return (
             Message(
@@ -234,7 +242,11 @@ def _alternatives(plan: Plan, table: UnitTable, regression: Regression, headline
         if found is not None:
             yield found
     if min(_arms(table)) >= _FEWEST_WILD and len(table.units) <= MOST_UNITS and not _mirrored(table):
-        wild = unit_means_wild_bootstrap(regression, seed=plan.effective_seed, draws=min(plan.draws, _WILD_DRAWS))
+        draws = min(plan.draws, _WILD_DRAWS)
+        try:
+            wild = unit_means_wild_bootstrap(regression, seed=plan.effective_seed, draws=draws)
+        except NotEstimable:  # both arms without any spread: nothing to resample
+            return
         yield finding(wild, "wild_cluster_bootstrap", std_error=wild.std_error, df=None, level=level)
 
 
@@ -325,7 +337,7 @@ def smallest_p(table: UnitTable, *, one_sided: bool = False) -> float:
 def _reach(table: UnitTable, plan: Plan, metric: MetricSpec, variant: str) -> tuple[Diagnostic, ...]:
     """The smallest p-value of the row, two-sided or a guardrail's one-sided one, against the level."""
     smallest = smallest_p(table, one_sided=metric.role is Role.GUARDRAIL)
-    if 1.0 / smallest > MAX_LISTED:  # sampled: no draw counts for less than one of them
+    if smallest * MAX_LISTED < 1.0:  # sampled: no draw counts for less than one of them
         smallest = max(smallest, 1.0 / (1 + n_draws(table, plan)))
     can = smallest <= plan.alpha
     template = (
