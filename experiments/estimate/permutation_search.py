@@ -55,7 +55,7 @@ def _sided(scores: Floats, sign: Floats | float, floor: Floats | float | None) -
 
 def _beyond(found: Floats, own: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
-        beyond = found - (own - TIE * np.abs(own))
+        beyond = found - np.where(np.isfinite(own), own - TIE * np.abs(own), own)
     return np.where(np.isnan(beyond), 0.0, beyond)  # both infinite: as extreme
 
 

@@ -20,6 +20,7 @@ from experiments.messages import N_, Message
 NO_VARIATION = "no_variation"
 _NEGLIGIBLE = 1e-12
 _SAME = 1e-9
+_ROUNDING = 1e-28  # of squares: what is left of a value once itself is taken out
 _SPARE = 2  # degrees of freedom that a covariate must leave
 
 
@@ -117,6 +118,9 @@ def fit(table: UnitTable) -> Regression:
         raise NotEstimable(Message(NO_VARIATION, N_("every unit has the same value; nothing can be estimated"), {}))
     nuisance = _nuisance(table, table.treated, covariates=True)
     y, t = nuisance.out_of(table.y), nuisance.out_of(table.treated)
+    if nuisance.covariates and _dot(y, y) <= _ROUNDING * _dot(nuisance.root * table.y, nuisance.root * table.y):
+        text = N_("the covariates explain every unit's value completely: one of them is the outcome itself")
+        raise NotEstimable(Message("explained_completely", text, {}))
     df = n - table.n_blocks - nuisance.basis.shape[1] - 1
     effect = _dot(t, y) / _dot(t, t)
     residual = y - effect * t

@@ -187,3 +187,11 @@ def test_the_other_estimand_of_a_ratio_of_customers_stands_beside(more: dict[str
         assert beside.method == other.method
         assert beside.effect == pytest.approx(other.effect, rel=1e-9)
         assert beside.std_error == pytest.approx(other.std_error, rel=1e-9)
+
+
+def test_arms_without_spread_that_differ_are_permuted_though_nothing_else_can_be_said() -> None:
+    table = {"store": np.arange(20), "arm": np.arange(20) % 2, "y": 1.0 + np.arange(20) % 2}
+    (row,) = checked(table, a_plan()).rows
+    assert row.refusal is None
+    assert (row.effect, row.method) == (1.0, "permutation_studentised")
+    assert row.p_value == pytest.approx(1 / 1000)

@@ -101,6 +101,13 @@ def test_four_against_four_by_hand() -> None:
     assert found.p_one_sided(Side.LESS) == 1.0
 
 
+def test_arms_without_spread_are_as_extreme_as_draws_come() -> None:
+    found = _test(table([1, 1, 1, 1, 2, 2, 2, 2], [0, 0, 0, 0, 1, 1, 1, 1]), studentise=True)
+    assert found.p_value() == pytest.approx(2 / 70)
+    assert found.p_one_sided(Side.GREATER) == pytest.approx(1 / 70)
+    assert found.interval(0.95) == pytest.approx((1.0, 1.0), abs=1e-6)
+
+
 def test_welch_is_what_a_studentised_test_divides_by() -> None:
     t = _random_table(5, with_x=False, n=10, treated=4)
     a, b = t.y[t.treated == 1], t.y[t.treated == 0]

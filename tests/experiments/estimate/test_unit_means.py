@@ -77,6 +77,12 @@ def test_what_cannot_be_estimated_is_refused(y: list[float], treated: list[float
         fit(table(y, treated, block=block))
 
 
+def test_a_covariate_that_is_the_outcome_under_another_name_is_refused() -> None:
+    y, treated = [5.1, 7.3, 9.2, 1.7, 2.9, 3.3], [1.0, 1, 1, 0, 0, 0]
+    with pytest.raises(NotEstimable, match="the outcome itself"):
+        fit(table(y, treated, x=[3.0 + 0.1 * value for value in y]))
+
+
 def _table_of(mechanism: Any, rows: list[Any], seed: int = 1, **options: Any) -> Any:
     assignment = draw(mechanism, seed).assignment
     return unit_table(store_total(), rows, mechanism=mechanism, assignment=assignment, variant="points", **options)
