@@ -73,6 +73,11 @@ def contamination(
         N_(
             "{control:.1%} of control and {treated:.1%} of the variant were treated; "
             "the comparison shows about {dilution:.0%} of the effect of the treatment itself"
+        )
+        if found.dilution > 0.0
+        else N_(
+            "{control:.1%} of control and {treated:.1%} of the variant were treated: no more than control, so the "
+            "comparison does not show the effect of the treatment"
         ),
         {"control": c, "treated": found.variant_share, "dilution": found.dilution},
     )

@@ -247,6 +247,12 @@ def _warnings(metric: MetricSpec, variant: str, found: ComplierEffect, segments:
                 {**names, "f": found.first_stage_f},
             )
         )
+    if found.uptake.effect < 0.0:
+        text = N_(
+            "{metric}, {variant}: fewer took it up in {variant} than in control ({uptake:+.3g}); the complier effect "
+            "is that of taking it up, so its sign is not that of the row"
+        )
+        warnings.append(Message("uptake_reversed", text, {**names, "uptake": found.uptake.effect}))
     if two_rays(segments) and segments[0][0] is None and segments[-1][1] is None:
         text = N_(
             "{metric}, {variant}: the Anderson–Rubin set has no ends: every complier effect is possible but those from "
@@ -264,10 +270,11 @@ def _first_stage(found: ComplierEffect, variant: str) -> Diagnostic:
     uptake, f = found.uptake.effect, found.first_stage_f
     if not np.isfinite(f):
         text = N_("uptake differs by {uptake:.3g} in every unit of the one variant from every unit of the other")
-        return Diagnostic("first_stage", Status.OK, None, Message("first_stage", text, {"uptake": uptake}), variant)
+        status = Status.WARN if uptake < 0.0 else Status.OK
+        return Diagnostic("first_stage", status, None, Message("first_stage", text, {"uptake": uptake}), variant)
     text = N_("uptake differs by {uptake:.3g} (cluster-robust F {f:.4g}; under {weak:g} is weak)")
     values: dict[str, str | int | float] = {"uptake": uptake, "f": f, "weak": WEAK_F}
-    status = Status.WARN if found.is_weak else Status.OK
+    status = Status.WARN if found.is_weak or uptake < 0.0 else Status.OK
     return Diagnostic("first_stage", status, f, Message("first_stage", text, values), variant)
 
 

@@ -22,7 +22,7 @@ from experiments.report import Difference, Series
 from experiments.rows.choice import has_one_start, is_panel
 from experiments.rows.contrast import contrast
 from experiments.rows.covariates import start_of, unit_covariates
-from experiments.rows.row_table import has_regression, row_contrast, winsorised
+from experiments.rows.row_table import has_regression, row_contrast, rows_of_test, winsorised
 from experiments.rows.units import MOST_UNITS, acceptance, permuted
 
 FEW_BLOCKS = 20  # under it an effect that differs between blocks is known from too few of them
@@ -219,10 +219,11 @@ def _pair(frame: Frame, variant: str) -> tuple[Bools, int]:
 
 
 def _contaminated(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnostic]:
-    if frame.received is None or is_panel(plan):
+    """What was received, in a panel from the start on; with several starts it changes inside a unit."""
+    if frame.received is None or (is_panel(plan) and not has_one_start(frame)):
         return
     pair, number = _pair(frame, variant)
-    rows = pair[frame.unit_of]
+    rows = pair[frame.unit_of] & rows_of_test(frame, plan)
     treated = (frame.row_variant[rows] == number).astype(np.float64)
     weight = None if frame.weight is None else frame.weight[rows]
     yield contamination(treated, frame.received[rows], weight, variant=variant)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.analysis import analyze
+from experiments.monitor.diagnostic import Status
 from tests.experiments.a_table import a_metric, a_plan, noise
 
 _WEEKS = 6
@@ -83,3 +84,24 @@ def test_stepped_wedges_have_no_complier() -> None:
     plan = a_plan(data={"received": "took", "period": "week", "treated_from": "from"}, assignment="stepped_wedge")
     report = analyze({**table, "from": starts, "arm": np.repeat(np.arange(24) % 2, _WEEKS)}, plan)
     assert not any(f.method == "complier_effect" for row in report.rows for f in row.alternatives)
+
+
+def test_uptake_that_runs_the_wrong_way_is_said() -> None:
+    table = _table()
+    report = analyze({**table, "took": 1 - table["arm"]}, a_plan(data={"received": "took"}))
+    said = " ".join(str(word) for word in report.warnings)
+    assert "fewer took it up in 1 than in control (-1)" in said
+    status = {check.check: check.status for check in report.diagnostics}
+    assert (status["first_stage"], status["contamination"]) == (Status.WARN, Status.ALARM)
+    assert "100.0% of control and 0.0% of the variant were treated: no more than control" in said
+
+
+def test_contamination_of_a_panel_counts_from_the_start_on() -> None:
+    """Two of twelve control stores received it during the test, and before it everybody did."""
+    table = _table(weeks=_WEEKS)
+    store = np.repeat(np.arange(24), _WEEKS)
+    took = (table["week"] < 3) | (table["arm"] == 1) | np.isin(store, (0, 2))
+    report = analyze({**table, "took": took.astype(int)}, _panel())
+    (check,) = [found for found in report.diagnostics if found.check == "contamination"]
+    assert check.value == pytest.approx(2 / 12)
+    assert check.status is Status.WARN
