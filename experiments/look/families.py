@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.design.acceptance import joint_acceptance
 from experiments.design.mechanisms import CONTROL, Mechanism
 from experiments.errors import NotEstimable
 from experiments.estimate.dunnett import many_to_one_p
 from experiments.estimate.estimate import TInference
-from experiments.estimate.max_t import Labels, max_t
-from experiments.estimate.unit_table import columns
+from experiments.estimate.max_t import AcceptLabels, Labels, max_t
+from experiments.estimate.unit_table import Flags, Ints, columns
 from experiments.look.plan import LookPlan, Role
 from experiments.look.report import ReportRow
 from experiments.look.rows import FEW_IN_AN_ARM, Effect
@@ -81,36 +82,66 @@ def _max_t(
     plan: LookPlan, metric: Metric, rows: Sequence[UnitMoments], family: Sequence[Measured]
 ) -> tuple[float, ...]:
     variants = [one.row.variant for one in family]
-    labels = labels_of(metric, rows, mechanism=plan.mechanism, assignment=plan.assignment, variants=variants)
+    usable = _usable(rows, mechanism=plan.mechanism, assignment=plan.assignment, variants=variants)
+    labels = _labels(metric, rows, usable, assignment=plan.assignment, variants=variants)
     few = int(np.bincount(labels.label).min()) < FEW_IN_AN_ARM
-    return max_t(labels, _p_values(family), seed=plan.seed, draws=plan.draws, studentise=not few)
+    return max_t(
+        labels,
+        _p_values(family),
+        seed=plan.seed,
+        draws=plan.draws,
+        studentise=not few,
+        accept=_acceptance(plan, variants, [unit for block in usable for unit in block]),
+    )
 
 
-def labels_of(
+def _usable(
+    moments: Sequence[UnitMoments], *, mechanism: Mechanism, assignment: Mapping[str, str], variants: Sequence[str]
+) -> list[list[str]]:
+    """The units of control and ``variants`` that have a value, in sorted order inside each block of the draw."""
+    measured = {row.unit for row in moments if row.n > 0}
+    arms = {CONTROL, *variants}
+    found = [
+        sorted(code for code in codes if code in measured and assignment.get(code) in arms)
+        for codes in mechanism.blocks
+    ]
+    return [block for block in found if block]
+
+
+def _labels(
     metric: Metric,
     moments: Sequence[UnitMoments],
+    usable: Sequence[Sequence[str]],
     *,
-    mechanism: Mechanism,
     assignment: Mapping[str, str],
     variants: Sequence[str],
 ) -> Labels:
-    """The usable units of control and ``variants``, in sorted order inside the blocks of the draw."""
+    """The ``usable`` units, labelled 0 for control and by their place in ``variants`` from 1."""
     arms = [CONTROL, *variants]
-    by_unit = {row.unit: row for row in moments if row.n > 0}
-    kept: list[str] = []
-    blocks: list[int] = []
-    for codes in mechanism.blocks:
-        usable = sorted(code for code in codes if code in by_unit and assignment.get(code) in arms)
-        kept += usable
-        blocks += [len(set(blocks))] * len(usable)
+    by_unit = {row.unit: row for row in moments}
+    kept = [unit for block in usable for unit in block]
     rows = [by_unit[code] for code in kept]
     known = all(row.n_x > 0 for row in rows)
     return Labels(
         y=np.array([metric.value(row) for row in rows]),
         label=np.array([arms.index(assignment[code]) for code in kept], dtype=np.int64),
-        block=np.array(blocks, dtype=np.int64),
+        block=np.repeat(np.arange(len(usable)), [len(block) for block in usable]).astype(np.int64),
         covariates=columns(len(rows), *([np.array([metric.baseline(row) for row in rows])] if known else [])),
     )
+
+
+def _acceptance(plan: LookPlan, variants: Sequence[str], units: Sequence[str]) -> AcceptLabels | None:
+    """The rule of the mechanism for labels of control and ``variants``; None where it lets every redraw pass."""
+    rule = joint_acceptance(plan.mechanism, plan.assignment, units)
+    if rule is None:
+        return None
+    accepts = rule
+    place = np.array([plan.mechanism.variants.index(arm) for arm in (CONTROL, *variants)], dtype=np.int64)
+
+    def accept(labels: Ints) -> Flags:
+        return accepts(place[labels])
+
+    return accept
 
 
 def _p_values(family: Sequence[Measured]) -> list[float]:

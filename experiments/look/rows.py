@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.design.acceptance import acceptance_of
 from experiments.design.mechanisms import MechanismKind
 from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
@@ -41,15 +42,18 @@ class Effect:
 
 
 def unit_effect(plan: LookPlan, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> Effect:
-    """Stores or regions: the regression coefficient permuted over the mechanism; its t and CR2 intervals beside."""
+    """Stores or regions: the regression coefficient permuted over the mechanism; its t and CR2 intervals beside.
+
+    Compared are only draws that a criterion of the mechanism, or units that it keeps apart, would have let pass.
+    """
     table = unit_table(metric, moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant)
     regression = fit(table)
     paired = plan.mechanism.kind is MechanismKind.MATCHED_PAIRS
     few = table.smaller_arm() < FEW_IN_AN_ARM
     studentise = not paired and not few
-    inference = permutation_inference(
-        regression, redraws(table, seed=plan.seed, draws=plan.draws), studentise=studentise
-    )
+    accept = acceptance_of(plan.mechanism, plan.assignment, variant, table.units)
+    again = redraws(table, seed=plan.seed, draws=plan.draws, accept=accept)
+    inference = permutation_inference(regression, again, studentise=studentise)
     headline = _of_table(
         table,
         inference,
