@@ -18,7 +18,7 @@ from experiments.rows.choice import choose
 from tests.experiments.store_panels import panel, plan
 
 MANY, FEW = (0, 2, 5, 7, 9, 11), (5, 9)
-LONG = {"before": (28, 35), "during": (36, 39)}
+LONG: dict[str, Any] = {"before": (28, 35), "during": (36, 39)}
 
 
 def _history(data: dict[str, list[Any]], the_plan: Plan) -> History:
