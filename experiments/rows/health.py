@@ -44,7 +44,9 @@ def examine(frame: Frame, plan: Plan) -> list[Diagnostic]:
     for metric in plan.metrics:
         if metric.kind in (Kind.MEAN, Kind.COUNT) and frame.rows_are_units and frame.n_units >= _ENOUGH_ROWS:
             found = concentration(frame.columns[metric.value])
-            checks.append(Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, found.message))
+            text = N_("{metric}: the largest {share:.1%} of rows ({n}) hold {part:.1%} of the total")
+            message = Message(found.message.code, text, {"metric": metric.name, **found.message.values})
+            checks.append(Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, message))
     return checks
 
 
@@ -279,4 +281,26 @@ def _influence(frame: Frame, plan: Plan, variant: str) -> Iterator[Diagnostic]:
         found = influence_of(regression, alpha=plan.alpha, variant=variant)
         if found.value is None:  # too few units to leave one out
             continue
-        yield Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, found.message, variant)
+        message = _influential(found, metric)
+        yield Diagnostic(f"{found.check}:{metric.name}", found.status, found.value, message, variant)
+
+
+def _influential(found: Diagnostic, metric: MetricSpec) -> Message:
+    """What one unit does to the effect of the metric, and whether significance hangs on it."""
+    values = {"metric": metric.name, **found.message.values}
+    if values["hangs"]:
+        template = N_(
+            "{metric}: without unit {unit} the effect is {without:.4g} instead of {effect:.4g} ({shift:.2f} of its "
+            "standard errors); leaving one unit out changes significance for {hangs} of {n} units"
+        )
+    elif found.status is Status.OK:
+        template = N_(
+            "{metric}: without unit {unit} the effect is {without:.4g} instead of {effect:.4g} ({shift:.2f} of its "
+            "standard errors); significance hangs on no single unit"
+        )
+    else:
+        template = N_(
+            "{metric}: unit {unit} is an outlier; without it the effect is {without:.4g} instead of {effect:.4g} "
+            "({shift:.2f} of its standard errors)"
+        )
+    return Message("influence", template, values)

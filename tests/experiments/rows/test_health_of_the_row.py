@@ -121,3 +121,17 @@ def test_without_shares_no_ratio_is_judged() -> None:
     assert check.value < 1e-6
     assert "the plan states no shares: equal shares assumed" in str(check.message)
     assert not any("shares" in str(word) for word in report.warnings)
+
+
+def test_an_outlier_is_called_one_and_its_metric_is_named() -> None:
+    table = stores(10, 10)
+    table["y"][3] += 60.0
+    (check,) = _influence(analyze(table, a_plan()))
+    assert check.status is Status.WARN
+    assert str(check.message).startswith("y: unit shop № 003 is an outlier; without it the effect is")
+
+
+def test_concentration_names_its_metric() -> None:
+    report = analyze(customers(800), a_plan(unit=None))
+    (check,) = [found for found in report.diagnostics if found.check == "concentration:y"]
+    assert str(check.message).startswith("y: the largest 1.0% of rows (8) hold")
