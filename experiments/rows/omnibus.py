@@ -46,7 +46,6 @@ def omnibus(frame: Frame, plan: Plan, metric: MetricSpec) -> Omnibus | None:
     method = "f_given_blocks" if frame.has_blocks else "f"
     try:
         values, covariates = _values(frame, plan, metric)
-        method += "_adjusted" if covariates.shape[1] else ""
         kept = np.isfinite(values) & np.isfinite(covariates).all(axis=1)
         _require_every_variant(frame, metric, frame.variant_of[kept])
         statistic, df, p = _f(values[kept], frame.variant_of[kept], frame.block_of[kept], covariates[kept])

@@ -51,7 +51,7 @@ def test_a_panel_is_tested_on_its_mean_during_given_its_mean_before() -> None:
     found = _only(table, _panel_plan())
     during, before = _means(table, table["week"] >= START), _means(table, table["week"] < START)
     statistic, between, inside = _f_by_least_squares(during, np.arange(21) % 3, before)
-    assert found.method == "f_adjusted"
+    assert found.method == "f"
     assert found.refusal is None
     assert found.statistic == pytest.approx(statistic, rel=1e-9)
     assert found.df == (between, inside) == (2, 17)
@@ -64,7 +64,7 @@ def test_a_panel_in_blocks_is_tested_inside_them() -> None:
     during, before = _means(table, table["week"] >= START), _means(table, table["week"] < START)
     region = (np.arange(21) % 6 // 3).astype(float)
     statistic, between, inside = _f_by_least_squares(during, np.arange(21) % 3, before, region)
-    assert found.method == "f_given_blocks_adjusted"
+    assert found.method == "f_given_blocks"
     assert found.statistic == pytest.approx(statistic, rel=1e-9)
     assert found.df == (between, inside) == (2, 16)
 
