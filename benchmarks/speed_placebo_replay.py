@@ -95,7 +95,8 @@ def main() -> int:
     print("## Placebo replay\n")
     print(
         f"{STORES} stores × {WEEKS} weeks, {len(tables)} past windows of {DURING} weeks after {BEFORE}; "
-        f"one replication is the regression with its value before, t, CR2 and permutation p ({DRAWS} shared draws) and their intervals. "
+        f"one replication is the regression with its value before, t, CR2 and permutation p ({DRAWS} shared draws) "
+        "and their intervals. "
         f"{CHECKED} replications equal the plain loop's to {gap:.1e} (bar {SAME:.0e}).\n"
     )
     print("| what | ours | peer | ratio | bar |")

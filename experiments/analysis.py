@@ -217,7 +217,7 @@ def _row(
         mean_control=_finite(result.mean_control),
         mean_variant=_finite(result.mean_variant),
         effect=head.effect,
-        relative_effect=head.effect / result.mean_control if _finite(result.mean_control) else None,
+        relative_effect=result.relative_effect,
         std_error=head.std_error,
         df=head.df,
         interval=head.interval,

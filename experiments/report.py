@@ -29,8 +29,9 @@ NUMBERS = (
 class Row:
     """One metric of one variant against control, in one segment or in all.
 
-    ``effect`` is variant − control in the metric's unit, ``relative_effect`` its share of ``mean_control`` (None where
-    that is zero). ``interval`` has the confidence ``interval_level``; an end is None where the data set no limit.
+    ``effect`` is variant − control in the metric's unit, ``relative_effect`` its share of ``mean_control``, or of
+    what treated units would have had where it is an effect on them (None where that is zero). ``interval`` has the
+    confidence ``interval_level``; an end is None where the data set no limit.
     ``interval_plan`` is the interval at 1 − alpha where looks give ``interval`` another level: not for the gate.
     ``p_value`` is that of ``method``; a guardrail's is that of non-inferiority. ``p_value_adjusted`` covers the
     row's family, by ``adjusted_by``. Where ``refusal`` stands, every number is None.

@@ -9,6 +9,8 @@ from benchmarks.error_rates.store import Measured, load
 from benchmarks.error_rates.units import BUILT, DISAGREE
 
 COSTLY = 0.1  # points of power
+MOST_COSTS = 15
+_SPENDING = frozenset({"equal", "obrien_fleming", "pocock"})
 
 _HEAD = """# Error rates: what every chosen method does, cell by cell
 
@@ -31,6 +33,11 @@ is then conservative, because the variance of the effects between units cannot b
 other methods show false alarms / coverage / power in percent. Power is for an effect of about three standard errors.
 Shifting y and the truth together changes no test, so an interval that holds the truth is one whose p-value at the truth
 is above 5 %; {inverted:,} intervals were built in full and held against their p-values: {disagree:.0f} disagreed.
+
+**Notation.** 40 (4): forty units, four of them treated. ICC: correlation of customers inside a store. Size CV: the
+spread of the stores' sizes over their mean. AR(1): correlation of a store's week with the week before. sd: standard
+deviation, in units of the stores' own. An empty cell of the table: that method was not run there; a dash: there is
+nothing to count.
 """
 
 
@@ -76,10 +83,12 @@ def _summary(measured: list[tuple[Cell, Measured]]) -> str:
     kinds = [judge(cell, m.tally).kind for cell, m in measured]
     counts = ", ".join(f"{kinds.count(kind)} {kind.value}" for kind in Kind if kind in kinds)
     seconds = sum(m.seconds for _, m in measured)
-    methods = sorted({cell.chosen for cell, _ in measured})
+    methods = sorted({cell.chosen for cell, _ in measured} - _SPENDING)
+    spending = sorted({cell.chosen for cell, _ in measured} & _SPENDING)
     return (
         f"**Result.** {len(measured)} cells: {counts}. {seconds / 60:.0f} minutes of processor time.\n\n"
-        f"**Methods judged.** {', '.join(f'`{name}`' for name in methods)}.\n"
+        f"**Methods judged.** {', '.join(f'`{name}`' for name in methods)}. "
+        f"Levels of looks: {', '.join(f'`{name}`' for name in spending)}.\n"
     )
 
 
@@ -114,8 +123,13 @@ def _costs(measured: list[tuple[Cell, Measured]]) -> str:
             f"Cells in which another method keeps the level too and has {100 * COSTLY:.0f} points of power more. The",
             "choice rests on all cells: the same method may be far above the level in the next one.",
             "",
-            *(line for _, line in sorted(lost)),
+            *(line for _, line in sorted(lost)[:MOST_COSTS]),
             *([] if lost else ["None."]),
+            *(
+                ["", f"These are the largest of {len(lost)}; the tables show the others."]
+                if len(lost) > MOST_COSTS
+                else []
+            ),
             "",
         )
     )

@@ -170,7 +170,8 @@ def intervals(inferences: Sequence[PermutationInference], confidence_level: floa
 
 def studentised_error(regression: Regression) -> float:
     """The standard error that a studentised test divides the coefficient by: from the residuals of each arm."""
-    return float(np.sqrt(draws_of(regression, actual_row(regression), studentise=True).variances()[0]))
+    variance = float(draws_of(regression, actual_row(regression), studentise=True).variances()[0])
+    return float(np.sqrt(max(variance, 0.0)))
 
 
 def _inference(regression: Regression, draws: Draws, tied: Flags, listed: bool) -> PermutationInference:
@@ -179,7 +180,7 @@ def _inference(regression: Regression, draws: Draws, tied: Flags, listed: bool) 
     if draws.errors is not None:
         errors = draws.errors[:, :1].copy()
         errors[1::4], errors[2::4] = 0.0, 0.0  # its residuals do not change with τ, but for rounding
-        error = float(np.sqrt(errors[0::4].sum()))
+        error = float(np.sqrt(max(float(errors[0::4].sum()), 0.0)))  # rounding may fall below zero
     actual = Draws(np.array([regression.effect]), np.ones(1), errors)
     if listed:
         rest = None if draws.errors is None else draws.errors[:, 1:]

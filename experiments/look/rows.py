@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.design.acceptance import acceptance_of
-from experiments.design.mechanisms import MechanismKind
+from experiments.design.mechanisms import CONTROL, MechanismKind
 from experiments.errors import NotEstimable
 from experiments.estimate.cluster_robust import unit_means_cr2
 from experiments.estimate.customer_weighted import StoreMoments, customer_weighted
@@ -18,11 +18,13 @@ from experiments.estimate.unit_table import Flags, UnitTable, unit_table
 from experiments.estimate.welch import Welch, welch
 from experiments.look.plan import LookPlan
 from experiments.look.report import Stamp
-from experiments.measure.metrics import Metric, MetricLevel, spend_per_customer
+from experiments.measure.metrics import Metric, MetricLevel, MetricUnit, spend_per_customer
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 
 CONFIDENCE_LEVEL = 0.95
+_UNEQUAL = 1.5  # arms this many times apart, and fewer customers than this: docs/methods/error_rates.md
+_MANY_CUSTOMERS = 20_000
 FEW_IN_AN_ARM = 3
 
 
@@ -112,10 +114,27 @@ def customer_effect(plan: LookPlan, metric: Metric, moments: Sequence[ArmMoments
         inference,
         alternatives,
         stamps,
-        None,
+        _unequal_arms(metric, moments, variant),
         inference.std_error,
         inference.df,
         adjusted.control_share,
+    )
+
+
+def _unequal_arms(metric: Metric, moments: Sequence[ArmMoments], variant: str) -> Message | None:
+    """What Welch's test of amounts rests on where one arm is much larger; a permutation would need every customer."""
+    if metric.unit is MetricUnit.SHARE:
+        return None
+    control, treated = (sum(m.n for m in moments if m.variant == arm) for arm in (CONTROL, variant))
+    if max(control, treated) < _UNEQUAL * min(control, treated) or control + treated > _MANY_CUSTOMERS:
+        return None
+    return Message(
+        "unequal_arms",
+        N_(
+            "{control} customers in control, {variant} in the variant: if a few customers make most of the total, the "
+            "test gives more false alarms than its level"
+        ),
+        {"control": control, "variant": treated},
     )
 
 

@@ -1,5 +1,6 @@
 """What a row builder gives back: the headline, what stands beside it, and the raw means."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -40,6 +41,8 @@ class RowResult:
     the units of the two variants and ``n_rows`` their rows. ``randomization_p`` is the permutation p-value where the
     mechanism licenses one. ``extra`` is JSON-able and stands beside the row's keys. ``control_error`` is the squared
     error of control's mean where the arms are independent samples: what variants share in Dunnett's test.
+    ``on_treated`` says that the effect is one on the treated units: as a share it is of what they would have had,
+    ``mean_variant`` − effect, else of ``mean_control``.
     """
 
     headline: Finding
@@ -56,6 +59,13 @@ class RowResult:
     diagnostics: tuple[Diagnostic, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
     control_error: float | None = None
+    on_treated: bool = False
+
+    @property
+    def relative_effect(self) -> float | None:
+        """The headline's effect as a share; None where there is nothing to divide by."""
+        base = self.mean_variant - self.headline.effect if self.on_treated else self.mean_control
+        return self.headline.effect / base if math.isfinite(base) and base else None
 
 
 class RowBuilder(Protocol):

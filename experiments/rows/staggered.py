@@ -74,6 +74,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         warnings=group_time_warnings(found.group_time),
         diagnostics=(*pre_trends_before(found, plan, variant), *fixed_effects(panel, variant)),
         extra=_extra(found, panel, plan),
+        on_treated=True,
     )
 
 
@@ -138,6 +139,7 @@ def _wedge(
             *fixed_effects(panel, variant),
         ),
         extra={} if found is None else _extra(found, panel, plan),
+        on_treated=True,
     )
 
 

@@ -72,6 +72,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
         warnings=made.warnings + _short_history(panel),
         diagnostics=_diagnostics(placebo, others[_DEMEANED].fit, variant),
         extra={"synthetic": _details(made, placebo, others[_DEMEANED].fit)},
+        on_treated=True,
     )
 
 

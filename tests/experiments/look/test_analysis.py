@@ -282,6 +282,21 @@ def _customer_report(**options: Any) -> LookReport:
     return analyze_look(plan, arms)
 
 
+@pytest.mark.parametrize(("n_variant", "warned"), [(900, False), (500, True)])
+def test_amounts_of_customers_in_unequal_arms_say_what_the_test_rests_on(n_variant: int, warned: bool) -> None:
+    plan = LookPlan(AssignmentUnit.CUSTOMER, bernoulli_hash(SHARES, "x"), {}, CUSTOMER_METRICS, Leads.CUSTOMERS, seed=1)
+    rng = random.Random(5)
+    counts = {"control": 900, "points": n_variant}
+    arms = {
+        code: [arm(variant, [int(rng.random() < 0.4) for _ in range(n)]) for variant, n in counts.items()]
+        for code in ("repeat_purchase_28d", "spend_per_customer")
+    }
+    report = analyze_look(plan, arms)
+    said = report.row("spend_per_customer", "points").assumption
+    assert (said is not None and said.code == "unequal_arms") is warned
+    assert report.row("repeat_purchase_28d", "points").assumption is None
+
+
 def test_customer_draws_carry_the_stamp_unless_the_plan_says_why_not() -> None:
     stamped = _customer_report()
     assert stamped.row("repeat_purchase_28d", "points").stamps == ("may_be_identification",)

@@ -78,6 +78,7 @@ def test_the_headline_is_synthetic_did_with_its_placebo_error() -> None:
     assert (row.n_units, row.n_rows) == (19, 19 * 30)
     assert row.mean_variant == pytest.approx(y[0, BEFORE:].mean())
     assert row.mean_control == pytest.approx(y[1:, BEFORE:].mean())
+    assert row.relative_effect == pytest.approx(row.headline.effect / (row.mean_variant - row.headline.effect))
     assert [f.method for f in row.alternatives] == [
         "synthetic_control_demeaned",
         "synthetic_control",
