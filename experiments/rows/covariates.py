@@ -6,7 +6,7 @@ from experiments.errors import NotEstimable
 from experiments.frame import NEVER, Bools, Floats, Frame
 from experiments.messages import N_, Message
 from experiments.plan import MetricSpec, Plan
-from experiments.reading import window_periods
+from experiments.reading_windows import window_periods
 
 
 def unit_covariates(

@@ -8,7 +8,7 @@ from experiments.estimate.time_based_regression import time_based_regression
 from experiments.frame import NEVER, Bools, Floats, Frame, Ints
 from experiments.messages import N_, Message
 from experiments.plan import Assignment, Kind, MetricSpec, Plan
-from experiments.reading import window_periods
+from experiments.reading_windows import window_periods
 from experiments.rows.choice import is_panel
 from experiments.rows.finding import Finding
 

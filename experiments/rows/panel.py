@@ -19,7 +19,7 @@ from experiments.rows.covariates import start_of, unit_covariates
 from experiments.rows.finding import Finding, RowResult, finding
 from experiments.rows.pre_trends import pre_trends_of
 from experiments.rows.series import named, series, window_values, window_weight
-from experiments.rows.units import unit_row
+from experiments.rows.units import unit_row, with_partners
 
 POOLED, HC2 = "difference_in_differences", "difference_in_differences_hc2"
 UNADJUSTED = "permutation_unadjusted"
@@ -42,8 +42,9 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     weight = counts if plan.estimand is Estimand.ROWS else None
     earlier = window_values(frame, metric, before) if before.any() else None
     row = unit_row(frame, plan, metric, variant, values, weight=weight, before=earlier)
-    beside = tuple(_other_estimand(frame, plan, metric, variant, values, earlier, counts))
-    row = replace(row, alternatives=(*row.alternatives, *beside))
+    beside = list(_other_estimand(frame, plan, metric, variant, values, earlier, counts))
+    kept = with_partners(frame, plan, metric, variant, row, values, earlier)
+    row = replace(row, alternatives=(*row.alternatives, *beside, *([] if kept is None else [kept])))
     if earlier is None:
         return row
     warnings = _without_before(frame, metric, values, earlier, variant)

@@ -42,7 +42,7 @@ def build(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> RowResu
     beside = (
         _other_estimand(frame, plan, metric, variant),
         _delta(frame, plan, metric, variant),
-        _with_partners(frame, plan, metric, variant, row),
+        with_partners(frame, plan, metric, variant, row, unit_values(frame, metric)),
     )
     return replace(row, alternatives=(*row.alternatives, *(found for found in beside if found is not None)))
 
@@ -298,17 +298,31 @@ def _delta(frame: Frame, plan: Plan, metric: MetricSpec, variant: str) -> Findin
     return _tried(method, make, plan.confidence_level, ROWS)
 
 
-def _with_partners(frame: Frame, plan: Plan, metric: MetricSpec, variant: str, row: RowResult) -> Finding | None:
-    """Where pairs left the headline: the units whose partner is lost kept, everything analysed as unpaired."""
+def with_partners(
+    frame: Frame,
+    plan: Plan,
+    metric: MetricSpec,
+    variant: str,
+    row: RowResult,
+    values: Floats,
+    before: Floats | None = None,
+) -> Finding | None:
+    """Where pairs left the headline: the units whose partner is lost kept, everything analysed as unpaired.
+
+    ``values`` and ``before`` (U,) as in ``unit_row``.
+    """
     broken = any(message.code == "block_without_variant" for message in row.warnings)
     if plan.assignment is not Assignment.MATCHED_PAIRS or not broken:
         return None
     loose = replace(frame, blocks=("",), block_of=np.zeros_like(frame.block_of))
     unpaired = replace(plan, assignment=Assignment.COMPLETE)
     covariates, _ = unit_covariates(frame, plan, metric)
+    if before is not None:
+        covariates = np.column_stack([covariates, before])
+        values = np.where(np.isfinite(before), values, np.nan)
 
     def make() -> TInference:
-        made = contrast(loose, unpaired, metric, variant, unit_values(frame, metric), covariates)
+        made = contrast(loose, unpaired, metric, variant, values, covariates)
         return unit_means_cr2(fit(made.table))
 
     found = _tried("cr2", make, plan.confidence_level, UNITS)

@@ -16,7 +16,6 @@ from experiments.frame import NEVER, Frame
 from experiments.plan import WrongValue, plan_from_mapping
 from experiments.reading import (
     EmptyTable,
-    EmptyWindow,
     NotFinite,
     OneVariant,
     OutOfRange,
@@ -25,6 +24,7 @@ from experiments.reading import (
     VariesInsideUnit,
     read,
 )
+from experiments.reading_windows import EmptyWindow
 from tests.experiments.a_table import a_metric, a_plan, stores
 
 
@@ -221,6 +221,13 @@ def test_a_unit_that_starts_after_the_test_is_not_treated_yet() -> None:
 def test_a_window_before_that_holds_treated_periods_is_refused() -> None:
     with pytest.raises(WrongValue, match="first treated period, 3"):
         frame_of(weeks_with_starts(3, 3, 0, 0), starts_plan([1, 3], [4, 6]))
+
+
+@pytest.mark.parametrize(("opens", "warned"), [(4, False), (3, True), (5, True)])
+def test_a_test_window_that_does_not_open_with_the_treatment_is_told(opens: int, warned: bool) -> None:
+    found = read(weeks_with_starts(4, 4, 0, 0), plan_from_mapping(starts_plan([1, 2], [opens, 6])))
+    codes = [message.code for message in found.warnings]
+    assert ("window_and_start_differ" in codes) is warned
 
 
 def test_rows_that_are_units_are_the_same_in_any_order() -> None:

@@ -177,3 +177,25 @@ def test_the_estimand_that_the_plan_did_not_choose_stands_beside() -> None:
     other = [(one.estimand, one.effect) for one in rows.alternatives if one.method == "cr2"]
     assert other == [("units", pytest.approx(units.headline.effect))]
     assert not [one for one in _row(_plan(), _table()).alternatives if one.estimand in ("rows", "units")]
+
+
+def test_the_partner_of_a_lost_unit_leaves_with_its_pair_and_the_answer_that_keeps_it_stands_beside() -> None:
+    rng = np.random.default_rng(8)
+    rows = [(unit, week) for unit in range(16) for week in range(1, 7) if not (unit == 3 and week > 4)]
+    y = {(unit, week): float(rng.normal(100 + 5 * (unit // 2), 3)) for unit, week in rows}
+    table = {
+        "store": [f"s{unit:02}" for unit, _ in rows],
+        "week": [week for _, week in rows],
+        "arm": ["new" if unit % 2 else "old" for unit, _ in rows],
+        "pair": [f"p{unit // 2}" for unit, _ in rows],
+        "sales": [y[row] for row in rows],
+    }
+    row = _row(_plan("matched_pairs", data={"block": "pair"}), table)
+    (kept,) = [one for one in row.alternatives if one.extra.get("keeps_partners")]
+    units = [unit for unit in range(16) if unit != 3]
+    during = np.array([np.mean([y[unit, week] for week in (5, 6)]) for unit in units])
+    before = np.array([np.mean([y[unit, week] for week in range(1, 5)]) for unit in units])
+    design = np.column_stack([np.array(units) % 2, np.ones(15), before])
+    assert row.n_units == 14
+    assert kept.method == "cr2"
+    assert kept.effect == pytest.approx(np.linalg.lstsq(design, during, rcond=None)[0][0])
