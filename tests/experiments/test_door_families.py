@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from scipy import stats
 
 from experiments.analysis import analyze
 from experiments.report import Report, Row
@@ -88,6 +89,19 @@ def test_a_guardrail_tests_the_margin_and_shows_a_two_sided_interval() -> None:
     assert "is ruled out" in str(guard.verdict)
     tight = only_row(table, a_plan(metrics=[a_metric(role="guardrail", margin=0.0001)]))
     assert "cannot be ruled out" in str(tight.verdict)
+
+
+@pytest.mark.parametrize(("direction", "holds"), [("increase", True), ("decrease", False)])
+def test_a_rise_beyond_the_margin_is_a_loss_only_where_less_is_better(direction: str, holds: bool) -> None:
+    table = customers(effect=2.0)
+    row = only_row(table, a_plan(unit=None, metrics=[a_metric(role="guardrail", margin=1.0, direction=direction)]))
+    control, variant = table["y"][::2], table["y"][1::2]
+    at_margin = variant + 1.0 if direction == "increase" else variant - 1.0
+    side = "greater" if direction == "increase" else "less"
+    expected = stats.ttest_ind(at_margin, control, equal_var=False, alternative=side).pvalue
+    assert row.p_value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert row.p_value is not None
+    assert (row.p_value < 0.001) is holds
 
 
 def test_a_guardrail_without_a_margin_is_refused_alone() -> None:
