@@ -5,7 +5,6 @@ equal to statsmodels' first (numeric columns, ``cov_type="cluster"``); tea-tasti
 cluster, so only its time is taken. ``python -m benchmarks.speed_comparisons``
 """
 
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.timing import fastest
 from experiments.estimate.cluster_robust import Correction
 from experiments.estimate.customer_weighted import StoreMoments, customer_weighted
 
@@ -34,10 +34,10 @@ def main() -> int:
         for mine, theirs in ((found.effect, effects), (found.std_error, errors))
     )
     assert worst < 1e-9, worst
-    ours = _fastest(lambda: customer_weighted(moments, treated, correction=Correction.CR1S), REPEATS)
+    ours = fastest(lambda: customer_weighted(moments, treated, correction=Correction.CR1S), REPEATS)
     peers = {
-        "statsmodels": _fastest(lambda: _by_statsmodels(store, stratum, treated, y, x), 2),
-        "tea-tasting": _fastest(_by_tea_tasting(stratum, treated[store], y, x), 2),
+        "statsmodels": fastest(lambda: _by_statsmodels(store, stratum, treated, y, x), 2),
+        "tea-tasting": fastest(_by_tea_tasting(stratum, treated[store], y, x), 2),
     }
     print("## 80 adjusted, cluster-robust comparisons\n")
     print(
@@ -113,17 +113,6 @@ def _by_tea_tasting(stratum: Any, treated: Floats, y: Floats, x: Floats) -> Call
         tables.append(pa.table(columns))
     experiment = tt.Experiment({f"m{m}": tt.Mean(f"y{m}", covariate=f"x{m}") for m in range(METRICS)})
     return lambda: [experiment.analyze(table) for table in tables]
-
-
-def _fastest(work: Callable[[], object], repeats: int) -> float:
-    """The least seconds of several runs: what the machine's other work adds is left out, for all alike."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ itself, so its p-value is compared within Monte-Carlo error. ritest permutes the
 the studentised one. ``python -m benchmarks.speed_permutation``
 """
 
-import time
 import warnings
 from collections.abc import Callable
 from itertools import count
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import fastest
 from experiments.estimate.permutation import null_p_values, permutation_inference
 from experiments.estimate.redraws import redraws
 from experiments.estimate.unit_means import fit
@@ -30,13 +30,13 @@ def main() -> int:
     tables = [_table(seed) for seed in range(OUTCOMES)]
     regressions = [fit(table) for table in tables]
     _assert_equal(tables[0])
-    one = _fastest(lambda: _fresh(tables[0]), 7)
-    many = _fastest(lambda: _fresh_for_all(tables[0], regressions), 3)
-    statsmodels = _fastest(lambda: _by_statsmodels(tables[0]), 2) / BY_STATSMODELS * DRAWS
+    one = fastest(lambda: _fresh(tables[0]), 7)
+    many = fastest(lambda: _fresh_for_all(tables[0], regressions), 3)
+    statsmodels = fastest(lambda: _by_statsmodels(tables[0]), 2) / BY_STATSMODELS * DRAWS
     ritest = _ritest(tables[0])
     ours_p, their_p = _fresh(tables[0]), ritest()
     assert abs(ours_p - their_p) < 0.03, (ours_p, their_p)
-    peer = _fastest(ritest, 3)
+    peer = fastest(ritest, 3)
     print("## Permutation of 500 stores\n")
     print(
         f"t statistic, {DRAWS:,} fresh draws; statistics of {CHECKED} redraws equal statsmodels' HC2 t to 1e-9; "
@@ -110,17 +110,6 @@ def _ritest(table: UnitTable) -> Callable[[], float]:
 
 def _line(what: str, ours: float, peer: float, ratio: float, bar: str) -> str:
     return f"| {what} | {1e3 * ours:.0f} | {1e3 * peer:.0f} | {ratio:.1f} × | {bar} |"
-
-
-def _fastest(work: Callable[[], object], repeats: int) -> float:
-    """The least seconds of several runs: what the machine's other work adds is left out, for all alike."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ to the two patterns that tie with the sample (wildboottest may count them or not
 benchmarks.speed_wild_bootstrap``
 """
 
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import fastest
 from experiments.estimate.wild_bootstrap import wild_bootstrap
 
 CLUSTERS, ROWS, DRAWS, BAR = 40, 50, 9_999, 50.0
@@ -30,8 +30,8 @@ def main() -> int:
     statistic, p_value = peer()
     assert abs(ours.effect / ours.std_error / statistic - 1.0) < 1e-9, (ours.effect / ours.std_error, statistic)
     assert abs(ours.p_value() - p_value) < 0.03, (ours.p_value(), p_value)
-    mine = _fastest(lambda: wild_bootstrap(design, y, group, coefficient=1, seed=1, draws=DRAWS).p_value(), 7)
-    other = _fastest(peer, 2)
+    mine = fastest(lambda: wild_bootstrap(design, y, group, coefficient=1, seed=1, draws=DRAWS).p_value(), 7)
+    other = fastest(peer, 2)
     print("## Wild cluster bootstrap\n")
     print(
         f"{CLUSTERS} clusters × {ROWS} rows, three columns, {DRAWS:,} Rademacher draws, null imposed; the same t to "
@@ -65,17 +65,6 @@ def _wildboottest(design: Any, y: Any, group: Any, *, draws: int) -> Callable[[]
         return float(np.ravel(row["statistic"])[0]), float(np.ravel(row["p-value"])[0])
 
     return test
-
-
-def _fastest(work: Callable[[], object], repeats: int) -> float:
-    """The least seconds of several runs: what the machine's other work adds is left out, for all alike."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 if __name__ == "__main__":
