@@ -80,8 +80,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annot
 
 lock: venv
 	$(COMPILE) --extra demo setup.cfg -o requirements.lock
-	$(COMPILE) --extra demo --extra dev --constraint requirements.lock setup.cfg -o requirements-dev.lock
-	$(COMPILE) --extra bench --constraint requirements.lock setup.cfg -o requirements-bench.lock
+	$(COMPILE) --extra demo --extra s3 --extra spark --extra dev --constraint requirements.lock setup.cfg -o requirements-dev.lock
+	$(COMPILE) --extra spark --extra bench --constraint requirements.lock setup.cfg -o requirements-bench.lock
 
 # Made, not kept: no dates or lines that change from run to run.
 texts: venv

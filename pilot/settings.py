@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     link_hours: int = 48
     public_url: str = "http://127.0.0.1:8000"
     json_logs: bool = True
+    lake_url: str | None = None
+    engine: str = "duckdb"
+    engine_memory_mb: int = Field(default=1024, ge=128)
+    inbox_limit: int = Field(default=1_000_000, ge=1)
+    inbox_alarm_minutes: int = Field(default=15, ge=1)
+    drain_seconds: float = Field(default=5.0, gt=0)
 
     @field_validator("database_url")
     @classmethod
@@ -59,6 +65,20 @@ class Settings(BaseSettings):
                 return "postgresql+psycopg://" + self.database_url.removeprefix(prefix)
         return self.database_url
 
+    @field_validator("lake_url")
+    @classmethod
+    def _is_an_object_store(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith("s3://"):
+            raise ValueError("begins with s3:// (or leave it out for a folder in the home)")
+        return url
+
+    @field_validator("engine")
+    @classmethod
+    def _is_an_engine_we_know(cls, engine: str) -> str:
+        if engine != "duckdb" and not engine.startswith(("spark://", "local[")):
+            raise ValueError("duckdb, or the address of a Spark master such as spark://host:7077")
+        return engine
+
     @property
     def keys_dir(self) -> Path:
         return self.keys_path or self.home / "keys"
@@ -66,6 +86,21 @@ class Settings(BaseSettings):
     @property
     def lake_dir(self) -> Path:
         return self.home / "lake"
+
+    @property
+    def inbox_url(self) -> str:
+        """The SQLAlchemy URL of the inbox: a file of its own beside SQLite, the same server on PostgreSQL."""
+        return f"sqlite:///{self.home / 'inbox.db'}" if self.url.startswith("sqlite") else self.url
+
+    @property
+    def lake_root(self) -> str:
+        """Where the lake is: a folder in the home, or what ``PILOT_LAKE_URL`` names (``s3://bucket/prefix``)."""
+        return self.lake_url or str(self.lake_dir)
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where the engine puts what does not fit into its memory."""
+        return self.home / "spill"
 
     @property
     def staging_dir(self) -> Path:
