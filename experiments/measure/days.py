@@ -1,0 +1,75 @@
+"""Day facts: what moments are made of, read from receipts as they are or from days that were derived from them.
+
+The rows of both tables only ever add up, so the same customer and day (or store and day) may come in any number of
+rows: one per receipt, one per day, or one per day and delivery. Amounts and counts are summed; ``purchase_days`` above
+0 marks the day as one with a purchase, and marking it twice changes nothing. That is why days need no look at what
+came before, and why receipts need not be grouped by day first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.measure.exact import exact_product, exact_sum
+from experiments.measure.facts import counts_in_store, is_customer_sale, is_identified_sale, is_sale
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+CUSTOMER_SUMS = ("net_minor", "sales")
+STORE_SUMS = ("net_minor", "sales", "identified_sales", "receipts", "identified_receipts")
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """Ibis tables of one engine.
+
+    ``customers`` has customer_key, business_date, net_minor, sales, purchase_days; ``stores`` has store_id,
+    business_date, net_minor, net_squares (the sum of the squares of the receipts' amounts), sales, identified_sales,
+    receipts, identified_receipts. More columns do no harm.
+    """
+
+    customers: ir.Table
+    stores: ir.Table
+
+    @classmethod
+    def of_receipts(cls, receipts: ir.Table) -> DayFacts:
+        """The facts of ``receipts`` (store_id, kind, business_date, customer_key, net_minor), one row per receipt."""
+        return cls(_of_customers(receipts), _of_stores(receipts))
+
+
+def customer_days(receipts: ir.Table) -> ir.Table:
+    """One row per customer and day: net_minor, sales, and purchase_days, 1 if there was a purchase and else 0."""
+    t = _of_customers(receipts)
+    return t.group_by("customer_key", "business_date").aggregate(
+        **{name: t[name].sum().cast("int64") for name in CUSTOMER_SUMS}, purchase_days=t.purchase_days.max()
+    )
+
+
+def store_days(receipts: ir.Table) -> ir.Table:
+    """One row per store and day: net_minor, net_squares (decimal(38,0)) and the counts of ``DayFacts.stores``."""
+    t = _of_stores(receipts)
+    return t.group_by("store_id", "business_date").aggregate(
+        **{name: t[name].sum().cast("int64") for name in STORE_SUMS}, net_squares=exact_sum(t.net_squares)
+    )
+
+
+def _of_customers(receipts: ir.Table) -> ir.Table:
+    t = receipts.filter(receipts.customer_key.notnull())
+    bought = is_customer_sale(t).cast("int64")
+    return t.select("customer_key", "business_date", "net_minor", sales=bought, purchase_days=bought)
+
+
+def _of_stores(receipts: ir.Table) -> ir.Table:
+    net = counts_in_store(receipts).ifelse(receipts.net_minor, 0)
+    return receipts.select(
+        "store_id",
+        "business_date",
+        net_minor=net,
+        net_squares=exact_product(net, net),
+        sales=is_sale(receipts).cast("int64"),
+        identified_sales=is_identified_sale(receipts).cast("int64"),
+        receipts=counts_in_store(receipts).cast("int64"),
+        identified_receipts=receipts.customer_key.notnull().cast("int64"),
+    )
