@@ -92,6 +92,18 @@ class Scope(StrEnum):
     """What an API key may ask for."""
 
     ASSIGNMENTS_READ = "assignments:read"
+    BUNDLE_READ = "bundle:read"
+    RECEIPTS_WRITE = "receipts:write"
+
+
+SCOPES: dict[Scope, Message] = {
+    scope: Message(f"scope_{scope.name.lower()}", template)
+    for scope, template in {
+        Scope.ASSIGNMENTS_READ: N_("ask who gets what"),
+        Scope.BUNDLE_READ: N_("fetch the bundle with which a till answers offline"),
+        Scope.RECEIPTS_WRITE: N_("send receipts and see what became of them"),
+    }.items()
+}
 
 
 class Owned(Protocol):

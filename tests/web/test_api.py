@@ -111,7 +111,7 @@ def test_keys_live_by_the_wall_clock_where_the_installation_s_clock_stands_still
     admin, till = app.test_client(), app.test_client()
     post(admin, "/sign-in", {"email": "admin@example.org", "password": PASSWORD})
     tomorrow = (house_settings.wall_clock() + timedelta(days=1)).date().isoformat()
-    first = secret_in(post(admin, "/keys/", {"name": "Tills", "expires_on": tomorrow}).text)
+    first = secret_in(post(admin, "/keys/", {"name": "Tills", "scopes": "assignments:read", "expires_on": tomorrow}).text)
     second = secret_in(post(admin, "/keys/tills/rotate", page="/keys/").text)
     assert [ask(till, secret, store="S01").status_code for secret in (first, second)] == [200, 200]
     assert "works for another 24 hours; revoke it to end it at once" in admin.get("/keys/").text

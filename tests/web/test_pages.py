@@ -363,7 +363,7 @@ def test_the_page_about_the_demonstration_is_there_in_a_demonstration_only(as_pe
 
 
 def test_a_key_made_on_the_page_works_at_once_by_the_clock_on_the_wall(app: Flask, as_person: SignIn) -> None:
-    page = post(as_person("admin"), "/keys/", {"name": "Tills"}).text
+    page = post(as_person("admin"), "/keys/", {"name": "Tills", "scopes": "assignments:read"}).text
     secret = page.split('id="secret">', 1)[1].split("<", 1)[0]
     headers = {"Authorization": f"Bearer {secret}"}
     assert app.test_client().get("/api/v1/assignments?store=S01", headers=headers).status_code == 200

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from pilot.access import api_keys
 from pilot.access.model import ApiKey
-from pilot.access.permissions import Permission, Scope
+from pilot.access.permissions import SCOPES, Permission, Scope
 from pilot.errors import PilotError
 from pilot.network.model import Store
 from pilot.words import translate
@@ -24,7 +24,9 @@ pages = Blueprint("keys", __name__, url_prefix="/keys")
 def _page(error: str | None = None) -> str:
     found = session().scalars(select(ApiKey).order_by(ApiKey.created_at.desc())).all()
     stores = session().scalars(select(Store).order_by(Store.code)).all()
-    return render_template("keys/show_all.html", keys=found, stores=stores, error=error, now=settings().wall_clock())
+    return render_template(
+        "keys/show_all.html", keys=found, stores=stores, scopes=SCOPES, error=error, now=settings().wall_clock()
+    )
 
 
 @pages.get("/")
@@ -42,7 +44,7 @@ def create() -> ResponseReturnValue:
         key, secret = api_keys.create_api_key(
             session(),
             name=forms.text("name", _("Name")),
-            scopes=list(Scope),
+            scopes=_scopes(),
             store_codes=forms.several("stores"),
             expires_at=datetime.combine(until, time.max, UTC) if until else None,
             actor=actor(),
@@ -68,3 +70,9 @@ def revoke(key: ApiKey) -> ResponseReturnValue:
     api_keys.revoke_api_key(session(), key, actor=actor(), now=settings().wall_clock())
     flash(_("The key %(name)s no longer works.", name=key.name), "success")
     return redirect(url_for("keys.show_all"))
+
+
+def _scopes() -> list[Scope]:
+    """The chosen scopes; what is not one of ours is refused like none at all."""
+    chosen = set(forms.several("scopes"))
+    return [scope for scope in Scope if scope in chosen]
