@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.database import Instant, digest, document, instant, pk
@@ -12,18 +12,23 @@ from pilot.outcomes.inbox.database import InboxBase
 
 
 class BatchState(StrEnum):
-    """``waiting`` in the inbox; ``draining``: a drain named it its own; ``drained``: what it held is in the lake."""
+    """``waiting`` in the inbox; ``draining``: a drain named it its own; ``drained``: what it held is in the lake.
+
+    ``set_aside``: a batch that breaks alone while others go in; it is kept whole until a person has it tried again.
+    """
 
     WAITING = "waiting"
     DRAINING = "draining"
     DRAINED = "drained"
+    SET_ASIDE = "set_aside"
 
 
 class InboxBatch(InboxBase):
     """One call and its answer. ``id`` is the order of arrival; SQLite never gives one twice.
 
-    ``verdicts`` holds what is not plainly accepted; ``n_accepted`` counts the quarantined ones too. ``store_codes`` are
-    the stores of its receipts: who may see them may see the batch. ``findings``: what the drain found.
+    ``verdicts`` and ``drain_findings`` (index, status, reason as a stored message) hold what is not plainly accepted and
+    what the drain found later. ``n_accepted`` counts the quarantined ones too. ``store_codes`` are the stores of its
+    receipts: who may see them may see the batch. ``problem``: why it is set aside.
     """
 
     __tablename__ = "inbox_batch"
@@ -49,8 +54,9 @@ class InboxBatch(InboxBase):
     n_rejected: Mapped[int]
     n_quarantined: Mapped[int]
     store_codes: Mapped[list[str]] = mapped_column(JSON)
-    verdicts: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    findings: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    verdicts: Mapped[list[Any]] = mapped_column(JSON)
+    drain_findings: Mapped[list[Any] | None] = mapped_column(JSON)
+    problem: Mapped[str | None] = mapped_column(Text)
 
 
 class InboxPayload(InboxBase):
