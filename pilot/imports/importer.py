@@ -57,10 +57,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What came of publishing: rows that were taken or changed something, and the lake's version for receipts."""
+    """What came of publishing: rows that were taken or changed something, and the lake's version for receipts.
+
+    ``n_known``: rows left out because they were there already. ``clashes``: rows set aside, where that was asked for.
+    """
 
     n_new: int
     lake_version: int | None = None
+    n_known: int = 0
+    clashes: tuple[Clash, ...] = ()
 
 
 class Importer(Protocol):

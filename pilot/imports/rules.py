@@ -13,14 +13,15 @@ from pilot.words import N_, Message
 
 SHOWN_CHARACTERS = 80
 HIDDEN = "•••"
-_MISSING = Message("missing", N_("A value is required here."))
+MISSING = Message("missing", N_("A value is required here."))
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One of our fields: what it may hold, whether it must be mapped, and how other people call it (by commas).
 
-    ``is_required``: every row needs a value. ``is_personal``: its text is shown and kept nowhere.
+    ``is_required``: it must be mapped, and every row needs a value unless ``is_rule_bound``: then a row rule says which
+    rows do. ``is_personal``: its text is shown and kept nowhere.
     """
 
     name: str
@@ -29,15 +30,20 @@ class Field:
     is_required: bool = False
     is_personal: bool = False
     synonyms: str = ""
+    is_rule_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null holds."""
+    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null holds.
+
+    ``may_be_waived``: a person who looks at the row may say that it is right all the same.
+    """
 
     field: str
     message: Message
     holds: Callable[[pa.Table], Column]
+    may_be_waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +106,8 @@ def check_batch(
         values = field.holds.parse(bare[field.name], field.name, reading)
         parsed[field.name] = values
         report(_mask(pc.and_(given, pc.is_null(values))), field, None)
-        if field.is_required:
-            report(_mask(pc.invert(given)), field, _MISSING)
+        if field.is_required and not field.is_rule_bound:
+            report(_mask(pc.invert(given)), field, MISSING)
     table = pa.table({LINE_COLUMN: lines, **parsed})
     for rule in rules:
         broken = _mask(pc.invert(pc.fill_null(rule.holds(table), True))) & ~bad

@@ -236,13 +236,14 @@ class Known:
     """A reference to something that must exist (``reading.known[field]``); becomes its integer id."""
 
     template: str
+    code: str = "unknown_reference"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
         known = reading.known.get(name, {})
         return _looked_up(texts, list(known), pa.array(list(known.values()), pa.int64()))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
-        return Message("unknown_reference", self.template, {"code": printable(text[:80])})
+        return Message(self.code, self.template, {"code": printable(text[:80])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pilot.imports.arrow import Column, column, pc
 from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import STORE_TIME, FileMapping
 from pilot.imports.model import ImportKind, ImportRun
-from pilot.imports.rules import Field, RowRule
+from pilot.imports.rules import MISSING, Field, RowRule
 from pilot.imports.times import Instant
 from pilot.imports.values import Choice, Count, Id, Known, Money
 from pilot.network.model import Store
@@ -29,21 +29,33 @@ from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, comp
 from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
-SALE, RETURN = "sale", "return"
-_KINDS = {
+SALE, RETURN, CORRECTION, IDENTIFICATION = "sale", "return", "correction", "identification"
+KINDS = {
     **dict.fromkeys(("sale", "s", "purchase", "продажа", "myynti"), SALE),
     **dict.fromkeys(("return", "r", "refund", "возврат", "palautus"), RETURN),
+    **dict.fromkeys(("correction", "adjustment", "исправление", "корректировка", "oikaisu"), CORRECTION),
+    **dict.fromkeys(("identification", "идентификация", "tunnistus"), IDENTIFICATION),
 }
+# What an amount in minor units, or a number of items, cannot be in a shop: a bar code or a card number in its column.
+IMPOSSIBLE_MINOR = 1_000_000_000
+IMPOSSIBLE_ITEMS = 100_000
+EARLIEST_DAY = date(2000, 1, 1)
+# Reasons that speak of something well-formed which cannot be: such receipts wait for a person, they are not refused.
 _BATCH_ROWS = 20_000
+IMPLAUSIBLE = frozenset({"unknown_store", "implausible_date", "before_history", "impossible_money", "impossible_count"})
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptFacts:
-    """What turns a clock time into a business date: the zone of each store and the cut-off; clocks remember offsets."""
+    """What turns a clock time into a business date: the zone of each store and the cut-off; clocks remember offsets.
+
+    ``first_day``: the network's history begins here.
+    """
 
     zones: dict[int, str]
     cutoff_hour: int
     clocks: Clocks
+    first_day: date = EARLIEST_DAY
 
 
 class ReceiptImporter:
@@ -63,7 +75,7 @@ class ReceiptImporter:
         ),
         Field(
             "store",
-            Known(N_("There is no store “{code}”. Import it first, or park the row.")),
+            Known(N_("There is no store “{code}”. Import it first, or park the row."), "unknown_store"),
             N_("Store"),
             True,
             synonyms="store id, shop, store code, магазин, код магазина, myymälä",
@@ -84,6 +96,7 @@ class ReceiptImporter:
             N_("Amount without VAT, after discounts"),
             True,
             synonyms="net amount, net sales, sales value, amount, total, сумма, нетто, summa, netto",
+            is_rule_bound=True,
         ),
         Field("till", Id(), N_("Till"), synonyms="till id, register, pos, касса, kassa"),
         Field(
@@ -92,8 +105,13 @@ class ReceiptImporter:
             N_("Number on the till"),
             synonyms="receipt number, receipt no, номер чека, номер, kuittinumero",
         ),
-        Field("kind", Choice(_KINDS), N_("Sale or return"), synonyms="type, receipt type, тип, вид, tyyppi"),
-        Field("refers_to", Id(), N_("Receipt that is returned"), synonyms="original receipt, исходный чек"),
+        Field("kind", Choice(KINDS), N_("Sale or return"), synonyms="type, receipt type, тип, вид, tyyppi"),
+        Field(
+            "refers_to",
+            Id(),
+            N_("Receipt that is returned, corrected or identified"),
+            synonyms="original receipt, исходный чек",
+        ),
         Field(
             "customer",
             Id(),
@@ -118,21 +136,24 @@ class ReceiptImporter:
 
     def context(self, session: Session, now: datetime) -> Context:
         settings = network(session)
-        stores = session.execute(select(Store.code, Store.id, Store.timezone)).all()
+        stores = session.execute(select(Store.code, Store.id, Store.timezone, Store.opened_on)).all()
         facts = ReceiptFacts(
-            {store_id: zone or settings.timezone for _, store_id, zone in stores}, settings.cutoff_hour, Clocks()
+            {store_id: zone or settings.timezone for _, store_id, zone, _ in stores},
+            settings.cutoff_hour,
+            Clocks(),
+            _first_day([opened for *_, opened in stores]),
         )
         offers = dict(session.execute(select(Offer.code, Offer.id)).all())
-        known = {"store": {code: store_id for code, store_id, _ in stores}, "offer": offers}
+        known = {"store": {code: store_id for code, store_id, *_ in stores}, "offer": offers}
         return Context(now, known, _currency_exponent(settings.currency), facts)
 
     def rules(self, context: Context) -> Sequence[RowRule]:
-        return _ROW_RULES
+        return (*_ROW_RULES, *_implausible_rules(first_day(context)))
 
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
         facts: ReceiptFacts = context.facts
         at, days = _instants_and_days(good, mapping.time_zone, facts)
-        net = column(good, "net")
+        kinds = _kinds(good)
         months = days.astype("datetime64[D]").astype("datetime64[M]").astype(str)
         return pa.table(
             {
@@ -140,13 +161,13 @@ class ReceiptImporter:
                 "receipt_id": column(good, "receipt"),
                 "store_id": column(good, "store"),
                 "till": pc.fill_null(column(good, "till"), ""),
-                "number": column(good, "number"),
-                "kind": _kinds(good),
+                "number": _numbers(good, kinds),
+                "kind": kinds,
                 "refers_to": column(good, "refers_to"),
                 "at": pa.array(at, pa.timestamp("us", "UTC")),
                 "business_date": pa.array(days.astype(np.int32), pa.int32()).cast(pa.date32()),
                 "customer": column(good, "customer"),
-                "net_minor": net,
+                "net_minor": pc.fill_null(column(good, "net"), 0),
                 "vat_minor": pc.fill_null(column(good, "vat"), 0),
                 "discount_minor": pc.fill_null(column(good, "discount"), 0),
                 "cost_minor": column(good, "cost"),
@@ -171,42 +192,91 @@ class ReceiptImporter:
 RECEIPTS = ReceiptImporter()
 
 
+def first_day(context: Context) -> date:
+    """The day on which the network's history begins: the first opening, where every store states one, else 2000."""
+    facts: ReceiptFacts = context.facts
+    return facts.first_day
+
+
+def _first_day(opened: Sequence[date | None]) -> date:
+    days = [day for day in opened if day is not None]
+    return min(days) if days and len(days) == len(opened) else EARLIEST_DAY
+
+
 def _kinds(table: pa.Table) -> Column:
     """The kind that is given, else by the sign of the amount."""
     by_sign = pc.if_else(pc.less(column(table, "net"), 0), RETURN, SALE)
-    kinds: Column = pc.coalesce(column(table, "kind"), by_sign)
+    kinds: Column = pc.coalesce(column(table, "kind"), by_sign, SALE)
     return kinds
 
 
-def _on(kind: str, table: pa.Table, holds: Column) -> Column:
-    """``holds`` for receipts of one kind, true for the others."""
-    result: Column = pc.or_kleene(pc.not_equal(_kinds(table), kind), holds)
+def _numbers(table: pa.Table, kinds: Column) -> Column:
+    """The number on the till; what refers to a receipt may repeat the receipt's number, and has none of its own."""
+    refers = pc.is_in(kinds, value_set=pa.array([CORRECTION, IDENTIFICATION]))
+    numbers: Column = pc.if_else(refers, pa.scalar(None, pa.string()), column(table, "number"))
+    return numbers
+
+
+def _on(kinds: Sequence[str], table: pa.Table, holds: Column) -> Column:
+    """``holds`` for receipts of these kinds, true for the others."""
+    others = pc.invert(pc.is_in(_kinds(table), value_set=pa.array(kinds)))
+    result: Column = pc.or_kleene(others, holds)
     return result
 
 
 def _not_negative(name: str, label: str) -> RowRule:
     message = Message("negative_on_sale", N_("{what} cannot be negative on a sale."), {"what": Message(name, label)})
-    return RowRule(name, message, lambda table: _on(SALE, table, pc.greater_equal(column(table, name), 0)))
+    return RowRule(name, message, lambda table: _on([SALE], table, pc.greater_equal(column(table, name), 0)))
 
 
 def _vat_fits(table: pa.Table) -> Column:
     """VAT has the sign of the amount and is not larger."""
     net, vat = column(table, "net"), column(table, "vat")
     same_sign = pc.or_(pc.equal(vat, 0), pc.equal(pc.sign(vat), pc.sign(net)))
-    result: Column = pc.and_(same_sign, pc.less_equal(pc.abs(vat), pc.abs(net)))
+    return _on([SALE, RETURN], table, pc.and_(same_sign, pc.less_equal(pc.abs(vat), pc.abs(net))))
+
+
+def _no_amount(name: str) -> RowRule:
+    return RowRule(name, _AMOUNT, lambda table: _on([IDENTIFICATION], table, pc.equal(column(table, name), 0)))
+
+
+def _implausible_rules(first: date) -> Sequence[RowRule]:
+    history = Message(
+        "before_history", N_("The network's history begins on {first:date}."), {"first": first.isoformat()}
+    )
+    return (
+        RowRule("at", history, lambda table: _from_day(table, first), may_be_waived=True),
+        *(_possible(name, IMPOSSIBLE_MINOR, _MONEY) for name in _AMOUNTS[:-1]),
+        _possible("n_items", IMPOSSIBLE_ITEMS, _ITEMS),
+    )
+
+
+def _from_day(table: pa.Table, first: date) -> Column:
+    clock = pa.scalar(datetime(first.year, first.month, first.day), pa.timestamp("us"))  # noqa: DTZ001 - a local clock
+    result: Column = pc.greater_equal(pc.struct_field(column(table, "at"), "local"), clock)
     return result
 
 
+def _possible(name: str, below: int, message: Message) -> RowRule:
+    return RowRule(name, message, lambda table: pc.less(pc.abs(column(table, name)), below), may_be_waived=True)
+
+
+_AMOUNTS = ("net", "vat", "discount", "cost", "reward", "n_items")
+_AMOUNT = Message("identification_with_amount", N_("An identification carries no amounts: leave it empty or zero."))
+_MONEY = Message("impossible_money", N_("No receipt is this large. Is it a bar code or a card number?"))
+_ITEMS = Message("impossible_count", N_("No receipt has this many items. Is it an amount or a bar code?"))
+_REFERENCE = Message("refers_to_missing", N_("A correction or identification names the receipt that it refers to."))
 _ROW_RULES = (
+    RowRule("net", MISSING, lambda table: _on([SALE, RETURN, CORRECTION], table, pc.is_valid(column(table, "net")))),
     RowRule(
         "net",
         Message("negative_sale", N_("A sale cannot have a negative amount; is it a return?")),
-        lambda table: _on(SALE, table, pc.greater_equal(column(table, "net"), 0)),
+        lambda table: _on([SALE], table, pc.greater_equal(column(table, "net"), 0)),
     ),
     RowRule(
         "net",
         Message("positive_return", N_("A return has a negative amount (or zero).")),
-        lambda table: _on(RETURN, table, pc.less_equal(column(table, "net"), 0)),
+        lambda table: _on([RETURN], table, pc.less_equal(column(table, "net"), 0)),
     ),
     RowRule(
         "vat",
@@ -217,6 +287,17 @@ _ROW_RULES = (
     _not_negative("cost", N_("The cost of goods")),
     _not_negative("reward", N_("A reward")),
     _not_negative("n_items", N_("The number of items")),
+    RowRule(
+        "refers_to",
+        _REFERENCE,
+        lambda table: _on([CORRECTION, IDENTIFICATION], table, pc.is_valid(column(table, "refers_to"))),
+    ),
+    RowRule(
+        "customer",
+        Message("identification_of_nobody", N_("An identification names the customer.")),
+        lambda table: _on([IDENTIFICATION], table, pc.is_valid(column(table, "customer"))),
+    ),
+    *(_no_amount(name) for name in _AMOUNTS),
 )
 
 

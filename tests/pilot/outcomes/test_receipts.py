@@ -80,7 +80,7 @@ def test_the_mapping_says_which_zone_times_without_an_offset_are_in(chain: Chain
         ("b9,31,1,9,2026-01-10 09:00,sale,,1.00,-0.10,1", "vat", "vat_out_of_range"),
         ("b9,31,1,9,2026-01-10 09:00,sale,,1.00,0,-1", "n_items", "negative_on_sale"),
         ("b9,31,1,9,2026-03-09 09:00,sale,,1.00,0,1", "at", "implausible_date"),
-        ("b9,999,1,9,2026-01-10 09:00,sale,,1.00,0,1", "store", "unknown_reference"),
+        ("b9,999,1,9,2026-01-10 09:00,sale,,1.00,0,1", "store", "unknown_store"),
     ],
 )
 def test_what_cannot_be_is_refused(chain: Chain, row: str, field: str, code: str) -> None:
