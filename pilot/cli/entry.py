@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("backups", N_("back the installation up while it runs")),
     "restore": ("backups", N_("bring a backup back into an empty home")),
     "demo": ("demo", N_("the whole loop on real households, then the pages")),
+    "simulate-network": ("simulate", N_("a made-up network of any size: stores, customers, receipts")),
 }
 
 

@@ -1,0 +1,98 @@
+"""The customers of a simulated network: who they are, when and how often they come, and whether they show a card."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pilot.simulation.places import Stores
+from pilot.simulation.shape import Shape, Stream
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
+
+AGES = ("18-29", "30-44", "45-64", "65+")
+HOUSEHOLDS = ("single", "couple", "family", "senior")
+TIERS = ("basic", "silver", "gold")
+PHASE_DAYS = 28
+CLASSES = 8  # a favourite weekday (0–6), or none (7)
+NEVER_SHOW_A_CARD = 0.07
+# Receipts of people outside the program, who shop like those inside.
+STRANGERS = 0.12
+_AGE_SHARES = (0.2, 0.3, 0.32, 0.18)
+_HOUSEHOLD_RATE = np.array([0.9, 1.0, 1.25, 0.95])
+_HOUSEHOLD_BASKET = np.array([0.75, 1.0, 1.45, 0.8])
+_JOIN_LATE, _LEAVE_EARLY, _AWAY = 0.12, 0.06, 0.05
+_FAVOURITE_SHARE = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """Columns by customer, grouped by ``CLASSES`` (``bounds`` are where each class begins and the last one ends).
+
+    ``key`` is the customer's number from 1, in random order over the rows: neighbours have nothing in common.
+    """
+
+    key: npt.NDArray[np.int32]
+    bounds: Ints
+    home: npt.NDArray[np.int16]
+    rate: Floats
+    basket: Floats32
+    loyalty: Floats32
+    shows_card: Floats32
+    joins: npt.NDArray[np.int16]  # the first and last phase in which the customer comes
+    leaves: npt.NDArray[np.int16]
+    age: npt.NDArray[np.int8]
+    household: npt.NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def tiers(self) -> Ints:
+        """The tier that the retailer gave by frequency: the upper tenth is gold, the next quarter silver."""
+        silver, gold = np.quantile(self.rate, (0.65, 0.9))
+        places: Ints = (self.rate > silver).astype(np.int64) + (self.rate > gold)
+        return places
+
+
+def make_customers(shape: Shape, stores: Stores) -> Customers:
+    """Everybody's habits. Frequencies are skewed: a tenth of the customers makes a third of the visits."""
+    n, rng = shape.customers, shape.stream(Stream.CUSTOMERS)
+    phases = -(-shape.n_days // PHASE_DAYS)
+    has_favourite = rng.random(n) < _FAVOURITE_SHARE
+    favourite = np.where(has_favourite, rng.choice(7, n, p=(0.11, 0.11, 0.12, 0.14, 0.19, 0.22, 0.11)), 7)
+    sizes = np.bincount(favourite, minlength=CLASSES)
+    age = np.searchsorted(np.cumsum(_AGE_SHARES)[:-1], rng.random(n)).astype(np.int8)
+    household = np.where(age == 3, 3, rng.integers(0, 3, n)).astype(np.int8)
+    joins = np.where(rng.random(n) < _JOIN_LATE, rng.integers(0, phases, n), 0)
+    leaves = np.where(rng.random(n) < _LEAVE_EARLY, rng.integers(0, phases, n), phases - 1)
+    never = rng.random(n) < NEVER_SHOW_A_CARD
+    return Customers(
+        key=rng.permutation(n).astype(np.int32) + np.int32(1),
+        bounds=np.concatenate([[0], np.cumsum(sizes)]),
+        home=rng.choice(len(stores), n, p=stores.size / stores.size.sum()).astype(np.int16),
+        rate=rng.gamma(1.1, 1.0, n) * _HOUSEHOLD_RATE[household] + 0.01,
+        basket=(rng.lognormal(0.0, 0.35, n) * _HOUSEHOLD_BASKET[household]).astype(np.float32),
+        loyalty=rng.beta(6.0, 2.0, n).astype(np.float32),
+        shows_card=np.where(never, 0.0, rng.beta(12.0, 2.0, n) * (1.0 - STRANGERS)).astype(np.float32),
+        joins=joins.astype(np.int16),
+        leaves=np.maximum(joins, leaves).astype(np.int16),
+        age=age,
+        household=household,
+    )
+
+
+def phase_shares(shape: Shape, customers: Customers, phase: int) -> Floats:
+    """Cumulative shares of visits in one phase of four weeks, one more entry than customers.
+
+    Everybody has busier and quieter phases, and some are away: gaps between visits are more irregular than chance.
+    """
+    rng = shape.stream(Stream.PHASE, phase)
+    activity = rng.standard_gamma(1.5, len(customers), dtype=np.float32)
+    activity[rng.random(len(customers), dtype=np.float32) < _AWAY] = 0.0
+    is_here = (customers.joins <= phase) & (phase <= customers.leaves)
+    shares = np.empty(len(customers) + 1)
+    shares[0] = 0.0
+    np.cumsum(customers.rate * activity * is_here, out=shares[1:])
+    return shares
