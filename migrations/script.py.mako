@@ -1,7 +1,7 @@
 """${message}."""
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
@@ -11,8 +11,12 @@ depends_on = None
 
 
 def upgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     ${upgrades if upgrades else "pass"}
 
 
 def downgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     ${downgrades if downgrades else "pass"}

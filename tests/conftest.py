@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -27,6 +28,7 @@ os.environ.setdefault("LC_ALL", "C.UTF-8")
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="pilot-run-"))
 
 CHEAP_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+DATABASE_FILES = ("pilot.db", "inbox.db")
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 _numbers = count(1)
 
@@ -80,14 +82,14 @@ def settings(home: Path, no_settings_from_outside: None) -> Settings:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file that the real migrations made once; tests copy it."""
+    """A database file that the real migrations made once, with that of the inbox beside it; tests copy both."""
     home = tmp_path_factory.mktemp("template")
     database = Database(Settings(home=home, database_url=None))
     migrating.upgrade(database)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.dispose()
+    for name in DATABASE_FILES:
+        with closing(sqlite3.connect(home / name)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return home / "pilot.db"
 
 
@@ -147,7 +149,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 def sqlite_database(settings: Settings, sqlite_template: Path) -> Iterator[Database]:
     """A migrated SQLite database in the test's home."""
     settings.home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(sqlite_template, settings.home / "pilot.db")
+    for name in DATABASE_FILES:
+        shutil.copyfile(sqlite_template.with_name(name), settings.home / name)
     database = Database(settings)
     yield database
     database.dispose()

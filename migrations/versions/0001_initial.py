@@ -4,7 +4,7 @@ Revision 0001.
 """
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 import pilot.database
 
@@ -15,6 +15,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     op.create_table(
         "api_key",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -444,6 +446,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     op.drop_table("ledger_entry")
     op.drop_table("home_entry")
     op.drop_index(op.f("ix_decision_report_id"), table_name="decision")

@@ -3,7 +3,7 @@
 Revision 0002.
 """
 
-from alembic import op
+from alembic import context, op
 
 revision = "0002"
 down_revision = "0001"
@@ -26,6 +26,8 @@ APPEND_ONLY = {
 
 
 def upgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     if op.get_bind().dialect.name == "sqlite":
         for table, keys in APPEND_ONLY.items():
             _guard_sqlite(table, keys)
@@ -46,6 +48,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    if context.config.attributes["target"] != "business":
+        return
     if op.get_bind().dialect.name == "sqlite":
         for table in APPEND_ONLY:
             for act in ("update", "delete", "replace"):

@@ -1,5 +1,6 @@
 """An entry of the log and the sealed head. Entries are inserted once and never touched (triggers see to it)."""
 
+from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.database import Base, digest, instant, name, text
@@ -15,7 +16,7 @@ class AuditEntry(Base):
     actor: Mapped[name]
     verb: Mapped[name]
     subject_kind: Mapped[name]
-    subject: Mapped[name]
+    subject: Mapped[str] = mapped_column(String(300), index=True)
     text: Mapped[text]
     previous_hash: Mapped[digest]
     hash: Mapped[digest]

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pilot.database import Base, Instant, code, digest, document, instant, name, pk
+from pilot.words import Message
 
 
 class ImportKind(StrEnum):
@@ -90,20 +92,57 @@ class QuarantineState(StrEnum):
 class QuarantinedRow(Base):
     """A row that could not go in, parked with its reason until a person releases or drops it.
 
-    ``row`` holds its texts by our field names (personal ones left out), ``field`` the one to correct;
-    ``released_run_id`` the import that took the corrected row.
+    It comes from a file (``run_id``; ``line`` in the file) or over HTTP (no run; ``key_code`` sent it, ``line`` is its
+    index in the batch). ``row`` holds its texts by our field names (personal ones left out), ``field`` the one to
+    correct; ``released_run_id`` the import that took the corrected row.
     """
 
     __tablename__ = "quarantined_row"
+    __table_args__ = (Index("ix_quarantined_row_state_reason_code_store", "state", "reason_code", "store"),)
 
     id: Mapped[pk]
-    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("import_run.id"), index=True)
+    batch_id: Mapped[str] = mapped_column(String(120), index=True)
+    key_code: Mapped[str | None] = mapped_column(String(120))
     kind: Mapped[ImportKind] = mapped_column(String(20))
     line: Mapped[int] = mapped_column(BigInteger)
     field: Mapped[str] = mapped_column(String(200))
     row: Mapped[document]
     reason: Mapped[document]
+    reason_code: Mapped[str] = mapped_column(String(60))
+    store: Mapped[str] = mapped_column(String(120))
+    received_at: Mapped[instant]
     state: Mapped[QuarantineState] = mapped_column(String(20))
     released_run_id: Mapped[int | None] = mapped_column(ForeignKey("import_run.id"))
     decided_by: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    @classmethod
+    def parked(
+        cls,
+        kind: ImportKind,
+        batch_id: str,
+        line: int,
+        field: str,
+        row: dict[str, str],
+        reason: Message,
+        received_at: datetime,
+        *,
+        run_id: int | None = None,
+        key_code: str | None = None,
+    ) -> Self:
+        """A row that waits from now on."""
+        return cls(
+            run_id=run_id,
+            batch_id=batch_id,
+            key_code=key_code,
+            kind=kind,
+            line=line,
+            field=field[:200],
+            row=row,
+            reason=reason.to_dict(),
+            reason_code=reason.code[:60],
+            store=row.get("store", "")[:120],
+            received_at=received_at,
+            state=QuarantineState.WAITING,
+        )

@@ -333,14 +333,15 @@ def _park(session: Session, run: ImportRun, checked: CheckedFile) -> None:
     for finding in checked.findings:
         first.setdefault(finding.line, finding)
     session.add_all(
-        QuarantinedRow(
+        QuarantinedRow.parked(
+            run.kind,
+            run.batch_id,
+            line,
+            finding.field,
+            checked.bad_rows[line],
+            finding.reason,
+            run.staged_at,
             run_id=run.id,
-            kind=run.kind,
-            line=line,
-            field=finding.field[:200],
-            row=checked.bad_rows[line],
-            reason=finding.reason.to_dict(),
-            state=QuarantineState.WAITING,
         )
         for line, finding in sorted(first.items())
     )
