@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-run system demo test check format lock vendor texts bench error-rates coverage clean
+.PHONY: help venv venv-run system demo test check format lock vendor texts bench soak error-rates coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,6 +33,7 @@ help:
 	@echo "make venv    only the environment, with the tools of development"
 	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
 	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again"
+	@echo "make soak    ten minutes of the full load with a report every minute, then kill -9 at random moments"
 	@echo "make bench   speed beside the peers;  make error-rates, make coverage  what the methods promise, measured"
 
 $(RUN_STAMP):
@@ -100,6 +101,12 @@ bench:
 	@VIRTUAL_ENV=$(CURDIR)/$(BENCH) $(BENCH)/bin/uv pip install --quiet --require-hashes -r requirements-bench.lock >&2
 	@VIRTUAL_ENV=$(CURDIR)/$(BENCH) $(BENCH)/bin/uv pip install --quiet --no-deps -e . >&2
 	$(BENCH)/bin/python -m benchmarks.speed $(ARGS)
+
+# Ten minutes of the full load with a report every minute, then kill -9 at random moments (docs/soak.md).
+soak: venv system
+	@mkdir -p -m 700 $(VAR)/run
+	$(TEST_ENV) $(BIN)/python -m benchmarks.soak $(ARGS)
+	$(TEST_ENV) $(BIN)/python -m tests.survival.soak_kills
 
 # What the methods promise, measured: false alarms, power and coverage (docs/methods/error_rates.md, docs/coverage.md).
 error-rates: venv-run

@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 BASE = "debian:bookworm-slim"
+SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/rehearsal.pem"  # of this machine, for the time of the build
 
 
@@ -32,7 +33,7 @@ class Stage:
     """One stage: its root, and what the instructions have set so far."""
 
     root: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"PATH": os.defpath})
+    environment: dict[str, str] = field(default_factory=lambda: {"PATH": SEARCHED})
     user: str = "root"
     directory: str = "/"
     start: dict[str, list[str]] = field(default_factory=dict)
