@@ -1,6 +1,6 @@
 """What the outcomes room refuses, one named error per rule."""
 
-from pilot.errors import NotFound, Refused
+from pilot.errors import Misconfigured, NotFound, Refused
 from pilot.words import N_
 
 
@@ -17,6 +17,63 @@ class ReceiptsClash(Refused):
 class NoSuchLakeVersion(NotFound):
     code = "no_such_lake_version"
     template = N_("The lake has no version {version}; the latest is {latest}.")
+
+
+class LakeVersionVacuumed(NotFound):
+    """Compaction joined its files and vacuum took them away: no frozen report had named this version."""
+
+    code = "lake_version_vacuumed"
+    template = N_(
+        "Version {version} of the lake cannot be read any more: no frozen report names it, and its files "
+        "were vacuumed. The latest version holds the same receipts and later ones."
+    )
+
+
+class NothingKnownYet(NotFound):
+    code = "nothing_known_yet"
+    template = N_("At {at} (UTC) no receipts were known yet. Choose a later instant.")
+
+
+class BatchLost(Refused):
+    """What was written cannot be read back: the log does not hold the commit that was just made."""
+
+    code = "batch_lost"
+    template = N_(
+        "The commit of batch “{batch}” cannot be read back from the lake at {place}. "
+        "Nothing was taken as stored; look at the disk or the object store and try again."
+    )
+
+
+class LakeDiskFull(Misconfigured):
+    code = "lake_disk_full"
+    template = N_("The disk is full ({place}). Nothing of this step was stored; make room and try again.")
+
+
+class LakeLockLost(Misconfigured):
+    """Somebody else may be writing by now, so this writer must not commit."""
+
+    code = "lake_lock_lost"
+    template = N_("The lock of the lake was lost: the connection to the database broke. Nothing was stored; try again.")
+
+
+class ObjectStoreUnavailable(Misconfigured):
+    code = "object_store_unavailable"
+    template = N_(
+        "The lake is at {root}, but what speaks to object stores is not installed. Install loyalty-pilot[s3]."
+    )
+
+
+class SparkMissing(Misconfigured):
+    code = "spark_missing"
+    template = N_(
+        "PILOT_ENGINE names {engine}, but {missing} was not found. Install loyalty-pilot[spark] and a Java runtime "
+        "(17 or 21), or leave PILOT_ENGINE out: DuckDB needs neither."
+    )
+
+
+class SparkUnreachable(Misconfigured):
+    code = "spark_unreachable"
+    template = N_("The Spark master {engine} does not answer: {problem}. Start it, or leave PILOT_ENGINE out.")
 
 
 class BadPeriod(Refused):

@@ -1,0 +1,361 @@
+"""A durable Delta table: files and log entry synced before a commit counts, each batch once, every version kept."""
+
+import contextlib
+import fcntl
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pilot.outcomes.engine import join_files
+from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
+from pilot.outcomes.phases import phase
+from pilot.outcomes.shared_lock import SharedLock
+from pilot.outcomes.storage import LOG, Storage, raise_if_full, storage_of
+from pilot.settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+WritePart = Callable[[str, Path], int]
+
+# The default drops log entries after 30 days, and with them every older version: reports name versions for good.
+_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
+_SMALL_BYTES = 128 << 20
+_JOINED_BYTES = 2 * _SMALL_BYTES
+_MANY = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that brought rows. ``files`` are those it added, as an engine reads them."""
+
+    version: int
+    batch_id: str
+    files: tuple[str, ...]
+    committed_at: datetime
+    details: Mapping[str, str]
+
+
+class DeltaStore:
+    """One Delta table. Opening it for the first time creates it, empty (version 0).
+
+    ``root`` is a folder or ``s3://bucket/prefix``; ``partition`` a column that is in the path and not in the files;
+    ``order`` the columns by which compaction sorts; ``lock`` names the lock file of everything that changes the table.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        root: str,
+        schema: pa.Schema,
+        *,
+        partition: str | None = None,
+        order: Sequence[str] = (),
+        lock: str = "lake",
+    ) -> None:
+        self.settings, self.schema, self.partition, self.order = settings, schema, partition, tuple(order)
+        self.storage: Storage = storage_of(settings, root)
+        self.root = self.storage.root
+        self._lock_file = settings.locks_dir / f"{lock}.lock"
+        self._vacuum_lock = settings.locks_dir / "vacuum.lock"
+        self._shared = SharedLock(settings, self.root)
+
+    @property
+    def table_schema(self) -> pa.Schema:
+        """The columns as an engine reads them: the partition's own comes last."""
+        if self.partition is None:
+            return self.schema
+        return self.schema.append(pa.field(self.partition, pa.string(), nullable=False))
+
+    def version(self) -> int:
+        """The latest version."""
+        return int(self._open().version())
+
+    def files(self, version: int | None = None, parts: Sequence[str] | None = None) -> list[str]:
+        """The Parquet files that hold ``version`` (None: the latest), of all partitions or of some.
+
+        Raises ``NoSuchLakeVersion``, and ``LakeVersionVacuumed`` where an older version's files are gone.
+        """
+        asked, latest = version, self._open()
+        if version is None:
+            return self._files(latest, parts)
+        files = self._files(self._open(version), parts)
+        now = self._files(latest, parts)
+        while not self._are_there(files, now):
+            version += 1  # what only joined files holds the same rows
+            if version > latest.version() or self._commit_at(version) is not None:
+                raise LakeVersionVacuumed(version=asked)
+            files = self._files(self._open(version), parts)
+        return files
+
+    def version_of(self, batch_id: str) -> int | None:
+        """The version whose commit carried this batch; None where the table does not know it."""
+        return self._version_of(self._open(), batch_id)
+
+    def append(
+        self,
+        batch_id: str,
+        parts: Sequence[str],
+        write: WritePart,
+        *,
+        details: Mapping[str, str] | None = None,
+        committed_at: datetime | None = None,
+    ) -> int:
+        """Add one file per partition as one commit; the caller holds ``writing()``. Returns the version of the batch.
+
+        ``write(part, path)`` writes the rows of that partition (``schema``) and says how many there were; a table
+        without partitions has the one part ``""``. A batch that is known is not written again. Files are on disk
+        before the log entry names them, the entry is on disk and was read again before this returns: deltalake itself
+        calls no fsync. Where anything fails, nothing of the batch stays.
+        """
+        table = self._open()
+        known = self._version_of(table, batch_id)
+        if known is not None:
+            return known
+        with phase(self.settings, "commit"):
+            metadata = {
+                "batch_id": batch_id,
+                "committed_at": self._instant(table, committed_at or self.settings.now()).isoformat(),
+                "details": json.dumps(dict(details or {}), sort_keys=True),
+            }
+            # The name follows from the batch: what a crash left behind is overwritten by the next attempt.
+            paths = {part: self._path(part, f"{batch_id}.parquet") for part in parts}
+
+            def commit() -> None:
+                actions = [self._add(part, path, partial(write, part)) for part, path in paths.items()]
+                self._commit(table, actions, metadata, batch_id)
+
+            self._whole_or_nothing(commit, list(paths.values()))
+            return self._read_again(batch_id)
+
+    def commits(self, after: int, through: int | None = None) -> list[Commit]:
+        """The commits that brought rows, from the version behind ``after`` to ``through`` (None: the latest)."""
+        last = self.version() if through is None else through
+        found = (self._commit_at(version) for version in range(after + 1, last + 1))
+        return [commit for commit in found if commit is not None]
+
+    def version_known_on(self, at: datetime) -> int:
+        """The last version whose rows were all known at ``at``; compaction brings none. Raises ``NothingKnownYet``."""
+        low, high, found = 1, self.version(), None
+        while low <= high:  # instants never go back from version to version: ``append`` sees to it
+            middle = (low + high) // 2
+            commit = self._last_commit(middle, low)
+            if commit is None:
+                low = middle + 1
+            elif commit.committed_at <= at:
+                found, low = commit.version, middle + 1
+            else:
+                high = commit.version - 1
+        if found is None:
+            raise NothingKnownYet(at=f"{at.astimezone(UTC):%Y-%m-%d %H:%M}")
+        return found
+
+    def is_worth_compacting(self) -> bool:
+        """Whether some partition has so many small files that joining them pays."""
+        return any(len(files) >= _MANY for files in self._small(self._open()).values())
+
+    def compact(self) -> None:
+        """Join the small files of each partition, sorted by ``order``; older versions keep reading the old files.
+
+        New files and log entry are synced like a commit's; nothing becomes known by it. Each join is a commit of its
+        own, so a crash loses at most one.
+        """
+        with self.writing(), phase(self.settings, "compaction"):
+            for part in self._small(self._open()):
+                while len(files := self._small(table := self._open()).get(part, {})) > 1:
+                    self._join(table, part, files)
+
+    def vacuum(self, keep_versions: Sequence[int]) -> list[str]:
+        """Delete files that neither the latest version nor any of ``keep_versions`` needs. Returns the deleted ones.
+
+        It alone takes files away, so a backup that copies them holds ``vacuum.lock`` and imports can go on.
+        """
+        with _locked(self._vacuum_lock), self.writing():
+            table = self._open()
+            deleted: list[str] = table.vacuum(
+                retention_hours=0,
+                dry_run=False,
+                enforce_retention_duration=False,
+                keep_versions=sorted({*keep_versions, table.version()}),
+            )
+            return deleted
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """The one lock of everything that changes the table: publishing, compacting, vacuum; on every machine."""
+        with _locked(self._lock_file), self._shared.held():
+            yield
+
+    def _open(self, version: int | None = None) -> "DeltaTable":
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        options = self.storage.options
+        try:
+            table = DeltaTable(self.root, storage_options=options)
+        except TableNotFoundError:
+            self._create()
+            table = DeltaTable(self.root, storage_options=options)
+        if version is None or version == table.version():
+            return table
+        if not 0 <= version < table.version():
+            raise NoSuchLakeVersion(version=version, latest=table.version())
+        return DeltaTable(self.root, version=version, storage_options=options)
+
+    def _create(self) -> None:
+        from deltalake import DeltaTable
+
+        self.storage.prepare()
+        DeltaTable.create(
+            self.root,
+            self.table_schema,
+            mode="ignore",
+            partition_by=[self.partition] if self.partition else None,
+            configuration=dict(_CONFIGURATION),
+            storage_options=self.storage.options,
+        )
+        self.storage.sync_log(0)
+
+    def _files(self, table: "DeltaTable", parts: Sequence[str] | None) -> list[str]:
+        files = sorted(table.file_uris())
+        if parts is None:
+            return files
+        wanted = {f"{self.partition}={part}" for part in parts}
+        return [file for file in files if Path(file).parent.name in wanted]
+
+    def _are_there(self, files: Sequence[str], latest: Sequence[str]) -> bool:
+        return all(self.storage.exists(self._relative(file)) for file in set(files).difference(latest))
+
+    def _relative(self, uri: str) -> str:
+        return uri.removeprefix(self.root).lstrip("/")
+
+    def _path(self, part: str, name: str) -> str:
+        return f"{self.partition}={part}/{name}" if self.partition else name
+
+    def _add(self, part: str, path: str, write: Callable[[Path], int], *, data_change: bool = True) -> Any:
+        """Write one file durably; the action that adds it to the table."""
+        from deltalake.transaction import AddAction
+
+        with self.storage.new_file(path) as file:
+            n = write(file)
+        values = {self.partition: part} if self.partition else {}
+        stats = json.dumps({"numRecords": n})
+        return AddAction(path, self.storage.size(path), values, _now_ms(), data_change, stats)
+
+    def _commit(self, table: "DeltaTable", actions: list[Any], metadata: dict[str, str], batch_id: str | None) -> None:
+        from deltalake import CommitProperties, Transaction
+        from deltalake.transaction import PostCommitHookProperties
+
+        self._shared.require_held()
+        # The transaction's number is where the commit is to be found; others may come in between, so it is a hint.
+        transactions = [Transaction(batch_id, table.version() + 1)] if batch_id else None
+        table.create_write_transaction(
+            actions,
+            "append",
+            table.schema(),
+            partition_by=[self.partition] if self.partition else None,
+            commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+        )
+
+    def _whole_or_nothing(self, commit: Callable[[], None], paths: Sequence[str]) -> None:
+        """Run ``commit``; where it fails and the table names none of ``paths``, they are removed again."""
+        try:
+            commit()
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # what is not removed now is overwritten later, or vacuumed
+                named = {self._relative(file) for file in self._open().file_uris()}
+                for path in set(paths) - named:
+                    self.storage.remove(path)
+            raise_if_full(error, self.root)
+            raise
+
+    def _read_again(self, batch_id: str) -> int:
+        version = self._version_of(self._open(), batch_id)
+        if version is None:
+            raise BatchLost(batch=batch_id, place=self.root)
+        self.storage.sync_log(version)
+        return version
+
+    def _version_of(self, table: "DeltaTable", batch_id: str) -> int | None:
+        hint: int | None = table.transaction_version(batch_id)
+        if hint is None:
+            return None
+        versions = itertools.chain(range(hint, int(table.version()) + 1), range(hint))
+        commits = (self._commit_at(version) for version in versions)
+        return next((commit.version for commit in commits if commit and commit.batch_id == batch_id), None)
+
+    def _commit_at(self, version: int) -> Commit | None:
+        """What the commit of ``version`` brought; None where it brought no rows (created, joined, vacuumed)."""
+        entry = self.storage.read(f"{LOG}/{version:020d}.json")
+        lines = [json.loads(line) for line in entry.splitlines() if line.strip()]
+        info: dict[str, Any] = next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
+        if "batch_id" not in info:
+            return None
+        if "committed_at" in info:
+            at = datetime.fromisoformat(info["committed_at"])
+        else:  # written before commits said when
+            at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
+        files = tuple(f"{self.root}/{line['add']['path']}" for line in lines if "add" in line)
+        return Commit(version, info["batch_id"], files, at, json.loads(info.get("details", "{}")))
+
+    def _last_commit(self, version: int, first: int = 1) -> Commit | None:
+        """The last commit that brought rows, from ``version`` down to ``first``."""
+        found = (self._commit_at(earlier) for earlier in range(version, first - 1, -1))
+        return next((commit for commit in found if commit is not None), None)
+
+    def _instant(self, table: "DeltaTable", at: datetime) -> datetime:
+        """``at``, or the instant of the last commit where a clock was set back: later versions are known later."""
+        before = self._last_commit(table.version())
+        return max(at, before.committed_at).astimezone(UTC) if before else at.astimezone(UTC)
+
+    def _small(self, table: "DeltaTable") -> dict[str, dict[str, int]]:
+        """By partition the small files (path → bytes), the smallest first, as many as may be joined at once."""
+        rows = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        found: dict[str, dict[str, int]] = {}
+        for row in sorted(rows, key=lambda row: (row["size_bytes"], row["path"])):
+            files = found.setdefault(row.get(f"partition.{self.partition}", ""), {})
+            if row["size_bytes"] < _SMALL_BYTES and sum(files.values()) + row["size_bytes"] <= _JOINED_BYTES:
+                files[row["path"]] = row["size_bytes"]
+        return dict(sorted(found.items()))
+
+    def _join(self, table: "DeltaTable", part: str, files: Mapping[str, int]) -> None:
+        from deltalake.transaction import RemoveAction
+
+        path = self._path(part, f"joined-{table.version() + 1}.parquet")
+        values: dict[str, str | None] = {self.partition: part} if self.partition else {}
+        sources = [f"{self.root}/{name}" for name in files]
+
+        def commit() -> None:
+            joined = self._add(
+                part,
+                path,
+                lambda file: join_files(self.settings, self.storage, sources, file, self.schema.names, self.order),
+                data_change=False,
+            )
+            gone = [RemoveAction(name, False, _now_ms(), size, values) for name, size in files.items()]
+            self._commit(table, [joined, *gone], {"joined": part}, None)
+
+        self._whole_or_nothing(commit, [path])
+        self.storage.sync_log(self.version())
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,195 @@
+"""Where the bytes of a lake are: a folder whose files and log are synced to disk, or an S3-compatible object store."""
+
+import contextlib
+import errno
+import importlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from pilot.outcomes.errors import LakeDiskFull, ObjectStoreUnavailable
+from pilot.settings import Settings
+
+LOG = "_delta_log"
+_NO_ROOM = ("No space left", "Disk quota exceeded", "not enough disk space", "os error 28")
+
+
+class Storage(Protocol):
+    """What a Delta table needs of its place. Paths are relative to ``root``."""
+
+    root: str
+    options: dict[str, str] | None
+    """What deltalake must be told to open ``root``."""
+
+    def prepare(self) -> None:
+        """Make the place itself."""
+
+    def new_file(self, path: str) -> AbstractContextManager[Path]:
+        """A local file to write; it is durable under ``path`` when the block has ended, and gone when it failed."""
+
+    def sync_log(self, version: int) -> None:
+        """The log entry of ``version``, what came with it, and the log's folder are durable when this returns."""
+
+    def read(self, path: str) -> bytes: ...
+
+    def size(self, path: str) -> int: ...
+
+    def exists(self, path: str) -> bool: ...
+
+    def remove(self, path: str) -> None: ...
+
+    def filesystem(self) -> Any | None:
+        """The fsspec file system through which an engine reads; None: local paths."""
+
+
+def storage_of(settings: Settings, root: str) -> Storage:
+    """The storage that ``root`` names: a folder, or ``s3://bucket/prefix``."""
+    return ObjectStore(root, settings.spill_dir) if root.startswith("s3://") else LocalFolder(Path(root))
+
+
+def beside_lake(settings: Settings, name: str) -> str:
+    """The root of a derived table: beside the lake, never inside it, where vacuum would take it for leftovers."""
+    return f"{settings.lake_root.rstrip('/')}-{name}" if settings.lake_url else str(settings.home / name)
+
+
+class LocalFolder:
+    """A folder on a disk: nothing here is durable before it was synced, file and folder."""
+
+    options: dict[str, str] | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root = str(path)
+
+    def prepare(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def new_file(self, path: str) -> Iterator[Path]:
+        file = self.path / path
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            yield file
+            for synced in (file, file.parent, self.path):
+                _sync(synced)
+        except BaseException as error:
+            file.unlink(missing_ok=True)
+            raise_if_full(error, self.root)
+            raise
+
+    def sync_log(self, version: int) -> None:
+        log = self.path / LOG
+        checkpoint = log / f"{version:020d}.checkpoint.parquet"
+        written = [checkpoint, log / "_last_checkpoint"] if checkpoint.exists() else []
+        for path in (log / f"{version:020d}.json", *written, log):
+            _sync(path)
+
+    def read(self, path: str) -> bytes:
+        return (self.path / path).read_bytes()
+
+    def size(self, path: str) -> int:
+        return (self.path / path).stat().st_size
+
+    def exists(self, path: str) -> bool:
+        return (self.path / path).exists()
+
+    def remove(self, path: str) -> None:
+        (self.path / path).unlink(missing_ok=True)
+
+    def filesystem(self) -> None:
+        return None
+
+
+class ObjectStore:
+    """A bucket. A put is durable when it is answered; commits are conditional puts, so none overwrites another.
+
+    Credentials and region come from the usual ``AWS_…`` variables, an address of one's own from ``AWS_ENDPOINT_URL``.
+    """
+
+    def __init__(self, root: str, scratch: Path, environment: Mapping[str, str] | None = None) -> None:
+        given = os.environ if environment is None else environment
+        self.root = root.rstrip("/")
+        self._scratch = scratch
+        self._endpoint = given.get("AWS_ENDPOINT_URL_S3") or given.get("AWS_ENDPOINT_URL")
+        # A log entry is put only where none is (If-None-Match): the second of two writers is told, and tries again.
+        options = {"aws_conditional_put": "etag"}
+        if self._endpoint:
+            options["aws_endpoint"] = self._endpoint
+            options["aws_allow_http"] = str(self._endpoint.startswith("http://")).lower()
+        self.options: dict[str, str] | None = options
+        self._fs: Any = None
+
+    def prepare(self) -> None:
+        """A bucket is made by whoever runs the object store."""
+
+    @contextmanager
+    def new_file(self, path: str) -> Iterator[Path]:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="upload-", suffix=".parquet", dir=self._scratch)
+        os.close(descriptor)
+        local = Path(name)
+        try:
+            yield local
+            self.filesystem().put_file(name, self._at(path))
+        except BaseException as error:
+            raise_if_full(error, str(self._scratch))
+            raise
+        finally:
+            local.unlink(missing_ok=True)
+
+    def sync_log(self, version: int) -> None:
+        """A put that was answered is durable."""
+
+    def read(self, path: str) -> bytes:
+        content: bytes = self.filesystem().cat_file(self._at(path))
+        return content
+
+    def size(self, path: str) -> int:
+        return int(self._info(path)["size"])
+
+    def exists(self, path: str) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return bool(self._info(path))
+        return False
+
+    def remove(self, path: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem().rm_file(self._at(path))
+
+    def filesystem(self) -> Any:
+        if self._fs is None:
+            try:
+                s3fs = importlib.import_module("s3fs")  # an extra; it ships no types
+            except ImportError:
+                raise ObjectStoreUnavailable(root=self.root) from None
+            # Others write here too: what was listed a moment ago is not what is there.
+            self._fs = s3fs.S3FileSystem(
+                endpoint_url=self._endpoint, use_listings_cache=False, skip_instance_cache=True
+            )
+        return self._fs
+
+    def _info(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.filesystem().info(self._at(path))
+        return found
+
+    def _at(self, path: str) -> str:
+        return f"{self.root}/{path}"
+
+
+def raise_if_full(error: BaseException, place: str) -> None:
+    """Raise ``LakeDiskFull`` where ``error`` says, in whatever library's words, that the disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise LakeDiskFull(place=place) from error
+    if isinstance(error, Exception) and any(words in str(error) for words in _NO_ROOM):
+        raise LakeDiskFull(place=place) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
