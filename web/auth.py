@@ -46,9 +46,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class KeyRule:
-    """A route of the API: a key with this scope, and the stores the key is for."""
+    """A route of the API: a key with this scope, and the stores the key is for.
+
+    ``by_row``: the body's rows name the stores, and the view asks ``may_key`` for each of them; otherwise the address
+    names one. ``reads``: a POST that changes nothing, so it opens no write transaction.
+    """
 
     scope: Scope
+    by_row: bool = False
+    reads: bool = False
 
 
 class Person(UserMixin):  # type: ignore[misc] # flask-login is untyped
@@ -74,11 +80,11 @@ def requires(permission: Permission, *, of: str | None = None) -> Callable[[View
     return mark
 
 
-def requires_key(scope: Scope) -> Callable[[View], View]:
-    """The view is for API keys with ``scope``."""
+def requires_key(scope: Scope, *, by_row: bool = False, reads: bool = False) -> Callable[[View], View]:
+    """The view is for API keys with ``scope``; see ``KeyRule``."""
 
     def mark(view: View) -> View:
-        view.rule = KeyRule(scope)  # type: ignore[attr-defined] # a label on a function
+        view.rule = KeyRule(scope, by_row, reads)  # type: ignore[attr-defined] # a label on a function
         return view
 
     return mark
@@ -140,7 +146,8 @@ def guard() -> ResponseReturnValue | None:
     if isinstance(rule, KeyRule):
         from web.api.keys import authenticate
 
-        g.api_key = authenticate(rule.scope)
+        g.only_reading = rule.reads
+        g.api_key = authenticate(rule.scope, by_row=rule.by_row)
         return None
     if rule is None:
         raise RouteWithoutRule(f"{request.endpoint} names no permission and is not public")

@@ -2,17 +2,24 @@
 
 from flask import request
 
-from pilot.access import api_keys
 from pilot.access.model import ApiKey
-from pilot.access.permissions import Scope, require_key
+from pilot.access.permissions import KeyMayNot, Scope, require_key
+from web.api.live_keys import live_key
 from web.errors import FieldMissing
 from web.work import session, settings
 
 
-def authenticate(scope: Scope) -> ApiKey:
-    """The live key of this request, checked for ``scope`` and, where the address names a store, for that store."""
+def authenticate(scope: Scope, *, by_row: bool = False) -> ApiKey:
+    """The live key of this request, checked for ``scope`` and for the store that the address names.
+
+    ``by_row``: the rows of the body name the stores, and the view checks each of them.
+    """
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    key = api_keys.authenticate_key(session(), secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
+    key = live_key(session(), secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
+    if by_row:
+        if scope not in key.scopes:
+            raise KeyMayNot(key=key.code, scope=str(scope), store="–")
+        return key
     store = request.args.get("store", "")
     if not store:
         raise FieldMissing(field="store")

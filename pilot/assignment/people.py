@@ -1,0 +1,99 @@
+"""Who stands at the till: a customer by id, card or phone, with what the draws in force say of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pilot.assignment.model import HomeEntry, LedgerEntry
+from pilot.assignment.snapshot import Snapshot
+from pilot.database import settings_of
+from pilot.imports.phones import national_digits, normal_phone, phone_region
+from pilot.keys import read_or_make_key
+from pilot.network.model import Customer
+from pilot.network.people import contact_hash
+
+_CHUNK = 1_000
+_PHONE_KEY = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A known customer. By draw: the code of their frozen home store, and the variant they were drawn for."""
+
+    key: int
+    attributes: Mapping[str, str]
+    homes: Mapping[int, str] = field(default_factory=dict)
+    variants: Mapping[int, str] = field(default_factory=dict)
+
+
+def people(session: Session, snapshot: Snapshot, external_ids: Iterable[str]) -> dict[str, Person]:
+    """The known among ``external_ids``."""
+    wanted = sorted(set(external_ids))
+    found: dict[str, tuple[int, Mapping[str, str]]] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(Customer.external_id, Customer.customer_key, Customer.attributes)
+        rows = session.execute(query.where(Customer.external_id.in_(wanted[start : start + _CHUNK])))
+        found.update((external, (key, attributes)) for external, key, attributes in rows if external is not None)
+    homes, variants = _drawn_of(session, snapshot, [key for key, _ in found.values()])
+    return {
+        external: Person(key, attributes, homes.get(key, {}), variants.get(key, {}))
+        for external, (key, attributes) in found.items()
+    }
+
+
+def external_ids_of_phones(session: Session, phones: Mapping[str, str]) -> dict[str, str]:
+    """Phone as given → the external id of the one customer whose contact it is. ``phones`` maps to the store's zone.
+
+    Nothing but keyed hashes is compared. A number that several customers share recognises nobody. Numbers in E.164
+    come first; then the forms under which files were stored before numbers were brought into one form.
+    """
+    key = read_or_make_key(settings_of(session), _PHONE_KEY)
+    forms = {phone: [contact_hash(form, key) for form in _forms(phone, zone)] for phone, zone in phones.items()}
+    owners: dict[str, list[str]] = {}
+    hashes = sorted({digest for digests in forms.values() for digest in digests})
+    for start in range(0, len(hashes), _CHUNK):
+        query = select(Customer.contact_hash, Customer.external_id)
+        for digest, external in session.execute(query.where(Customer.contact_hash.in_(hashes[start : start + _CHUNK]))):
+            if digest is not None and external is not None:
+                owners.setdefault(digest, []).append(external)
+    known = {phone: next((owners[d] for d in digests if d in owners), []) for phone, digests in forms.items()}
+    return {phone: found[0] for phone, found in known.items() if len(found) == 1}
+
+
+def card_number(text: str) -> str:
+    """A card's number without the spaces and hyphens it is printed with: the external id of its holder."""
+    return "".join(character for character in text if not character.isspace() and character != "-")
+
+
+def _forms(phone: str, zone: str) -> Sequence[str]:
+    """The normal form first, then how the same number may lie in older files; none for what is no number."""
+    normal = normal_phone(phone, phone_region(zone))
+    if normal is None:
+        return ()
+    older = (normal.removeprefix("+"), national_digits(normal))
+    return tuple(dict.fromkeys((normal, *(form for form in older if form))))
+
+
+def _drawn_of(
+    session: Session, snapshot: Snapshot, keys: Sequence[int]
+) -> tuple[dict[int, dict[int, str]], dict[int, dict[int, str]]]:
+    """customer_key → draw → home store; customer_key → draw → variant; only of the draws that ask for it."""
+    by_home = [case.drawn.id for case in snapshot.cases if case.goes_by_home]
+    listed = [case.drawn.id for case in snapshot.cases if case.is_listed]
+    homes: dict[int, dict[int, str]] = {}
+    variants: dict[int, dict[int, str]] = {}
+    for start in range(0, len(keys), _CHUNK):
+        some = keys[start : start + _CHUNK]
+        if by_home:
+            query = select(HomeEntry.customer_key, HomeEntry.draw_id, HomeEntry.store_id)
+            query = query.where(HomeEntry.draw_id.in_(by_home), HomeEntry.customer_key.in_(some))
+            for key, draw_id, store_id in session.execute(query):
+                homes.setdefault(key, {})[draw_id] = snapshot.place_of_id[store_id].code
+        if listed:
+            drawn = select(LedgerEntry.unit_code, LedgerEntry.draw_id, LedgerEntry.variant)
+            drawn = drawn.where(LedgerEntry.draw_id.in_(listed), LedgerEntry.unit_code.in_([str(key) for key in some]))
+            for unit, draw_id, variant in session.execute(drawn):
+                variants.setdefault(int(unit), {})[draw_id] = variant
+    return homes, variants
