@@ -47,10 +47,14 @@ class ReceiptFiles:
 
     def close(self) -> None:
         """Wait until everything is written. What failed while writing is raised here or earlier."""
-        try:
-            self._finish()
-        finally:
-            self._writers.shutdown()
+        self._finish()
+        self._writers.shutdown()
+
+    def abandon(self) -> None:
+        """Stop in the middle: the last file keeps the name of a part."""
+        self._writers.shutdown()
+        if self._file is not None:
+            self._file.close()
 
     def _flush(self) -> None:
         if self._tables:
@@ -83,8 +87,10 @@ def receipt_files() -> Iterator[ReceiptFiles]:
     files = ReceiptFiles()
     try:
         yield files
-    finally:
         files.close()
+    except BaseException:
+        files.abandon()
+        raise
 
 
 def write_places(folder: Path, stores: Stores) -> None:
