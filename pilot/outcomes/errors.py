@@ -76,6 +76,14 @@ class SparkUnreachable(Misconfigured):
     template = N_("The Spark master {engine} does not answer: {problem}. Start it, or leave PILOT_ENGINE out.")
 
 
+class SparkNeedsAFolder(Misconfigured):
+    code = "spark_needs_a_folder"
+    template = N_(
+        "The lake is at {root}, and Spark reads it from folders only. Leave PILOT_ENGINE out (DuckDB reads object "
+        "stores), or keep the lake in a folder that every worker sees."
+    )
+
+
 class BadPeriod(Refused):
     code = "bad_period"
     template = N_("The period from {first:date} to {last:date} ends before it begins.")
