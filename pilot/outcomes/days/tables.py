@@ -1,0 +1,123 @@
+"""The two derived tables as Delta tables: rows that only add up, each with the lake version that brought it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pilot.outcomes.delta import DeltaStore
+from pilot.outcomes.storage import beside_lake
+from pilot.settings import Settings
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+YEAR = "business_year"
+VERSION = "lake_version"
+_ROW_GROUP = 122_880
+Reduce = Callable[["ir.Table"], "ir.Table"]
+_DAY: list[Any] = [pa.field("business_date", pa.date32(), nullable=False)]
+_VERSION: list[Any] = [pa.field(VERSION, pa.int64(), nullable=False)]
+
+
+def _whole(*names: str) -> list[Any]:
+    return [pa.field(name, pa.int64(), nullable=False) for name in names]
+
+
+CUSTOMER_DAYS = pa.schema([*_whole("customer_key"), *_DAY, *_whole("net_minor", "sales", "purchase_days"), *_VERSION])
+STORE_DAYS = pa.schema(
+    [
+        *_whole("store_id"),
+        *_DAY,
+        *_whole("net_minor", "sales", "identified_sales", "receipts", "identified_receipts"),
+        pa.field("net_squares", pa.decimal128(38, 0), nullable=False),
+        *_VERSION,
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """What a derived table holds: every receipt of the lake as it was at ``base``, and those of each commit since.
+
+    ``through`` is the last lake version that is in it wholly, ``batch`` that version's batch (another batch under the
+    same number: another lake). While a base is being written ``through`` is None; ``is_dropped`` after a drop.
+    ``generation`` counts the bases.
+    """
+
+    generation: int
+    base: int
+    through: int | None
+    batch: str
+    is_dropped: bool = False
+
+
+class DayTable(DeltaStore):
+    """A derived table. Its last commit says what it holds, so rows and the word about them are one commit."""
+
+    def __init__(self, settings: Settings, name: str, schema: pa.Schema, reduce: Reduce) -> None:
+        # By customer (or store) and not by day: a pass that groups by customer then finds each one's rows together.
+        order = [schema.names[0], "business_date"]
+        root = beside_lake(settings, f"derived/{name}")
+        super().__init__(settings, root, schema, partition=YEAR, order=order, lock=name)
+        self._vacuum_lock = settings.locks_dir / f"{name}-vacuum.lock"  # no backup copies these files
+        self._reduce = reduce
+
+    def write_days(self, receipts: ir.Table, version: int, path: Path) -> int:
+        """Write the days of ``receipts``, which came with lake ``version``, as a file. Returns how many rows."""
+        import ibis
+
+        rows = self._reduce(receipts).mutate(ibis.literal(version, "int64").name(VERSION))
+        rows = rows.select(*self.schema.names).order_by(*self.order)
+        rows.to_parquet(path, compression="zstd", row_group_size=_ROW_GROUP)
+        return int(pq.read_metadata(path).num_rows)
+
+    def included(self) -> Included | None:
+        """What the table holds; None: it was never built."""
+        last = self._last_commit(self.version())
+        return None if last is None else _included(last.details)
+
+    def tidy(self) -> None:
+        """Join the small files, sorted: the same rows, read faster. What earlier tidying replaced goes from the disk.
+
+        Only after an hour, though: a report may still be reading it.
+        """
+        with self.writing():
+            self._open().vacuum(retention_hours=1, dry_run=False, enforce_retention_duration=False)
+        self.compact()
+
+    def clear(self, included: Included) -> None:
+        """Take every row out, as one commit that says ``included``; the files go with the next vacuum."""
+        from deltalake.transaction import RemoveAction
+
+        with self.writing():
+            table = self._open()
+            batch_id = f"clear-{included.generation}"
+            metadata = {
+                "batch_id": batch_id,
+                "committed_at": self._instant(table, self.settings.wall_clock()).isoformat(),
+                "details": json.dumps(details_of(included)),
+            }
+            now_ms = time.time_ns() // 1_000_000
+            gone = [
+                RemoveAction(row["path"], True, now_ms, row["size_bytes"], {YEAR: row[f"partition.{YEAR}"]})
+                for row in pa.table(table.get_add_actions(flatten=True)).to_pylist()
+            ]
+            self._whole_or_nothing(lambda: self._commit(table, gone, metadata, batch_id), [])
+            self._read_again(batch_id)
+
+
+def details_of(included: Included) -> dict[str, str]:
+    """``included`` as the details of a commit."""
+    return {name: json.dumps(value) for name, value in asdict(included).items()}
+
+
+def _included(details: Mapping[str, str]) -> Included:
+    return Included(**{name: json.loads(value) for name, value in details.items()})
