@@ -141,8 +141,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.metrics import store_total as store_total
     from experiments.measure.moments import arm_moments as arm_moments
     from experiments.measure.moments import unit_moments as unit_moments
+    from experiments.measure.moments import weekly_series as weekly_series
     from experiments.measure.series import WeekPoint as WeekPoint
-    from experiments.measure.series import weekly_series as weekly_series
     from experiments.measure.series import weeks_around as weeks_around
     from experiments.measure.unit_moments import ArmMoments as ArmMoments
     from experiments.measure.unit_moments import UnitMoments as UnitMoments
@@ -277,8 +277,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "spend_per_customer",
         "store_total",
     ),
-    "experiments.measure.moments": ("arm_moments", "unit_moments"),
-    "experiments.measure.series": ("WeekPoint", "weekly_series", "weeks_around"),
+    "experiments.measure.moments": ("arm_moments", "unit_moments", "weekly_series"),
+    "experiments.measure.series": ("WeekPoint", "weeks_around"),
     "experiments.measure.unit_moments": ("ArmMoments", "UnitMoments"),
     "experiments.measure.windows": ("Window", "Windows", "windows_for"),
     "experiments.messages": ("Message",),

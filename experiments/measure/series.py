@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from experiments.errors import NotEstimable
+from experiments.errors import InvalidWindow, NotEstimable
+from experiments.measure.customer_sums import CustomerReach, whole_sum
+from experiments.measure.exact import exact_sum
+from experiments.measure.listed import Listed
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel
-from experiments.measure.moments import exact_sum, no_home_list
 from experiments.measure.windows import Window
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,41 @@ class WeekPoint:
     n_units: int
 
 
+@dataclass(frozen=True, slots=True)
+class Weekly:
+    """What the picture over time shows: the weekly means of ``metric`` in ``weeks``, which follow one another.
+
+    Raises ``NotEstimable`` for a metric with days of its own, which has no weekly value, ``InvalidWindow`` for weeks
+    with gaps or of other lengths.
+    """
+
+    metric: Metric
+    weeks: tuple[Window, ...]
+
+    def __post_init__(self) -> None:
+        if self.metric.has_fixed_window:
+            raise NotEstimable(
+                Message(
+                    "no_weekly_value",
+                    N_("{metric} has days of its own and no weekly value"),
+                    {"metric": self.metric.code},
+                )
+            )
+        for number, week in enumerate(self.weeks):
+            if week.days != _WEEK or week.first != self.weeks[0].first + timedelta(days=_WEEK * number):
+                raise InvalidWindow(
+                    first=str(week.first), last=str(week.last), must_be="weeks of seven days follow one another"
+                )
+
+    @property
+    def days(self) -> Window:
+        """All days of the weeks."""
+        return Window(self.weeks[0].first, self.weeks[-1].last)
+
+
+WeekSums = Mapping[tuple[int, Any], tuple[int, int]]  # (number of the week, group) → (numerator, sale receipts)
+
+
 def weeks_around(start: date, *, first: date, last: date) -> tuple[Window, ...]:
     """The whole weeks between ``first`` and ``last``, cut so that one of them begins on ``start``."""
     begin = start - timedelta(days=7 * ((start - first).days // 7))
@@ -39,38 +77,64 @@ def weeks_around(start: date, *, first: date, last: date) -> tuple[Window, ...]:
     return tuple(weeks)
 
 
-def weekly_series(
-    receipts: ir.Table,
-    metric: Metric,
-    weeks: Sequence[Window],
-    *,
-    assignment: Mapping[str, str],
-    stores: pa.Table,
-    homes: pa.Table | None = None,
-) -> tuple[WeekPoint, ...]:
-    """The mean over units of ``metric`` in each of ``weeks`` (disjoint), per variant; weeks and variants in order.
+def week_sums_of_stores(daily: ir.Table, weekly: Weekly, stores: pa.Table) -> WeekSums:
+    """The sums of a store metric by week and unit, from one row per store and day."""
+    import ibis
 
-    One pass over the receipts. A unit whose denominator is zero in a week is left out of that week's mean. Raises
-    ``NotEstimable`` for a metric with days of its own, which has no weekly value, and for a customer metric without
-    ``homes``.
+    if not weekly.weeks:
+        return {}
+    t = daily.filter(daily.business_date.between(weekly.days.first, weekly.days.last))
+    t = t.join(ibis.memtable(stores.select(["store_id", "unit"])), "store_id")
+    y = t.identified_sales if weekly.metric.kind is MetricKind.IDENTIFICATION_RATE else t.net_minor
+    found = t.group_by("unit", start=_start(t, weekly)).aggregate(y=exact_sum(y), sales=exact_sum(t.sales))
+    return _fetched(found, "unit")
+
+
+def week_sums_of_customers(
+    customers: ir.Table, sums: ir.Table, reach: CustomerReach | None, weekly: Weekly, listed: Listed
+) -> WeekSums:
+    """The sums of a customer metric by week and cell of ``listed``: days from one row per customer, which has them;
+    money from the facts."""
+    import ibis
+
+    if not weekly.weeks:
+        return {}
+    members = ibis.memtable(listed.table.select(["customer_key", "cell"]))
+    if weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY and reach is not None and reach.days:
+        t = sums.join(members, "customer_key")
+        places = [reach.days.place(week.first) for week in weekly.weeks]
+        totals = {
+            f"week_{number}": whole_sum(reach.days.count(t, place, place + _WEEK - 1))
+            for number, place in enumerate(places)
+        }
+        rows = t.group_by("cell").aggregate(**totals).to_pyarrow().to_pylist()
+        return {
+            (number, row["cell"]): (int(row[f"week_{number}"]), 0)
+            for row in rows
+            for number in range(len(weekly.weeks))
+        }
+    t = customers.filter(customers.business_date.between(weekly.days.first, weekly.days.last))
+    t = t.join(members, "customer_key")
+    found = t.group_by("cell", start=_start(t, weekly)).aggregate(y=exact_sum(t.net_minor), sales=whole_sum(t.sales))
+    return _fetched(found, "cell")
+
+
+def points_of_units(
+    weekly: Weekly, sums: WeekSums, *, sizes: Mapping[str, int], assignment: Mapping[str, str]
+) -> tuple[WeekPoint, ...]:
+    """The mean over units per variant; weeks and variants in order.
+
+    ``sizes`` says how many customers (or stores) a unit has. A unit whose denominator is zero in a week is left out of
+    that week's mean.
     """
-    if metric.has_fixed_window:
-        raise NotEstimable(
-            Message("no_weekly_value", N_("{metric} has days of its own and no weekly value"), {"metric": metric.code})
-        )
-    if metric.level is MetricLevel.CUSTOMER and homes is None:
-        raise no_home_list(metric)
-    members = stores if homes is None or metric.level is MetricLevel.STORE else homes
-    sizes = Counter(str(unit) for unit in members.column("unit").to_pylist())
-    sums = _weekly_sums(receipts, metric, weeks, members) if weeks else {}
     points = []
-    for number, week in enumerate(weeks):
+    for number, week in enumerate(weekly.weeks):
         values: dict[str, list[float]] = {}
         for unit in sorted(assignment):
             y, sales = sums.get((number, unit), (0, 0))
-            n = _denominator(metric, sizes[unit], sales, week.days)
+            n = _denominator(weekly.metric, sizes.get(unit, 0), sales)
             if n:
-                values.setdefault(assignment[unit], []).append(y / n * metric.scale(week.days))
+                values.setdefault(assignment[unit], []).append(y / n * weekly.metric.scale(week.days))
         points += [
             WeekPoint(week.first, variant, sum(found) / len(found), len(found))
             for variant, found in sorted(values.items())
@@ -78,42 +142,33 @@ def weekly_series(
     return tuple(points)
 
 
-def _denominator(metric: Metric, size: int, sales: int, days: int) -> int:
+def points_of_arms(
+    weekly: Weekly, sums: WeekSums, *, cells_of: Mapping[str, Iterable[int]], sizes: Mapping[str, int]
+) -> tuple[WeekPoint, ...]:
+    """The mean over customers per variant, whose ``cells_of`` and ``sizes`` are given; weeks and variants in order."""
+    points = []
+    for number, week in enumerate(weekly.weeks):
+        for variant in sorted(cells_of):
+            found = [sums.get((number, cell), (0, 0)) for cell in cells_of[variant]]
+            y, sales = sum(y for y, _ in found), sum(sales for _, sales in found)
+            d = sales if weekly.metric.is_ratio else sizes[variant]
+            if d:
+                points.append(WeekPoint(week.first, variant, y / d * weekly.metric.scale(week.days), sizes[variant]))
+    return tuple(points)
+
+
+def _denominator(metric: Metric, size: int, sales: int) -> int:
     if metric.kind is MetricKind.STORE_TOTAL:
-        return size * days
+        return size * _WEEK
     return size if metric.level is MetricLevel.CUSTOMER else sales
 
 
-def _weekly_sums(
-    receipts: ir.Table, metric: Metric, weeks: Sequence[Window], members: pa.Table
-) -> dict[tuple[int, str], tuple[int, int]]:
-    """(number of the week, unit) → (numerator, sale receipts), exact."""
-    import ibis
-
-    calendar = [(week.first + timedelta(days=d), number) for number, week in enumerate(weeks) for d in range(week.days)]
-    days = ibis.memtable(_calendar_table(calendar))
-    key = "customer_key" if metric.level is MetricLevel.CUSTOMER else "store_id"
-    t = receipts.filter(receipts.business_date.between(calendar[0][0], calendar[-1][0]))
-    t = t.select("store_id", "kind", "business_date", "customer_key", "net_minor")
-    t = t.join(ibis.memtable(members.select([key, "unit"])), key).join(days, "business_date")
-    sale = t.kind == "sale"
-    if metric.kind is MetricKind.PURCHASE_FREQUENCY:
-        t = t.group_by("week", "unit", "customer_key").aggregate(
-            y=t.business_date.nunique(where=sale), sales=sale.cast("int64").sum()
-        )
-    elif metric.kind is MetricKind.IDENTIFICATION_RATE:
-        t = t.mutate(y=(sale & t.customer_key.notnull()).cast("int64"), sales=sale.cast("int64"))
-    else:
-        t = t.mutate(y=t.net_minor, sales=sale.cast("int64"))
-    rows = t.group_by("week", "unit").aggregate(y=exact_sum(t.y), sales=exact_sum(t.sales)).to_pyarrow().to_pylist()
-    return {(row["week"], row["unit"]): (int(row["y"]), int(row["sales"])) for row in rows}
+def _start(t: ir.Table, weekly: Weekly) -> Any:
+    """The first day of each row's week, counted from the first week's."""
+    place: Any = t.business_date.delta(weekly.days.first, unit="day")
+    return place - place % _WEEK
 
 
-def _calendar_table(calendar: Sequence[tuple[date, int]]) -> pa.Table:
-    """The days of all weeks with the number of their week."""
-    import pyarrow as pa
-
-    days, numbers = [day for day, _ in calendar], [number for _, number in calendar]
-    return pa.Table.from_arrays(
-        [pa.array(days, pa.date32()), pa.array(numbers, pa.int64())], names=["business_date", "week"]
-    )
+def _fetched(found: ir.Table, key: str) -> WeekSums:
+    rows = found.to_pyarrow().to_pylist()
+    return {(int(row["start"]) // _WEEK, row[key]): (int(row["y"]), int(row["sales"])) for row in rows}

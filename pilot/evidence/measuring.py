@@ -18,8 +18,8 @@ from experiments.measure.metrics import (
     metric_from_code,
     spend_per_customer,
 )
-from experiments.measure.moments import arm_moments, unit_moments
-from experiments.measure.series import WeekPoint, weekly_series, weeks_around
+from experiments.measure.moments import arm_moments, unit_moments, weekly_series
+from experiments.measure.series import WeekPoint, weeks_around
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window, windows_for
 from experiments.messages import Message

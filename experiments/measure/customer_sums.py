@@ -1,0 +1,109 @@
+"""The pass over customers: day facts become one narrow row per customer, from which every customer metric follows.
+
+Rows of two parts of a history are joined by adding sums and uniting days, so a stored state and what came since give
+the same rows as everything read at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from experiments.measure.day_bits import Calendar, bit_or
+from experiments.measure.metrics import Metric, MetricKind
+from experiments.measure.windows import Window, Windows
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+_NET = frozenset({MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET})
+_SALES = frozenset({MetricKind.AVERAGE_BASKET})
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReach:
+    """What the rows of a stage's customers hold: net sales and sale receipts of some windows, and which days had a
+    purchase (None: no metric asks)."""
+
+    net: tuple[Window, ...]
+    sales: tuple[Window, ...]
+    days: Calendar | None
+
+    @property
+    def hull(self) -> Window:
+        """All days that it reads."""
+        windows = [*self.net, *self.sales]
+        if self.days:
+            windows.append(Window(self.days.first, self.days.last))
+        return Window(min(w.first for w in windows), max(w.last for w in windows))
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        """The columns that are added up."""
+        return (*(net_column(w) for w in self.net), *(sales_column(w) for w in self.sales))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns beside ``customer_key``, 64-bit whole numbers."""
+        return (*self.sums, *(self.days.columns if self.days else ()))
+
+
+def customer_reach(metrics: Sequence[tuple[Metric, Windows]], days: Sequence[Window] = ()) -> CustomerReach | None:
+    """What customer metrics in their windows need of each customer, and the purchase days of the windows ``days``; None
+    where that is nothing."""
+
+    def windows_of(kinds: frozenset[MetricKind]) -> tuple[Window, ...]:
+        found = {w for metric, pair in metrics if metric.kind in kinds for w in _both(pair)}
+        return tuple(sorted(found, key=lambda w: (w.first, w.last)))
+
+    marked = [*windows_of(frozenset(MetricKind) - _NET), *days]
+    if not metrics and not marked:
+        return None
+    calendar = Calendar(min(w.first for w in marked), max(w.last for w in marked)) if marked else None
+    return CustomerReach(windows_of(_NET), windows_of(_SALES), calendar)
+
+
+def customer_sums(customers: ir.Table, reach: CustomerReach) -> ir.Table:
+    """One row per customer of ``DayFacts.customers`` with a fact in reach: ``customer_key`` and ``reach.columns``."""
+    hull = reach.hull
+    t = customers.filter(customers.business_date.between(hull.first, hull.last))
+    amounts = {net_column(w): _inside(t.net_minor, t, w, hull) for w in reach.net}
+    amounts |= {sales_column(w): _inside(t.sales, t, w, hull) for w in reach.sales}
+    sums = {name: whole_sum(amount) for name, amount in amounts.items()}
+    return t.group_by("customer_key").aggregate(**sums, **(reach.days.marks(t) if reach.days else {}))
+
+
+def merge_customer_sums(parts: Iterable[ir.Table], reach: CustomerReach) -> ir.Table:
+    """The rows of a history from the rows of its parts (in one engine, with the same ``reach``)."""
+    import ibis
+
+    columns = ("customer_key", *reach.columns)
+    t = ibis.union(*(part.select(*columns) for part in parts))
+    sums = {name: whole_sum(t[name]) for name in reach.sums}
+    days = {name: bit_or()(t[name]) for name in (reach.days.columns if reach.days else ())}
+    return t.group_by("customer_key").aggregate(**sums, **days)
+
+
+def net_column(window: Window) -> str:
+    """The column of the net sales in ``window``."""
+    return f"net_{window.first:%Y%m%d}_{window.last:%Y%m%d}"
+
+
+def sales_column(window: Window) -> str:
+    """The column of the number of sale receipts in ``window``."""
+    return f"sales_{window.first:%Y%m%d}_{window.last:%Y%m%d}"
+
+
+def whole_sum(expression: Any) -> Any:
+    """The sum of 64-bit whole numbers, in 64 bits; the engine raises where it does not fit, it never wraps."""
+    # DuckDB sums in 128 bits where Ibis believes 64: without the cast between them it would leave the last one out.
+    return expression.sum().cast("decimal(38,0)").cast("int64")
+
+
+def _inside(amount: Any, t: ir.Table, window: Window, hull: Window) -> Any:
+    return amount if window == hull else t.business_date.between(window.first, window.last).ifelse(amount, 0)
+
+
+def _both(windows: Windows) -> tuple[Window, ...]:
+    return (windows.window,) if windows.before is None else (windows.window, windows.before)

@@ -1,0 +1,248 @@
+"""One pass over a stage of stores or regions: the moments of every metric, for everybody and by segment.
+
+Customers are passed once and stores once, whatever is asked. Everything is exact and the same on every engine. The
+facts are receipts as they are, or the days derived from them. Who keeps the rows of ``customer_sums`` for
+``stage_reach`` and merges what came since (``merge_customer_sums``) gives them as ``sums`` and gets the same digits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.errors import DuplicateUnit, NotEstimable, UnknownUnit
+from experiments.measure.customer_moments import Reading, cell_sums
+from experiments.measure.customer_sums import CustomerReach, customer_reach, customer_sums
+from experiments.measure.days import DayFacts
+from experiments.measure.listed import Listed, listed_customers, require_once, summed
+from experiments.measure.metrics import AssignmentUnit, Metric, MetricKind, MetricLevel
+from experiments.measure.risk import RiskTable, risk_tables
+from experiments.measure.series import (
+    Weekly,
+    WeekPoint,
+    points_of_units,
+    week_sums_of_customers,
+    week_sums_of_stores,
+)
+from experiments.measure.store_moments import Activity, activity_of, daily_sums, store_unit_moments
+from experiments.measure.unit_moments import UnitMoments
+from experiments.measure.windows import Window, Windows
+from experiments.messages import N_, Message
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+Moments = Mapping[str, tuple[UnitMoments, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a stage: ``metrics`` in their windows, the ``segments`` to show apart, the ``weekly`` picture,
+    how active each store was in the window ``activity``, and the time to the next purchase after the first day of
+    ``risk`` (day 0), seen to its last."""
+
+    metrics: Sequence[tuple[Metric, Windows]]
+    segments: Sequence[str] = ()
+    weekly: Weekly | None = None
+    activity: Window | None = None
+    risk: Window | None = None
+
+    def of_level(self, level: MetricLevel) -> list[tuple[Metric, Windows]]:
+        """The metrics of customers or of stores."""
+        return [(metric, windows) for metric, windows in self.metrics if metric.level is level]
+
+    def weekly_of(self, level: MetricLevel) -> Weekly | None:
+        """The picture, where its metric is one of customers (or of stores) and there are weeks."""
+        return self.weekly if self.weekly and self.weekly.weeks and self.weekly.metric.level is level else None
+
+
+@dataclass(frozen=True, slots=True)
+class StageMoments:
+    """``moments`` by metric code, ``segments`` by segment and the code of customer metrics: one row per unit, sorted.
+    ``activity`` is by store id, ``risk`` by unit and segment (None: customers who are in none of those asked)."""
+
+    moments: Moments
+    segments: Mapping[str, Moments]
+    weekly: tuple[WeekPoint, ...]
+    activity: Mapping[Any, Activity]
+    risk: Mapping[tuple[str, str | None], RiskTable]
+
+
+def stage_reach(asked: Asked) -> CustomerReach | None:
+    """What the pass over customers keeps of each of them; None where nothing is asked that it would need."""
+    days = [] if asked.risk is None else [asked.risk]
+    weekly = asked.weekly_of(MetricLevel.CUSTOMER)
+    if weekly is not None and weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY:
+        days.append(weekly.days)
+    return customer_reach(asked.of_level(MetricLevel.CUSTOMER), days)
+
+
+def stage_moments(
+    facts: DayFacts,
+    asked: Asked,
+    *,
+    units: Sequence[str],
+    stores: pa.Table,
+    homes: pa.Table | None = None,
+    assignment: Mapping[str, str] | None = None,
+    sums: ir.Table | None = None,
+) -> StageMoments:
+    """Everything ``asked`` of a stage of ``units``.
+
+    ``stores`` (``store_id``, ``unit``) says which stores make a unit: all shoppers there count in a store metric.
+    ``homes`` (``customer_key``, ``unit`` and, if wanted, ``segment``) is the frozen list of home customers: a customer
+    metric counts their receipts in *any* store. ``assignment`` (unit → variant) is for the weekly picture. Units
+    without a receipt have zeros. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``,
+    ``NotEstimable`` for a customer metric without ``homes``.
+    """
+    names = sorted(units)
+    for first, second in pairwise(names):
+        if first == second:
+            raise DuplicateUnit(unit=first)
+    for metric, _ in asked.metrics:
+        metric.require_measurable(AssignmentUnit.STORE)
+    of_stores = _pass_over_stores(facts.stores, asked, names, stores, assignment or {})
+    of_customers = _pass_over_customers(facts.customers, asked, names, homes, assignment or {}, sums)
+    moments = {**of_stores.moments, **of_customers.moments}
+    return StageMoments(
+        {metric.code: moments[metric.code] for metric, _ in asked.metrics},
+        of_customers.segments,
+        of_stores.weekly or of_customers.weekly,
+        of_stores.activity,
+        of_customers.risk,
+    )
+
+
+def no_home_list(metric: str) -> NotEstimable:
+    """The refusal of a customer metric without the list of home customers."""
+    return NotEstimable(Message("no_home_list", N_("{metric} needs the list of home customers"), {"metric": metric}))
+
+
+@contextmanager
+def kept(table: ir.Table, uses: int) -> Iterator[ir.Table]:
+    """The table, kept in the engine where it is used more than once."""
+    if uses < 2:
+        yield table
+        return
+    with table.cache() as cached:
+        yield cached
+
+
+def _pass_over_stores(
+    facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table, assignment: Mapping[str, str]
+) -> StageMoments:
+    metrics, weekly = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE)
+    read = [window for _, pair in metrics for window in (pair.window, pair.before) if window is not None]
+    read += [asked.activity] if asked.activity else []
+    read += [weekly.days] if weekly else []
+    if not read:
+        return StageMoments({}, {}, (), {}, {})
+    require_once(stores.column("store_id").to_numpy(zero_copy_only=False), "store_id")
+    sizes = Counter(str(unit) for unit in stores.column("unit").to_pylist())
+    for unit in sorted(set(sizes) - set(names)):
+        raise UnknownUnit(unit=unit)
+    daily = daily_sums(facts, min(window.first for window in read), max(window.last for window in read))
+    with kept(daily, bool(metrics) + bool(weekly) + bool(asked.activity)) as t:
+        moments = store_unit_moments(t, metrics, units=names, stores=stores, sizes=sizes)
+        found = week_sums_of_stores(t, weekly, stores) if weekly else {}
+        activity = activity_of(t, asked.activity) if asked.activity else {}
+    points = points_of_units(weekly, found, sizes=sizes, assignment=assignment) if weekly else ()
+    return StageMoments(moments, {}, points, activity, {})
+
+
+def _pass_over_customers(
+    facts: ir.Table,
+    asked: Asked,
+    names: Sequence[str],
+    homes: pa.Table | None,
+    assignment: Mapping[str, str],
+    sums: ir.Table | None,
+) -> StageMoments:
+    metrics, weekly = asked.of_level(MetricLevel.CUSTOMER), asked.weekly_of(MetricLevel.CUSTOMER)
+    reach = stage_reach(asked)
+    if reach is None and weekly is None:
+        return StageMoments({}, {segment: {} for segment in asked.segments}, (), {}, {})
+    if homes is None:
+        asking = [metric.code for metric, _ in metrics] + (
+            [weekly.metric.code] if weekly else [MetricKind.RETENTION.value]
+        )
+        raise no_home_list(asking[0])
+    members = _Members.of(homes, names, asked.segments)
+    readings = [Reading(metric, windows) for metric, windows in metrics]
+    risk: dict[int, RiskTable] = {}
+    found: Mapping[tuple[int, Any], tuple[int, int]] = {}
+    each = sums if sums is not None or reach is None else customer_sums(facts, reach)
+    days_of_weeks = weekly is not None and weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY
+    with kept(each if each is not None else facts, bool(metrics) + bool(asked.risk) + days_of_weeks) as t:
+        rows = cell_sums(t, reach, members.listed, readings) if reach else []
+        if reach and reach.days and asked.risk:
+            start = reach.days.place(asked.risk.first)
+            index = np.full(members.listed.table.num_rows, start, dtype=np.int64)
+            risk = risk_tables(t, reach, members.listed, index, reach.days.place(asked.risk.last))
+        if weekly is not None:
+            found = week_sums_of_customers(facts, t, reach, weekly, members.listed)
+    points: tuple[WeekPoint, ...] = ()
+    if weekly is not None:
+        by_unit = {(week, members.unit_of[cell]): (0, 0) for week, cell in found}
+        for (week, cell), (y, sales) in found.items():
+            before = by_unit[week, members.unit_of[cell]]
+            by_unit[week, members.unit_of[cell]] = (before[0] + y, before[1] + sales)
+        points = points_of_units(weekly, by_unit, sizes=members.sizes(None), assignment=assignment)
+    pairs = list(zip(readings, rows, strict=True))
+    return StageMoments(
+        {r.metric.code: members.moments(None, r, sums_of) for r, sums_of in pairs},
+        {s: {r.metric.code: members.moments(s, r, sums_of) for r, sums_of in pairs} for s in asked.segments},
+        points,
+        {},
+        {members.listed.labels[cell]: table for cell, table in risk.items()},  # type: ignore[misc]  # two texts a label
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Members:
+    """The listed customers by unit and segment: which cells are whose, and how many customers each has."""
+
+    listed: Listed
+    names: Sequence[str]
+    counts: Sequence[int]
+    cells_of: Mapping[tuple[str, str | None], Sequence[int]]  # a segment of None: everybody
+
+    @classmethod
+    def of(cls, homes: pa.Table, names: Sequence[str], segments: Sequence[str]) -> _Members:
+        listed = listed_customers(homes, ("unit", "segment"))
+        counts, known = listed.counts(), set(names)
+        cells: dict[tuple[str, str | None], list[int]] = {}
+        for cell, (unit, segment) in enumerate(listed.labels):
+            if unit not in known and counts[cell]:
+                raise UnknownUnit(unit=str(unit))
+            cells.setdefault((str(unit), None), []).append(cell)
+            if segment in segments:
+                cells.setdefault((str(unit), segment), []).append(cell)
+        return cls(listed, names, counts, cells)
+
+    @property
+    def unit_of(self) -> list[str]:
+        return [str(label[0]) for label in self.listed.labels]
+
+    def sizes(self, segment: str | None) -> dict[str, int]:
+        return {unit: sum(self.counts[cell] for cell in self.cells_of.get((unit, segment), ())) for unit in self.names}
+
+    def moments(
+        self, segment: str | None, reading: Reading, rows: Mapping[int, Mapping[str, int]]
+    ) -> tuple[UnitMoments, ...]:
+        windows, sizes = reading.windows, self.sizes(segment)
+        days_x = windows.before.days if windows.before else 0
+        found = []
+        for unit in self.names:
+            row = summed(rows, self.cells_of.get((unit, segment), ()))
+            y, yy, x, xx, xy = (row.get(name, 0) for name in ("y", "yy", "x", "xx", "yx"))
+            n_x = sizes[unit] if days_x else 0
+            found.append(UnitMoments(unit, sizes[unit], y, yy, x, xx, xy, n_x, windows.window.days, days_x))
+        return tuple(found)
