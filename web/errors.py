@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from apiflask import HTTPError
 from flask import Flask, Response, g, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
@@ -12,6 +13,7 @@ from experiments.errors import ExperimentError
 from pilot import errors as pilot_errors
 from pilot.access.errors import NotAuthenticated, TooManyAttempts
 from pilot.errors import PilotError
+from pilot.outcomes.inbox.errors import InboxIsFull
 from pilot.words import N_, translate
 from web.words import _
 from web.work import roll_back
@@ -31,11 +33,44 @@ class FieldMissing(pilot_errors.Refused):
     template = N_("“{field}” is empty. Fill it in and send again.")
 
 
+class BodyUnreadable(PilotError):
+    """A call whose body or headers cannot be read: HTTP 400."""
+
+    code = "body_unreadable"
+    template = N_("The call cannot be read. Correct it and send again.")
+
+
+class BodyTooLarge(PilotError):
+    """HTTP 413."""
+
+    code = "body_too_large"
+    template = N_("The body is larger than {limit:,} bytes (after inflation). Send fewer receipts in a call.")
+
+
+class MediaTypeNotTaken(PilotError):
+    """HTTP 415."""
+
+    code = "media_type_not_taken"
+    template = N_("The Content-Type “{given}” is not taken. Send application/json or application/x-ndjson in UTF-8.")
+
+
+class WrongForm(PilotError):
+    """JSON that does not have the form that the description gives: HTTP 422."""
+
+    code = "wrong_form"
+    template = N_("{place}: {problem} Correct the sending program; nothing of this call was taken.")
+
+
 # The first row that fits, from the most particular to the root.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (pilot_errors.NotFound, 404),
     (NotAuthenticated, 401),
     (TooManyAttempts, 429),
+    (InboxIsFull, 429),
+    (BodyUnreadable, 400),
+    (BodyTooLarge, 413),
+    (MediaTypeNotTaken, 415),
+    (WrongForm, 422),
     (pilot_errors.NotPermitted, 403),
     (pilot_errors.Misconfigured, 503),
     (FieldUnreadable, 422),
@@ -61,8 +96,12 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(Exception, _ours_to_mend)
 
 
-def _ours(error: Any) -> tuple[Response | str, int]:
-    return _answer(status_of(type(error)), error.message.code, translate(error.message))
+def _ours(error: Any) -> ResponseReturnValue:
+    status = status_of(type(error))
+    answer = _answer(status, error.message.code, translate(error.message))
+    if isinstance(error, InboxIsFull):
+        return *answer, {"Retry-After": str(error.seconds)}
+    return (*answer, {"WWW-Authenticate": "Bearer"}) if status == 401 and _is_api() else answer
 
 
 def _stale_form(_error: CSRFError) -> tuple[Response | str, int]:
@@ -70,16 +109,19 @@ def _stale_form(_error: CSRFError) -> tuple[Response | str, int]:
     return _answer(400, "stale_form", text)
 
 
-def _of_http(error: HTTPException) -> tuple[Response | str, int]:
+def _of_http(error: HTTPException) -> ResponseReturnValue:
     texts = {
         401: _("Sign in first."),
         404: _("There is no such page. Perhaps the address is incomplete."),
         405: _("This address does not take this kind of request."),
         413: _("The file is larger than this installation accepts. Split it, or import it on the command line."),
+        415: _("This address does not take this kind of content."),
         429: _("Too many attempts. Wait a little and try again."),
     }
     status = error.code or 500
-    return _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
+    answer = _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
+    allowed = getattr(error, "valid_methods", None)
+    return (*answer, {"Allow": ", ".join(sorted(allowed))}) if allowed else answer
 
 
 def _of_question(error: HTTPError) -> tuple[Response | str, int]:
@@ -98,9 +140,13 @@ def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:
     return _answer(500, "failure", text)
 
 
+def _is_api() -> bool:
+    return request.path.startswith("/api/")
+
+
 def _answer(status: int, code: str, text: str) -> tuple[Response | str, int]:
     roll_back()
-    if request.path.startswith("/api/"):
+    if _is_api():
         response = jsonify({"type": f"urn:pilot:{code}", "title": text, "status": status, "code": code})
         response.content_type = "application/problem+json"
         return response, status

@@ -9,6 +9,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 REQUESTS = Counter("pilot_http_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram("pilot_http_request_seconds", "Seconds to answer a request", ["route"])
+RECEIPTS = Counter("pilot_inbox_receipts", "Receipts that came over HTTP, by what became of them", ["status"])
 
 
 def exposition() -> Response:

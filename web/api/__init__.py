@@ -5,7 +5,9 @@ from typing import Any
 from apiflask import APIFlask
 from flask_wtf import CSRFProtect
 
-from web.api import assignments
+from pilot.outcomes.inbox.accept import Reception
+from pilot.outcomes.inbox.database import InboxDatabase
+from web.api import assignments, batches, receipts
 
 PROBLEM = {
     "description": "Refused: what, which one and what would do",
@@ -29,8 +31,11 @@ REFUSALS = ("401", "403", "404", "422")
 
 def register_api(app: APIFlask, csrf: CSRFProtect) -> None:
     """Put the API on the application; requests carry a key and no cookie, so they need no CSRF token."""
-    app.register_blueprint(assignments.api)
-    csrf.exempt(assignments.api)
+    settings = app.config["PILOT_SETTINGS"]
+    app.extensions["pilot_reception"] = Reception(settings, InboxDatabase(settings))
+    for blueprint in (assignments.api, receipts.api, batches.api):
+        app.register_blueprint(blueprint)
+        csrf.exempt(blueprint)
     app.security_schemes = {
         "key": {"type": "http", "scheme": "bearer", "description": "An API key made by an administrator"}
     }

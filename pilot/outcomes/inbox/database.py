@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from pilot.database import Base, Database
 from pilot.settings import Settings
 
-_ADVISORY_LOCK = 7_162_006
+_ADVISORY_LOCK = 7_162_008
 
 
 class InboxBase(DeclarativeBase):

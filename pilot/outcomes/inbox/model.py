@@ -26,9 +26,9 @@ class BatchState(StrEnum):
 class InboxBatch(InboxBase):
     """One call and its answer. ``id`` is the order of arrival; SQLite never gives one twice.
 
-    ``verdicts`` and ``drain_findings`` (index, status, reason as a stored message) hold what is not plainly accepted and
-    what the drain found later. ``n_accepted`` counts the quarantined ones too. ``store_codes`` are the stores of its
-    receipts: who may see them may see the batch. ``problem``: why it is set aside.
+    ``verdicts`` and ``drain_findings`` (index, status, reason as a stored message) hold what is not plainly accepted
+    and what the drain found later. ``n_accepted`` counts the quarantined ones too. ``store_codes`` are the stores of
+    its receipts: who may see them may see the batch. ``problem``: why it is set aside.
     """
 
     __tablename__ = "inbox_batch"

@@ -1,0 +1,135 @@
+"""Accept a call of receipts: checked by the rules, told apart from what arrived before, durable before it is answered.
+
+Everything slow happens before the write lock is taken: under it stand the look at what came in between and the inserts.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
+
+from pilot.imports.importer import Context
+from pilot.network.queries import customer_keys
+from pilot.outcomes.inbox import key_window
+from pilot.outcomes.inbox.checking import check_call
+from pilot.outcomes.inbox.database import InboxDatabase
+from pilot.outcomes.inbox.errors import IdempotencyKeyReused, InboxIsFull
+from pilot.outcomes.inbox.key_window import KeyWindow
+from pilot.outcomes.inbox.model import InboxBatch, InboxParked, InboxPayload
+from pilot.outcomes.inbox.originals import KNOWN, Original, find_originals
+from pilot.outcomes.inbox.payload import pack
+from pilot.outcomes.inbox.queries import seconds_until_room, waiting_receipts
+from pilot.outcomes.inbox.work import Accepted, Call, Work
+from pilot.outcomes.lake import Lake
+from pilot.outcomes.receipt_rules import RECEIPTS
+from pilot.settings import Settings
+
+_STALE_SECONDS = 0.5
+
+
+@dataclass
+class Reception:
+    """What one process keeps between calls: the inbox, the key window, and what the rules ask of the business.
+
+    ``head`` names a state of the business database: while it is the same, the context of the rules is the same.
+    """
+
+    settings: Settings
+    inbox: InboxDatabase
+    window: KeyWindow = field(default_factory=KeyWindow)
+    _context: tuple[object, Context] | None = None
+
+    def accept(self, session: Session, call: Call, *, head: object) -> Accepted:
+        """Take the call's receipts in and say what became of each; when this returns they are on disk.
+
+        ``session`` reads the business database. Raises ``IdempotencyKeyReused`` and ``InboxIsFull``.
+        """
+        if call.idempotency_key is not None:
+            with self.inbox.glancing() as connection:
+                if (earlier := _replayed(connection, call)) is not None:
+                    return earlier
+        work = Work.of(call, check_call(call.receipts, call.store_codes, self._context_of(session, call.now, head)))
+        if time.monotonic() - self.window.refreshed > _STALE_SECONDS:
+            self._refresh()
+        while True:
+            kept, arrival = self._told_apart(session, work, call.now.date())
+            answer = self._stored(call, kept, arrival)
+            if answer is not None:
+                return answer
+            self._refresh()
+
+    def _context_of(self, session: Session, now: datetime, head: object) -> Context:
+        if self._context is None or self._context[0] != head:
+            self._context = (head, RECEIPTS.context(session, now))
+        return replace(self._context[1], now=now)
+
+    def _refresh(self) -> None:
+        with self.inbox.glancing() as connection:
+            self.window.refresh(connection)
+
+    def _told_apart(self, session: Session, work: Work, today: date) -> tuple[Work, int]:
+        """``work`` without what arrived before, and the newest batch that was looked at."""
+        hit, arrival = self.window.probe(work.hashes)
+        if not hit.any():
+            return work, arrival
+        batches = self.window.batches_with(work.hashes[hit])
+        lines = set(work.lines[hit].tolist())
+        suspects = [row for row in work.rows() if row["line"] in lines]
+        with self.inbox.glancing() as connection:
+            found = find_originals(
+                connection, batches, Lake(self.settings), lambda ids: customer_keys(session, ids), suspects, today
+            )
+            parked = _parked_before(connection, batches, work, lines)
+        return work.without({**found, **parked}), arrival
+
+    def _stored(self, call: Call, work: Work, arrival: int) -> Accepted | None:
+        """Write the batch; None where one of its receipts came in after ``arrival``, to be looked at again."""
+        batch = work.batch(call)
+        payload = pack(work.staged) if len(work.staged) else None
+        with self.inbox.writing() as connection:
+            if call.idempotency_key is not None and (earlier := _replayed(connection, call)) is not None:
+                return earlier
+            self._require_room(connection)
+            newer = key_window.newer_than(connection, arrival)
+            if any(key_window.contains(segment.hashes, work.hashes).any() for segment in newer):
+                return None
+            number = connection.execute(insert(InboxBatch).returning(InboxBatch.id), batch).scalar_one()
+            if payload is not None:
+                connection.execute(insert(InboxPayload), {"batch_id": batch["batch_id"], "payload": payload})
+            if work.texts:
+                connection.execute(insert(InboxParked), work.parked_rows(call, batch["batch_id"]))
+            key_window.store(connection, number, batch["batch_id"], work.days, work.hashes)
+        return Accepted.stored(batch)
+
+    def _require_room(self, connection: Connection) -> None:
+        waiting, limit = waiting_receipts(connection), self.settings.inbox_limit
+        if waiting >= limit:
+            seconds = seconds_until_room(connection, waiting - limit + 1, self.settings)
+            raise InboxIsFull(waiting=waiting, limit=limit, seconds=seconds)
+
+
+def _replayed(connection: Connection, call: Call) -> Accepted | None:
+    """The stored answer to an earlier call with this key; ``IdempotencyKeyReused`` where that had another body."""
+    row = connection.execute(
+        select(InboxBatch.__table__).where(
+            InboxBatch.key_code == call.key_code, InboxBatch.idempotency_key == call.idempotency_key
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.body_hash != call.body_hash:
+        raise IdempotencyKeyReused(key=call.idempotency_key)
+    return Accepted.stored(row._mapping, replayed=True)
+
+
+def _parked_before(connection: Connection, batches: Sequence[str], work: Work, lines: set[int]) -> dict[int, Original]:
+    """The implausible receipts that wait already, with the same texts."""
+    suspects = {index: row for index, row in work.texts.items() if index in lines}
+    if not suspects:
+        return {}
+    waiting = connection.scalars(select(InboxParked.row).where(InboxParked.batch_id.in_(batches))).all()
+    return {index: Original(True, KNOWN) for index, row in suspects.items() if row in waiting}

@@ -1,0 +1,188 @@
+"""A checked call on its way into the inbox: its keys, what it turned out to repeat, and the rows that it becomes."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pilot.canonical import canonical_text
+from pilot.imports.arrow import column, pc
+from pilot.outcomes.inbox.checking import CheckedCall
+from pilot.outcomes.inbox.key_window import Hashes, day_number, hashes_of
+from pilot.outcomes.inbox.model import BatchState
+from pilot.outcomes.inbox.originals import KNOWN, Original, Originals
+
+
+class Verdict(StrEnum):
+    """What became of a receipt that was not plainly accepted."""
+
+    KNOWN = "known"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: receipts as texts by our field names, and who sends them. ``store_codes`` of the key; none: all."""
+
+    receipts: Sequence[Mapping[str, Any]]
+    key_code: str
+    body_hash: str
+    now: datetime
+    store_codes: Sequence[str] = ()
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The stored answer. ``verdicts``: (index, status, reason, field) of what is not plainly accepted."""
+
+    batch_id: str
+    n_accepted: int
+    n_known: int
+    n_conflict: int
+    n_rejected: int
+    n_quarantined: int
+    verdicts: Sequence[Sequence[Any]]
+    replayed: bool = False
+
+    @classmethod
+    def stored(cls, batch: Mapping[Any, Any], *, replayed: bool = False) -> "Accepted":
+        """The answer that a row of the batches holds."""
+        names = ("batch_id", "n_accepted", "n_known", "n_conflict", "n_rejected", "n_quarantined", "verdicts")
+        return cls(**{name: batch[name] for name in names}, replayed=replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A checked call on its way: ``hashes`` are the keys of its receipts, ``lines`` and ``days`` whose they are."""
+
+    checked: CheckedCall
+    staged: pa.Table
+    hashes: Hashes
+    lines: npt.NDArray[np.int64]
+    days: npt.NDArray[np.int64]
+    told: Mapping[int, Original]
+    texts: Mapping[int, dict[str, str]]
+
+    @classmethod
+    def of(cls, call: Call, checked: CheckedCall) -> "Work":
+        """The keys of every good receipt, and of every parked one its whole text; repeats inside the call are told."""
+        texts = {index: _texts(call.receipts[index]) for index in checked.parked}
+        keys = [*_keys_of(checked.staged), *_keys_of_parked(texts, day_number(call.now.date()))]
+        hashes = hashes_of(key for key, _, _ in keys)
+        lines, days = (np.array([key[place] for key in keys], np.int64) for place in (1, 2))
+        work = cls(checked, checked.staged, hashes, lines, days, {}, texts)
+        return work if len(np.unique(hashes)) == len(keys) else work.without(_repeats(work.rows(), texts))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The good receipts as rows."""
+        found: list[dict[str, Any]] = self.staged.to_pylist()
+        return found
+
+    def without(self, told: Mapping[int, Original]) -> "Work":
+        """The same without the receipts that arrived before."""
+        if not told:
+            return self
+        gone = np.array(sorted(told), np.int64)
+        kept = ~np.isin(self.lines, gone)
+        staged = self.staged.filter(pc.invert(pc.is_in(column(self.staged, "line"), value_set=pa.array(gone))))
+        return replace(
+            self,
+            staged=staged,
+            hashes=self.hashes[kept],
+            lines=self.lines[kept],
+            days=self.days[kept],
+            told={**self.told, **told},
+            texts={index: row for index, row in self.texts.items() if index not in told},
+        )
+
+    def batch(self, call: Call) -> dict[str, Any]:
+        """The row of the batch, with its answer."""
+        parked = {index: found for index, found in self.checked.parked.items() if index in self.texts}
+        told = {True: Verdict.KNOWN, False: Verdict.CONFLICT}
+        verdicts: list[list[Any]] = [
+            *([i, Verdict.REJECTED, found.reason.to_dict(), found.field] for i, found in self.checked.rejected.items()),
+            *([i, Verdict.QUARANTINED, found.reason.to_dict(), found.field] for i, found in parked.items()),
+            *([i, told[original.is_known], original.reason.to_dict(), None] for i, original in self.told.items()),
+        ]
+        taken: list[Any] = [*column(self.staged, "line").to_pylist(), *self.texts]
+        n_accepted, stores = len(taken), {(call.receipts[index].get("store") or "").strip() for index in taken}
+        return {
+            "batch_id": secrets.token_hex(16),
+            "key_code": call.key_code,
+            "idempotency_key": call.idempotency_key,
+            "body_hash": call.body_hash,
+            "received_at": call.now,
+            "state": BatchState.WAITING if n_accepted else BatchState.DRAINED,
+            "drained_at": None if n_accepted else call.now,
+            "n_accepted": n_accepted,
+            "n_known": sum(original.is_known for original in self.told.values()),
+            "n_conflict": sum(not original.is_known for original in self.told.values()),
+            "n_rejected": len(self.checked.rejected),
+            "n_quarantined": len(self.texts),
+            "store_codes": sorted(stores),
+            "verdicts": sorted(verdicts, key=lambda verdict: verdict[0]),
+        }
+
+    def parked_rows(self, call: Call, batch_id: str) -> list[dict[str, Any]]:
+        """The implausible receipts, to wait for a person."""
+        return [
+            {
+                "batch_id": batch_id,
+                "line": index,
+                "receipt_id": row["receipt"].strip(),
+                "field": self.checked.parked[index].field,
+                "row": row,
+                "reason": self.checked.parked[index].reason.to_dict(),
+            }
+            for index, row in self.texts.items()
+        ]
+
+
+def _keys_of(staged: pa.Table) -> Iterator[tuple[bytes, int, int]]:
+    """(key, line, business day) of both keys of every receipt; without a number there is only the id."""
+    days = column(staged, "business_date").cast(pa.int32()).to_pylist()
+    names = ("line", "receipt_id", "store_id", "till", "number")
+    for line, receipt, store, till, number, day in zip(
+        *(column(staged, n).to_pylist() for n in names), days, strict=True
+    ):
+        yield f"i{receipt}".encode(), line, day
+        if number is not None:
+            yield f"n{store}\x1f{till}\x1f{number}\x1f{day}".encode(), line, day
+
+
+def _keys_of_parked(texts: Mapping[int, dict[str, str]], today: int) -> Iterator[tuple[bytes, int, int]]:
+    """The key of an implausible receipt is its whole text: corrected and sent again, it is another one."""
+    for line, row in texts.items():
+        yield f"p{canonical_text(row)}".encode(), line, today
+
+
+def _texts(receipt: Mapping[str, Any]) -> dict[str, str]:
+    """A receipt's texts by field, without the empty ones."""
+    return {name: str(value) for name, value in receipt.items() if value not in (None, "")}
+
+
+def _repeats(rows: Iterable[Mapping[str, Any]], texts: Mapping[int, dict[str, str]]) -> dict[int, Original]:
+    """What repeats an earlier receipt of the same call; the first of them counts."""
+    told: dict[int, Original] = {}
+    before = Originals()
+    for row in rows:
+        original = before.of(row)
+        if original is None:
+            before.add(row)
+        else:
+            told[row["line"]] = original
+    seen: list[dict[str, str]] = []
+    for line, text in texts.items():
+        if text in seen:
+            told[line] = Original(True, KNOWN)
+        seen.append(text)
+    return told

@@ -1,0 +1,172 @@
+"""The body of a call: inflated within limits, parsed strictly, and of the form that the description gives.
+
+What is wrong with the form is a mistake of the sending program and refuses the whole call, by name and place; what is
+wrong with a receipt's content is said of that receipt alone.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from flask import Request
+
+from pilot.imports.values import Count
+from pilot.outcomes.receipt_rules import RECEIPTS
+from pilot.words import N_, Message
+from web.errors import BodyTooLarge, BodyUnreadable, MediaTypeNotTaken, WrongForm
+
+MOST_RECEIPTS = 5_000
+MOST_BYTES = 10_000_000  # after inflation: 5,000 receipts with every field at its longest
+JSON, NDJSON = "application/json", "application/x-ndjson"
+_FIELDS = frozenset(field.name for field in RECEIPTS.fields)
+_COUNTS = frozenset(field.name for field in RECEIPTS.fields if isinstance(field.holds, Count))
+_SHOWN = 60
+_TYPES = {
+    str: N_("a text"), bool: N_("true or false"), int: N_("a number"), float: N_("a number"), list: N_("a list"),
+    dict: N_("an object"), type(None): N_("null"),
+}  # fmt: skip
+
+
+class BodyNotGzip(BodyUnreadable):
+    code = "body_not_gzip"
+    template = N_("The body is not whole gzip, though Content-Encoding says so. Compress it again and send it anew.")
+
+
+class BodyNotJson(BodyUnreadable):
+    code = "body_not_json"
+    template = N_(
+        "The body is not JSON in UTF-8 at line {line}, column {column}: {problem}. Correct it and send again."
+    )
+
+
+class DoubledName(BodyUnreadable):
+    code = "doubled_name"
+    template = N_("{place} has the name “{name}” twice. Which value counts is not guessed: send it once.")
+
+
+class TooManyReceipts(BodyTooLarge):
+    code = "too_many_receipts"
+    template = N_("The call has {n:,} receipts; one takes up to {most:,}. Send them in several calls.")
+
+
+class EncodingNotTaken(MediaTypeNotTaken):
+    code = "encoding_not_taken"
+    template = N_("The Content-Encoding “{given}” is not taken. Send the body as it is or with gzip.")
+
+
+def read_body(request: Request) -> bytes:
+    """The body as sent, inflated where it is compressed; never more than ``MOST_BYTES`` of it are made."""
+    request.max_content_length = MOST_BYTES
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise EncodingNotTaken(given=encoding[:_SHOWN])
+    body = request.get_data(cache=False)
+    return inflated(body) if encoding == "gzip" else body
+
+
+def inflated(body: bytes) -> bytes:
+    """The content of gzip members; stops at the limit, however much the rest would be."""
+    parts: list[bytes] = []
+    room = MOST_BYTES + 1
+    while True:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(member.decompress(body, room))
+        except zlib.error:
+            raise BodyNotGzip from None
+        room -= len(parts[-1])
+        if room <= 0:
+            raise BodyTooLarge(limit=MOST_BYTES)
+        if not member.eof:
+            raise BodyNotGzip
+        body = member.unused_data
+        if not body:
+            return b"".join(parts)
+
+
+def read_receipts(request: Request, body: bytes) -> Sequence[Mapping[str, Any]]:
+    """The receipts of ``body``: ``{"receipts": […]}``, or one object a line."""
+    kind, charset = request.mimetype, request.mimetype_params.get("charset", "utf-8")
+    if kind not in (JSON, NDJSON) or charset.lower() not in ("utf-8", "utf8"):
+        raise MediaTypeNotTaken(given=request.headers.get("Content-Type", "")[:_SHOWN])
+    receipts = _lines(body) if kind == NDJSON else _listed(body)
+    if len(receipts) > MOST_RECEIPTS:
+        raise TooManyReceipts(n=len(receipts), most=MOST_RECEIPTS)
+    if not receipts:
+        raise _wrong("receipts", Message("empty", N_("There is no receipt.")))
+    names, texts = _require_form(receipts)
+    # Without escapes every quotation mark belongs to a name or a text: one more, and a name came twice.
+    if b"\\" in body or body.count(b'"') != 2 * (names + texts + (kind == JSON)):
+        _refuse_doubled_names(body.split(b"\n") if kind == NDJSON else [body])
+    return receipts
+
+
+def _listed(body: bytes) -> list[Any]:
+    parsed = _parsed(body, 1)
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("receipts"), list):
+        raise _wrong("/", Message("no_receipts", N_('The body is not an object {{"receipts": […]}}.')))
+    for name in parsed:
+        if name != "receipts":
+            raise _wrong("/", Message("unknown_name", N_("There is no field “{name}”."), {"name": name[:_SHOWN]}))
+    found: list[Any] = parsed["receipts"]
+    return found
+
+
+def _lines(body: bytes) -> list[Any]:
+    return [_parsed(line, number) for number, line in enumerate(body.split(b"\n"), 1) if line.strip(b" \t\r")]
+
+
+def _parsed(text: bytes, line: int) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        problem = error.msg.partition(": line")[0][:120]
+        raise BodyNotJson(line=line + error.lineno - 1, column=error.colno, problem=problem) from None
+
+
+def _require_form(receipts: Sequence[Any]) -> tuple[int, int]:
+    """Refuse receipts that are not flat objects of our fields; (how many names, how many texts) there are."""
+    names = texts = 0
+    for index, receipt in enumerate(receipts):
+        if type(receipt) is not dict:
+            raise _wrong(f"receipts/{index}", _is(receipt, N_("It is {found}, not an object.")))
+        names += len(receipt)
+        if not receipt.keys() <= _FIELDS:
+            name = min(receipt.keys() - _FIELDS)[:_SHOWN]
+            raise _wrong(
+                f"receipts/{index}", Message("unknown_name", N_("There is no field “{name}”."), {"name": name})
+            )
+        for name, value in receipt.items():
+            if type(value) is str and name not in _COUNTS:
+                texts += 1
+            elif value is not None and not (type(value) is int and name in _COUNTS):
+                is_count = name in _COUNTS
+                template = N_("It is {found}, not a whole number.") if is_count else N_("It is {found}, not a text.")
+                raise _wrong(f"receipts/{index}/{name}", _is(value, template))
+    return names, texts
+
+
+def _is(value: Any, template: str) -> Message:
+    return Message("wrong_type", template, {"found": Message("type", _TYPES[type(value)])})
+
+
+def _wrong(place: str, problem: Message) -> WrongForm:
+    return WrongForm(place=place, problem=problem)
+
+
+def _refuse_doubled_names(texts: Sequence[bytes]) -> None:
+    """Exact and slow: for bodies with escapes, and to name what the count found."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            seen: set[str] = set()
+            name = next(name for name, _ in pairs if name in seen or seen.add(name))
+            raise DoubledName(place=str(found.get("receipt", "…"))[:_SHOWN], name=name[:_SHOWN])
+        return found
+
+    for text in texts:
+        if text.strip():
+            json.loads(text, object_pairs_hook=once)
