@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("users", N_("people: list, add, role, link, deactivate, reactivate")),
     "key": ("keys", N_("API keys: list, add, rotate, revoke")),
     "import": ("imports", N_("take a file in: regions, stores, customers or receipts")),
+    "drain": ("drain", N_("take the receipts that wait in the inbox to the lake, by hand")),
     "mapping": ("mappings", N_("column mappings: guess, save, show, list")),
     "plan": ("plans", N_("pilots and their plans: list, show, new, edit, submit, cosign, approve, amend, start")),
     "draw": ("draws", N_("draw a stage, or show a specimen draw before the seal")),

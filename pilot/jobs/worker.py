@@ -1,4 +1,4 @@
-"""The worker of a home: takes jobs from the queue, says that it is alive, and keeps house."""
+"""The worker of a home: takes jobs from the queue, drains the inbox, says that it is alive, and keeps house."""
 
 import fcntl
 import logging
@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from pilot.database import Database
 from pilot.imports.service import sweep
+from pilot.jobs.drainer import Drainer
 from pilot.jobs.errors import WorkerRunsAlready
 from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
@@ -30,13 +31,18 @@ def work(settings: Settings, *, threads: int = 1) -> None:
             fail_abandoned(session, now=settings.wall_clock())
             beat(session, now=settings.wall_clock())
         stop = threading.Event()
-        keeper = threading.Thread(target=_keep_house, args=(database, queue, stop), name="heartbeat", daemon=True)
-        keeper.start()
+        beside = [
+            threading.Thread(target=_keep_house, args=(database, queue, stop), name="heartbeat", daemon=True),
+            threading.Thread(target=Drainer(database, stop).run, name="drain", daemon=True),
+        ]
+        for thread in beside:
+            thread.start()
         try:
             queue.consumer(threads).run()
         finally:
             stop.set()
-            keeper.join(timeout=BEAT_SECONDS)
+            for thread in beside:
+                thread.join(timeout=BEAT_SECONDS)
             queue.close()
             database.dispose()
 
