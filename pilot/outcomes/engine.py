@@ -81,9 +81,12 @@ class DuckEngine:
             import ibis
 
             return self.backend.create_table(name, schema=ibis.Schema.from_pyarrow(schema), temp=True)
-        return self.backend.read_parquet(
-            list(files), table_name=name, hive_partitioning=hive, hive_types_autocast=False
+        # Ibis' own read_parquet would download an extension for an address that our file system serves.
+        self.connection.execute(
+            f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{', '.join(map(_literal, files))}], "  # noqa: S608 - quoted
+            f"hive_partitioning = {hive}, hive_types_autocast = false)"
         )
+        return self.backend.table(name)
 
 
 def join_files(
