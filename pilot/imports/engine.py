@@ -1,29 +1,38 @@
 """The engine that compares staged rows set-wise: DuckDB in process, within a fixed amount of memory."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from pilot.imports.errors import EngineStopped
 
-MEMORY = "96MB"
-_ROWS_A_PART = 500_000
+MEMORY = "320MB"
+_ROWS_A_PART = 4_000_000
+_PARTS = "rows-*.parquet"
+_LEFT_OUT = "left-out.parquet"
 
 
 @contextmanager
-def engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC; ``EngineStopped``: no room."""
+def engine(spill: Path, filesystem: Any | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A private in-memory DuckDB that spills into ``spill`` and answers times in UTC; ``EngineStopped``: no room.
+
+    ``filesystem``: where the lake is, if it is not on this machine (fsspec).
+    """
     spill.mkdir(parents=True, exist_ok=True)
     options: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
-        "threads": 1,
+        "threads": os.cpu_count() or 1,
         "temp_directory": str(spill),
         "preserve_insertion_order": False,  # rows carry their line; keeping their order costs memory
     }
     with duckdb.connect(":memory:", config=options) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        if filesystem is not None:
+            connection.register_filesystem(filesystem)
         try:
             yield connection
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -40,9 +49,33 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def table(path: Path) -> str:
-    """A staged file as a SQL table expression."""
-    return f"read_parquet({literal(str(path))})"
+def staged_parts(staged: Path) -> list[Path]:
+    """The files in which the rows of an import are staged: the first one, and those beside it."""
+    return [staged, *sorted(staged.parent.glob(_PARTS))]
+
+
+def table(staged: Path | Sequence[Path]) -> str:
+    """Staged rows as a SQL table expression, without those that were left out."""
+    if not isinstance(staged, Path):
+        return f"read_parquet([{', '.join(literal(str(path)) for path in staged)}])"
+    parts = table(staged_parts(staged))
+    left_out = staged.with_name(_LEFT_OUT)
+    if not left_out.is_file():
+        return parts
+    return f"(SELECT * FROM {parts} p ANTI JOIN read_parquet({literal(str(left_out))}) o ON p.line = o.line)"  # noqa: S608 - quoted
+
+
+def leave_out(connection: duckdb.DuckDBPyConnection, staged: Path, lines: str) -> int:
+    """From now on ``table`` is without ``lines`` (a SQL query of line numbers). Returns how many rows went."""
+    left_out = staged.with_name(_LEFT_OUT)
+    earlier = f"SELECT line FROM read_parquet({literal(str(left_out))}) UNION ALL " if left_out.is_file() else ""  # noqa: S608 - quoted
+    n = _count(connection, f"SELECT count(DISTINCT line) FROM ({lines})")  # noqa: S608 - our own query
+    if n:
+        more = left_out.with_suffix(".rest")
+        every = f"{earlier}SELECT DISTINCT line FROM ({lines})"  # noqa: S608 - our own query
+        connection.execute(f"COPY ({every}) TO {literal(str(more))} (FORMAT parquet)")
+        more.replace(left_out)
+    return n
 
 
 def row(columns: Sequence[str], alias: str) -> str:
@@ -50,7 +83,7 @@ def row(columns: Sequence[str], alias: str) -> str:
     return "row(" + ", ".join(f"{alias}.{name(c)}" for c in columns) + ")"
 
 
-def parts(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+def parts(connection: duckdb.DuckDBPyConnection, path: Path | Sequence[Path]) -> int:
     """Into how many parts a comparison of the staged file must be cut to stay within ``MEMORY``."""
     return _count(connection, f"SELECT count(*) FROM {table(path)}") // _ROWS_A_PART + 1  # noqa: S608 - quoted
 
@@ -73,22 +106,28 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
     of = parts(connection, path)
     for place, key in enumerate(keys):
         given = " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
-        columns = ", ".join(f"t.{name(c)}" for c in key)
-        joined = " AND ".join(f"t.{name(c)} = d.{name(c)}" for c in key)
-        window = f"(PARTITION BY {columns})"
+        hashed = f"hash({', '.join(f't.{name(c)}' for c in key)})"
+        window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
         for part in range(of):
             here = in_part(key, "t", part, of)
+            # Numbers first: few rows share a hash, and only these are looked at again.
+            connection.execute(f"""
+                CREATE OR REPLACE TEMP TABLE likely AS
+                SELECT {hashed} AS hashed FROM {table(path)} t WHERE {given} AND {here}
+                GROUP BY ALL HAVING count(*) > 1
+            """)  # noqa: S608 - names and paths are quoted above
+            if not _count(connection, "SELECT count(*) FROM likely"):
+                continue
             connection.execute(f"""
                 INSERT INTO doubled
-                WITH d AS (
-                    SELECT {columns} FROM {table(path)} t WHERE {given} AND {here} GROUP BY ALL HAVING count(*) > 1
-                )
                 SELECT t.line,
                        CASE WHEN t.line = min(t.line) OVER {window} THEN max(t.line) OVER {window}
                             ELSE min(t.line) OVER {window} END,
                        (count(DISTINCT {row(content, "t")}) OVER {window}) > 1,
                        {place}
-                FROM {table(path)} t JOIN d ON {joined} WHERE {here}
+                FROM {table(path)} t
+                WHERE {given} AND {here} AND {hashed} IN (SELECT hashed FROM likely)
+                QUALIFY count(*) OVER {window} > 1
             """)  # noqa: S608 - names and paths are quoted above
 
 

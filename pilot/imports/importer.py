@@ -59,15 +59,13 @@ class Comparison:
 class Published:
     """What came of publishing: rows that were taken or changed something, and the lake's version for receipts.
 
-    ``n_known``: rows left out because they were there already, on ``known_lines``. ``clashes``: rows set aside, where
-    that was asked for.
+    ``known_lines``: rows that were there already. ``clashes``: rows set aside, where that was asked for.
     """
 
     n_new: int
     lake_version: int | None = None
-    n_known: int = 0
+    known_lines: Sequence[int] = ()
     clashes: tuple[Clash, ...] = ()
-    known_lines: tuple[int, ...] = ()
 
 
 class Importer(Protocol):

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.imports.arrow import Column, column, pc
+from pilot.imports.fast import coded
 from pilot.imports.reader import LINE_COLUMN
 from pilot.imports.values import Reading, ValueType, printable, trimmed
 from pilot.words import N_, Message
@@ -37,12 +40,14 @@ class Field:
 class RowRule:
     """Something that must hold between the values of a row. ``holds`` takes the parsed table; null holds.
 
+    ``among`` names the rows that it speaks of (a mask without nulls; None: all); rules that share one share its result.
     ``may_be_waived``: a person who looks at the row may say that it is right all the same.
     """
 
     field: str
     message: Message
     holds: Callable[[pa.Table], Column]
+    among: Callable[[pa.Table], Column] | None = None
     may_be_waived: bool = False
 
 
@@ -87,7 +92,9 @@ def check_batch(
     lines = column(texts, LINE_COLUMN)
     bad = np.zeros(n, dtype=bool)
 
-    def report(rows: np.typing.NDArray[np.bool_], field: Field, reason: Message | None) -> None:
+    def report(rows: npt.NDArray[np.bool_], field: Field, reason: Message | None) -> None:
+        if not rows.any():
+            return
         bad[rows] = True
         if not explain:
             return
@@ -103,19 +110,33 @@ def check_batch(
             parsed[field.name] = field.holds.parse(pa.nulls(n, pa.string()), field.name, reading)
             continue
         given = pc.is_valid(bare[field.name])
-        values = field.holds.parse(bare[field.name], field.name, reading)
+        values = _parsed(field, bare[field.name], reading)
         parsed[field.name] = values
         report(_mask(pc.and_(given, pc.is_null(values))), field, None)
         if field.is_required and not field.is_rule_bound:
             report(_mask(pc.invert(given)), field, MISSING)
     table = pa.table({LINE_COLUMN: lines, **parsed})
+    among: dict[Callable[[pa.Table], Column], npt.NDArray[np.bool_]] = {}
     for rule in rules:
+        if rule.among is not None and rule.among not in among:
+            among[rule.among] = _mask(rule.among(table))
+        if rule.among is not None and not among[rule.among].any():
+            continue
         broken = _mask(pc.invert(pc.fill_null(rule.holds(table), True))) & ~bad
-        report(broken, by_name[rule.field], rule.message)
+        report(broken if rule.among is None else broken & among[rule.among], by_name[rule.field], rule.message)
     findings.sort(key=lambda finding: finding.line)
-    return Checked(table.filter(pa.array(~bad)), int(bad.sum()), findings)
+    n_bad = int(bad.sum())
+    return Checked(table.filter(pa.array(~bad)) if n_bad else table, n_bad, findings)
 
 
-def _mask(values: Column) -> np.typing.NDArray[np.bool_]:
-    mask: np.typing.NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
+def _parsed(field: Field, texts: Column, reading: Reading) -> Column:
+    """The values of a column; where few texts repeat often, each is parsed once."""
+    codes: Any = coded(texts)
+    if codes is None:
+        return field.holds.parse(texts, field.name, reading)
+    return field.holds.parse(codes.dictionary, field.name, reading).take(codes.indices)
+
+
+def _mask(values: Column) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = values.to_numpy(zero_copy_only=False)
     return mask.astype(bool)

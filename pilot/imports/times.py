@@ -3,14 +3,21 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.imports.arrow import Column, pc
+from pilot.imports.fast import shapes
 from pilot.imports.values import DATE_ORDERS, Reading
 from pilot.words import N_, Message
 
+_Ints = npt.NDArray[np.int64]
+_Days = npt.NDArray[np.datetime64]
+_Offsets = npt.NDArray[np.int32]
+_Mask = npt.NDArray[np.bool_]
 _CLOCK = (
     r"(?:(?:T| +)(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?)"
     r" ?(?P<z>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
@@ -47,45 +54,98 @@ class Instant:
     first: date = date(2000, 1, 1)
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
-        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{_CLOCK}$")
-        days = _days(parts)
-        hours, minutes, seconds = (_number(parts, group) for group in "HMS")
-        micros = _number(parts, "f", width=6)
-        local = days.astype("datetime64[us]") + (((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros).astype(
-            "timedelta64[us]"
-        )
-        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(_tomorrow(reading)))
-        fits &= (hours < 24) & (minutes < 60) & (seconds < 60)
-        zone = pc.struct_field(parts, "z")
-        offset = pc.if_else(pc.equal(zone, ""), pa.scalar(None, pa.int32()), _offset_minutes(zone))
+        done = np.zeros(len(texts), bool)
+        local = np.full(len(texts), np.datetime64("NaT"), "datetime64[us]")
+        offset, has_offset = np.zeros(len(texts), np.int32), np.zeros(len(texts), bool)
+        for rows, groups, places in shapes(texts, _quick_pattern(reading.date_order)):
+            year, month, day, hours, minutes, seconds = (_whole(groups[name], len(rows)) for name in "ymdHMS")
+            local[rows] = self._local(
+                _calendar(year, month, day),
+                hours,
+                minutes,
+                seconds,
+                _micros(groups["f"], places["f"], len(rows)),
+                reading,
+            )
+            if groups["z"] is not None:
+                east = _whole(groups["zh"], len(rows)) * 60 + _whole(groups["zm"], len(rows))
+                offset[rows], has_offset[rows] = -east if groups["zs"] == "-" else east, True
+            done[rows] = True
+        rest = ~done & texts.is_valid().to_numpy(zero_copy_only=False)
+        if rest.any():
+            local[rest], offset[rest], has_offset[rest] = self._careful(texts.filter(pa.array(rest)), reading)
         struct: Column = pa.StructArray.from_arrays(
-            [pa.array(local, pa.timestamp("us")), offset], names=["local", "offset_minutes"], mask=pa.array(~fits)
+            [pa.array(local, pa.timestamp("us")), pa.array(offset, pa.int32(), mask=~has_offset)],
+            names=["local", "offset_minutes"],
+            mask=pa.array(np.isnat(local)),
         )
         return struct
+
+    def _careful(self, texts: Column, reading: Reading) -> tuple[_Days, _Offsets, _Mask]:
+        """Local times (NaT: none), offsets and which rows have one, by the regular expression."""
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{_CLOCK}$")
+        hours, minutes, seconds = (_number(parts, group) for group in "HMS")
+        local = self._local(_days(parts), hours, minutes, seconds, _number(parts, "f", width=6), reading)
+        zone = pc.struct_field(parts, "z")
+        offset = pc.if_else(pc.equal(zone, ""), pa.scalar(None, pa.int32()), _offset_minutes(zone))
+        has_offset = pc.and_(pc.is_valid(zone), pc.is_valid(offset)).to_numpy(zero_copy_only=False)
+        return local, pc.fill_null(offset, 0).to_numpy(zero_copy_only=False), has_offset
+
+    def _local(
+        self, days: _Days, hours: _Ints, minutes: _Ints, seconds: _Ints, micros: _Ints, reading: Reading
+    ) -> _Days:
+        """Clock times; NaT where the day or the time of day cannot be."""
+        times = ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
+        local = days.astype("datetime64[us]") + times.astype("timedelta64[us]")
+        fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(_tomorrow(reading)))
+        fits &= (hours < 24) & (minutes < 60) & (seconds < 60)
+        return np.where(fits, local, np.datetime64("NaT", "us"))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         template = N_("This is not a date ({order}) with a time of day, such as {order} 18:05:00.")
         return _explain_time(text, reading, self.first, _tomorrow(reading), template)
 
 
-def _number(parts: Column, group: str, width: int = 0) -> np.typing.NDArray[np.int64]:
+def _number(parts: Column, group: str, width: int = 0) -> npt.NDArray[np.int64]:
     """The digits of a group as integers, 0 where the group is missing; ``width`` pads and cuts a fraction."""
     digits = pc.struct_field(parts, group)
     if width:
         digits = pc.utf8_slice_codeunits(pc.utf8_rpad(digits, width, "0"), 0, width)
     filled = pc.fill_null(pc.if_else(pc.equal(digits, ""), "0", digits), "0")
-    numbers: np.typing.NDArray[np.int64] = filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    numbers: npt.NDArray[np.int64] = filled.cast(pa.int64()).to_numpy(zero_copy_only=False)
     return numbers
 
 
-def _days(parts: Column) -> np.typing.NDArray[np.datetime64]:
+def _days(parts: Column) -> npt.NDArray[np.datetime64]:
     """Calendar days from the groups y, m, d; NaT for no match and for days that do not exist (31 February)."""
-    year, month, day = (_number(parts, group) for group in "ymd")
+    days = _calendar(*(_number(parts, group) for group in "ymd"))
+    return np.where(pc.is_valid(parts).to_numpy(zero_copy_only=False), days, np.datetime64("NaT"))
+
+
+def _calendar(year: _Ints, month: _Ints, day: _Ints) -> _Days:
+    """Calendar days; NaT for days that do not exist (31 February)."""
     first = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
     days = first.astype("datetime64[D]") + (day - 1).astype("timedelta64[D]")
     exists = (month >= 1) & (month <= 12) & (day >= 1) & (days.astype("datetime64[M]") == first)
-    exists &= pc.is_valid(parts).to_numpy(zero_copy_only=False)
     return np.where(exists, days, np.datetime64("NaT"))
+
+
+def _whole(group: _Ints | str | None, n: int) -> _Ints:
+    """A group of digits; 0 where it took no part."""
+    return group if isinstance(group, np.ndarray) else np.zeros(n, np.int64)
+
+
+def _micros(group: _Ints | str | None, digits: int, n: int) -> _Ints:
+    """A fraction of ``digits`` digits in microseconds; what is finer is cut."""
+    micros: _Ints = _whole(group, n) * 10**6 // 10**digits
+    return micros
+
+
+@lru_cache(maxsize=len(DATE_ORDERS))
+def _quick_pattern(date_order: str) -> re.Pattern[str]:
+    """The pattern of an instant with the parts of its offset as groups."""
+    offset = "(?P<z>Z|(?P<zs>[+-])(?P<zh>[0-9]{2})(?::?(?P<zm>[0-9]{2}))?)?"
+    return re.compile(DATE_ORDERS[date_order] + _CLOCK[: _CLOCK.index("(?P<z>")] + offset)
 
 
 def _offset_minutes(zone: Column) -> Column:

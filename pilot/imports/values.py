@@ -15,6 +15,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from pilot.imports.arrow import Column, pc
+from pilot.imports.fast import Texts, amounts, id_rows, needs_trimming, whole_numbers, with_fast_path
 from pilot.words import N_, Message
 
 _MISSING_MARKS = ("nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
@@ -57,8 +58,24 @@ class ValueType(Protocol):
 
 def trimmed(texts: Column) -> Column:
     """``texts`` without surrounding white space; empty texts become null."""
+    raw = Texts.of(texts)
+    if raw is None:
+        return pa.nulls(len(texts), pa.string())
+    if not needs_trimming(raw):
+        return texts if (raw.ends > raw.starts).all() else _null_where_empty(texts, raw)
     bare = pc.utf8_trim(texts, characters=_SPACES)
     result: Column = pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
+    return result
+
+
+def _null_where_empty(texts: Column, raw: Texts) -> Column:
+    _, offsets, data = texts.buffers()
+    given = pa.array(raw.ends > raw.starts)
+    if texts.null_count:
+        given = pc.and_(given, texts.is_valid())
+    if texts.offset:
+        return _only(texts, given)
+    result: Column = pa.Array.from_buffers(pa.string(), len(texts), [given.buffers()[1], offsets, data])
     return result
 
 
@@ -93,6 +110,9 @@ class Id:
     _decimal = "[0-9]+[.,][0-9]*"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        return with_fast_path(texts, id_rows(texts, self._longest), texts, self._careful)
+
+    def _careful(self, texts: Column) -> Column:
         damaged = pc.or_(_matches(texts, f"{self._date}|{self._scientific}|{self._decimal}"), _one_of(texts, _NO_ID))
         fits = pc.and_(_matches(texts, self._form), pc.less_equal(pc.utf8_length(texts), self._longest))
         return _only(texts, pc.and_(fits, pc.invert(damaged)))
@@ -169,6 +189,10 @@ class Money:
     """An amount in major units, read exactly into integer minor units; at most twelve digits before the mark."""
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        sure, minor = amounts(texts, reading.decimal_mark, reading.currency_exponent)
+        return with_fast_path(texts, sure, minor, lambda rest: self._careful(rest, reading))
+
+    def _careful(self, texts: Column, reading: Reading) -> Column:
         parts = pc.extract_regex(_ascii_number(texts), self._form(reading))
         whole, sign = pc.struct_field(parts, "i"), pc.struct_field(parts, "s")
         whole = pc.replace_substring_regex(whole, _GROUPS, "")
@@ -207,7 +231,13 @@ class Money:
 class Count:
     """A whole number of at most nine digits; ``3.0`` counts as 3 because some programs write counts so."""
 
+    _longest = 9
+
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        sure, numbers = whole_numbers(texts, self._longest)
+        return with_fast_path(texts, sure, numbers, self._careful)
+
+    def _careful(self, texts: Column) -> Column:
         parts = pc.extract_regex(_ascii_number(texts), "^(?P<n>-?[0-9]{1,9})(?:[.,]0+)?$")
         number: Column = pc.struct_field(parts, "n").cast(pa.int64())
         return number

@@ -1,12 +1,10 @@
 """The rule table of receipt files, and their way from parsed fields to the lake."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select
@@ -15,7 +13,7 @@ from sqlalchemy.orm import Session
 from pilot.database import settings_of
 from pilot.imports.arrow import Column, column, pc
 from pilot.imports.importer import Comparison, Context, Published
-from pilot.imports.mapping import STORE_TIME, FileMapping
+from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.rules import MISSING, Field, RowRule
 from pilot.imports.times import Instant
@@ -25,11 +23,19 @@ from pilot.network.people import allot_customer_keys
 from pilot.network.queries import customer_keys, network
 from pilot.outcomes.business_time import Clocks
 from pilot.outcomes.lake import Lake
+from pilot.outcomes.receipt_rows import (
+    CORRECTION,
+    EARLIEST_DAY,
+    IDENTIFICATION,
+    RETURN,
+    SALE,
+    ReceiptFacts,
+    staged_rows,
+)
 from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, compare_with_lake
 from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
-SALE, RETURN, CORRECTION, IDENTIFICATION = "sale", "return", "correction", "identification"
 KINDS = {
     **dict.fromkeys(("sale", "s", "purchase", "продажа", "myynti"), SALE),
     **dict.fromkeys(("return", "r", "refund", "возврат", "palautus"), RETURN),
@@ -39,23 +45,9 @@ KINDS = {
 # What an amount in minor units, or a number of items, cannot be in a shop: a bar code or a card number in its column.
 IMPOSSIBLE_MINOR = 1_000_000_000
 IMPOSSIBLE_ITEMS = 100_000
-EARLIEST_DAY = date(2000, 1, 1)
 # Reasons that speak of something well-formed which cannot be: such receipts wait for a person, they are not refused.
 _BATCH_ROWS = 20_000
 IMPLAUSIBLE = frozenset({"unknown_store", "implausible_date", "before_history", "impossible_money", "impossible_count"})
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptFacts:
-    """What turns a clock time into a business date: the zone of each store and the cut-off; clocks remember offsets.
-
-    ``first_day``: the network's history begins here.
-    """
-
-    zones: dict[int, str]
-    cutoff_hour: int
-    clocks: Clocks
-    first_day: date = EARLIEST_DAY
 
 
 class ReceiptImporter:
@@ -151,35 +143,11 @@ class ReceiptImporter:
         return (*_ROW_RULES, *_implausible_rules(first_day(context)))
 
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
-        facts: ReceiptFacts = context.facts
-        at, days = _instants_and_days(good, mapping.time_zone, facts)
-        kinds = _kinds(good)
-        months = days.astype("datetime64[D]").astype("datetime64[M]").astype(str)
-        return pa.table(
-            {
-                "line": column(good, "line"),
-                "receipt_id": column(good, "receipt"),
-                "store_id": column(good, "store"),
-                "till": pc.fill_null(column(good, "till"), ""),
-                "number": _numbers(good, kinds),
-                "kind": kinds,
-                "refers_to": column(good, "refers_to"),
-                "at": pa.array(at, pa.timestamp("us", "UTC")),
-                "business_date": pa.array(days.astype(np.int32), pa.int32()).cast(pa.date32()),
-                "customer": column(good, "customer"),
-                "net_minor": pc.fill_null(column(good, "net"), 0),
-                "vat_minor": pc.fill_null(column(good, "vat"), 0),
-                "discount_minor": pc.fill_null(column(good, "discount"), 0),
-                "cost_minor": column(good, "cost"),
-                "reward_minor": pc.fill_null(column(good, "reward"), 0),
-                "n_items": pc.fill_null(column(good, "n_items"), 0),
-                "offer_id": column(good, "offer"),
-                "business_month": pa.array(months.tolist(), pa.string()),
-            }
-        )
+        return staged_rows(good, mapping.time_zone, context.facts)
 
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
-        return compare_with_lake(Lake(settings_of(session)), staged, _keys(session, staged))
+        done, _ = compare_with_lake(Lake(settings_of(session)), staged, _keys(session, staged))
+        return done
 
     def on_staged(self, session: Session, staged: Path, now: datetime) -> None:
         """Keys are given and committed before the lake is written, so that no crash can give one twice."""
@@ -203,41 +171,66 @@ def _first_day(opened: Sequence[date | None]) -> date:
     return min(days) if days and len(days) == len(opened) else EARLIEST_DAY
 
 
-def _kinds(table: pa.Table) -> Column:
-    """The kind that is given, else by the sign of the amount."""
-    by_sign = pc.if_else(pc.less(column(table, "net"), 0), RETURN, SALE)
-    kinds: Column = pc.coalesce(column(table, "kind"), by_sign, SALE)
-    return kinds
+def _among(kind: str) -> Callable[[pa.Table], Column]:
+    def rows(table: pa.Table) -> Column:
+        return _is_kind(table, kind)
+
+    return rows
 
 
-def _numbers(table: pa.Table, kinds: Column) -> Column:
-    """The number on the till; what refers to a receipt may repeat the receipt's number, and has none of its own."""
-    refers = pc.is_in(kinds, value_set=pa.array([CORRECTION, IDENTIFICATION]))
-    numbers: Column = pc.if_else(refers, pa.scalar(None, pa.string()), column(table, "number"))
-    return numbers
-
-
-def _on(kinds: Sequence[str], table: pa.Table, holds: Column) -> Column:
-    """``holds`` for receipts of these kinds, true for the others."""
-    others = pc.invert(pc.is_in(_kinds(table), value_set=pa.array(kinds)))
-    result: Column = pc.or_kleene(others, holds)
+def _is_kind(table: pa.Table, kind: str) -> Column:
+    """Which receipts are of this kind, by name or, without one, by the sign of the amount; never null."""
+    given, net = column(table, "kind"), column(table, "net")
+    is_named = pc.fill_null(pc.equal(given, kind), False)
+    if kind not in (SALE, RETURN) or not given.null_count:
+        return is_named  # type: ignore[no-any-return]
+    negative = pc.fill_null(pc.less(net, 0), False)
+    by_sign = negative if kind == RETURN else pc.invert(negative)
+    result: Column = pc.or_(is_named, pc.and_(pc.is_null(given), by_sign))
     return result
+
+
+_SALES, _RETURNS, _CORRECTIONS, _IDENTIFICATIONS = map(_among, (SALE, RETURN, CORRECTION, IDENTIFICATION))
+
+
+def _bought_or_returned(table: pa.Table) -> Column:
+    result: Column = pc.or_(_is_kind(table, SALE), _is_kind(table, RETURN))
+    return result
+
+
+def _with_amount(table: pa.Table) -> Column:
+    result: Column = pc.invert(_is_kind(table, IDENTIFICATION))
+    return result
+
+
+def _referring(table: pa.Table) -> Column:
+    result: Column = pc.or_(_is_kind(table, CORRECTION), _is_kind(table, IDENTIFICATION))
+    return result
+
+
+def _is_given(name: str) -> Callable[[pa.Table], Column]:
+    return lambda table: pc.is_valid(column(table, name))
+
+
+def _from_zero(name: str) -> Callable[[pa.Table], Column]:
+    return lambda table: pc.greater_equal(column(table, name), 0)
 
 
 def _not_negative(name: str, label: str) -> RowRule:
     message = Message("negative_on_sale", N_("{what} cannot be negative on a sale."), {"what": Message(name, label)})
-    return RowRule(name, message, lambda table: _on([SALE], table, pc.greater_equal(column(table, name), 0)))
+    return RowRule(name, message, _from_zero(name), _SALES)
 
 
 def _vat_fits(table: pa.Table) -> Column:
     """VAT has the sign of the amount and is not larger."""
     net, vat = column(table, "net"), column(table, "vat")
     same_sign = pc.or_(pc.equal(vat, 0), pc.equal(pc.sign(vat), pc.sign(net)))
-    return _on([SALE, RETURN], table, pc.and_(same_sign, pc.less_equal(pc.abs(vat), pc.abs(net))))
+    result: Column = pc.and_(same_sign, pc.less_equal(pc.abs(vat), pc.abs(net)))
+    return result
 
 
 def _no_amount(name: str) -> RowRule:
-    return RowRule(name, _AMOUNT, lambda table: _on([IDENTIFICATION], table, pc.equal(column(table, name), 0)))
+    return RowRule(name, _AMOUNT, lambda table: pc.equal(column(table, name), 0), _IDENTIFICATIONS)
 
 
 def _implausible_rules(first: date) -> Sequence[RowRule]:
@@ -267,59 +260,38 @@ _MONEY = Message("impossible_money", N_("No receipt is this large. Is it a bar c
 _ITEMS = Message("impossible_count", N_("No receipt has this many items. Is it an amount or a bar code?"))
 _REFERENCE = Message("refers_to_missing", N_("A correction or identification names the receipt that it refers to."))
 _ROW_RULES = (
-    RowRule("net", MISSING, lambda table: _on([SALE, RETURN, CORRECTION], table, pc.is_valid(column(table, "net")))),
+    RowRule("net", MISSING, _is_given("net"), _with_amount),
     RowRule(
         "net",
         Message("negative_sale", N_("A sale cannot have a negative amount; is it a return?")),
-        lambda table: _on([SALE], table, pc.greater_equal(column(table, "net"), 0)),
+        _from_zero("net"),
+        _SALES,
     ),
     RowRule(
         "net",
         Message("positive_return", N_("A return has a negative amount (or zero).")),
-        lambda table: _on([RETURN], table, pc.less_equal(column(table, "net"), 0)),
+        lambda table: pc.less_equal(column(table, "net"), 0),
+        _RETURNS,
     ),
     RowRule(
         "vat",
         Message("vat_out_of_range", N_("VAT has the sign of the amount and is not larger. Are two columns swapped?")),
         _vat_fits,
+        _bought_or_returned,
     ),
     _not_negative("discount", N_("A discount")),
     _not_negative("cost", N_("The cost of goods")),
     _not_negative("reward", N_("A reward")),
     _not_negative("n_items", N_("The number of items")),
-    RowRule(
-        "refers_to",
-        _REFERENCE,
-        lambda table: _on([CORRECTION, IDENTIFICATION], table, pc.is_valid(column(table, "refers_to"))),
-    ),
+    RowRule("refers_to", _REFERENCE, _is_given("refers_to"), _referring),
     RowRule(
         "customer",
         Message("identification_of_nobody", N_("An identification names the customer.")),
-        lambda table: _on([IDENTIFICATION], table, pc.is_valid(column(table, "customer"))),
+        _is_given("customer"),
+        _IDENTIFICATIONS,
     ),
     *(_no_amount(name) for name in _AMOUNTS),
 )
-
-
-def _instants_and_days(
-    table: pa.Table, time_zone: str, facts: ReceiptFacts
-) -> tuple[np.typing.NDArray[np.int64], np.typing.NDArray[np.int64]]:
-    """UTC microseconds and business days since 1970 of every row; the store's own zone decides the day."""
-    parts = column(table, "at")
-    local = pc.struct_field(parts, "local").cast(pa.int64()).to_numpy(zero_copy_only=False)
-    offset = pc.struct_field(parts, "offset_minutes")
-    has_offset = pc.is_valid(offset).to_numpy(zero_copy_only=False)
-    offset_us = pc.fill_null(offset, 0).to_numpy(zero_copy_only=False).astype(np.int64) * 60_000_000
-    stores: Any = column(table, "store").to_numpy(zero_copy_only=False)
-    utc = local - offset_us
-    days = np.zeros(len(utc), dtype=np.int64)
-    zones = np.array([facts.zones[store] for store in stores.tolist()], dtype=object)
-    for zone in sorted(set(zones.tolist())):
-        here = zones == zone
-        clock = here & ~has_offset
-        utc[clock] = facts.clocks.to_utc(local[clock], zone if time_zone == STORE_TIME else time_zone)
-        days[here] = facts.clocks.business_days(utc[here], zone, facts.cutoff_hour)
-    return utc, days
 
 
 def _currency_exponent(currency: str) -> int:

@@ -1,16 +1,17 @@
 """Staged receipts against the lake: which are new, which are there already, which clash; and the way in."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
-from pilot.imports.engine import engine, in_part, literal, name, parts, table
+from pilot.imports.engine import engine, in_part, leave_out, literal, name, parts, table
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
 from pilot.outcomes.errors import ReceiptsClash
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
@@ -31,209 +32,220 @@ FIELD_OF = {
     "reward_minor": "reward",
     "offer_id": "offer",
 }
-_CONTENT = tuple(column for column in SCHEMA.names if column not in ("received_at", "batch_id"))
+_ARRIVAL = ("received_at", "batch_id")
+_CONTENT = tuple(column for column in SCHEMA.names if column not in _ARRIVAL)
 _OTHER_CONTENT = N_("A receipt with this id is stored already with another {columns}.")
 _OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till, number and business date.")
-_SAME = "SELECT DISTINCT line FROM same WHERE line NOT IN (SELECT line FROM clash)"
-_NEW = "FROM staged WHERE line NOT IN (SELECT line FROM same) AND line NOT IN (SELECT line FROM clash)"
 _UNKNOWN_KEY = -1  # a customer who has no key yet is nobody whom the lake knows
+_FACTS = "kind IN ('correction', 'identification')"
+_NEWS = "line NOT IN (SELECT line FROM same) AND line NOT IN (SELECT line FROM clash)"
+
+Staged = Path | Sequence[Path]
+# External id → customer_key: as a mapping, or as a Parquet file of (customer, key).
+Keys = Mapping[str, int] | Path
 
 
 class OnClash(StrEnum):
-    """What becomes of staged receipts that clash with stored ones: ``REFUSE`` all, or ``SET_ASIDE`` those."""
+    """What becomes of receipts that are stored with other content: nothing is published, or they are left out."""
 
     REFUSE = "refuse"
-    SET_ASIDE = "set_aside"
+    SET_ASIDE = "set aside"
 
 
-def compare_with_lake(lake: Lake, staged: Path, keys: Mapping[str, int]) -> Comparison:
-    """``keys``: external id → customer_key of everybody known."""
-    with _joined(lake, staged, keys) as connection:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The lake's files with which the staged rows were compared already."""
+
+    files: frozenset[str] = frozenset()
+
+
+def compare_with_lake(lake: Lake, staged: Path, keys: Keys) -> tuple[Comparison, Seen]:
+    """``keys`` of everybody known. What is stored already is left out of the staged rows from now on."""
+    version = lake.version()
+    files = lake.files(version)
+    with _joined(lake, staged, keys, version) as connection:
+        n = _one(connection, "SELECT count(*) FROM staged")
         clashes, n_clashes = _clashes(connection, CLASHES_LIMIT)
-        n_same = _one(connection, f"SELECT count(*) FROM ({_SAME})")  # noqa: S608 - a constant
-        n = pq.read_metadata(staged).num_rows
-        return Comparison(n_new=n - n_same - n_clashes, n_same=n_same, n_clashes=n_clashes, clashes=tuple(clashes))
+        n_same = _one(connection, f"SELECT count(DISTINCT line) FROM same WHERE {_NOT_CLASHING}")  # noqa: S608 - ours
+        leave_out(connection, staged, "SELECT line FROM same UNION SELECT line FROM clash")
+    done = Comparison(n_new=n - n_same - n_clashes, n_same=n_same, n_clashes=n_clashes, clashes=tuple(clashes))
+    return done, Seen(frozenset(files))
 
 
 def append_new(
     lake: Lake,
-    staged: Path,
-    keys: Mapping[str, int],
+    staged: Staged,
+    keys: Keys,
     batch_id: str,
     now: datetime,
     *,
     on_clash: OnClash = OnClash.REFUSE,
+    seen: Seen | None = None,
 ) -> Published:
-    """Write the staged receipts that the lake does not hold, exactly once, as one commit.
+    """Write the staged receipts that the lake does not hold, exactly once; all or nothing.
 
-    Rows may carry a ``batch_id`` and ``received_at`` of their own; else those of the arguments are theirs. Receipts
-    that clash are refused together (``ReceiptsClash``: another import came in between) or set aside and told. A batch that
-    the lake knows (the database was not finished after a crash) is not written again; what is told of it is worked out
-    from the version before it, so it is the same as the first time.
+    Staged rows may carry a ``batch_id`` and ``received_at`` of their own; else these arguments are theirs. Raises
+    ``ReceiptsClash`` where another import came in between with other content, or sets such rows aside. A batch that the
+    lake knows (the database was not finished after a crash) is not written again, and the answer is that of the first
+    time. ``seen``: with which of the lake's files the rows were compared before.
     """
     with lake.writing():
         known = lake.version_of(batch_id)
-        with _joined(lake, staged, keys, None if known is None else known - 1) as connection:
+        before = lake.version() if known is None else known - 1
+        with _joined(lake, staged, keys, before, seen) as connection:
             limit = CLASHES_LIMIT if on_clash is OnClash.REFUSE else None
             clashes, n_clashes = _clashes(connection, limit)
-            if clashes and known is None and on_clash is OnClash.REFUSE:
+            if clashes and on_clash is OnClash.REFUSE and known is None:
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            same = connection.execute(f"{_SAME} ORDER BY line").fetchnumpy()["line"].tolist()
-            counted = connection.execute(f"SELECT {MONTH}, count(*) {_NEW} GROUP BY 1 ORDER BY 1").fetchall()
+            counted = connection.execute(
+                f"SELECT {MONTH}, count(*) FROM staged WHERE {_NEWS} GROUP BY 1 ORDER BY 1"  # noqa: S608 - our names
+            ).fetchall()
             months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
-            if known is not None:
-                version = known
-            elif not counted:
-                version = lake.version()
-            else:
+            version = known
+            if version is None and months:
                 version = lake.append(
                     batch_id, months, lambda month, file: _write_new_rows(connection, month, file, batch_id, now)
                 )
-            set_aside = tuple(clashes) if on_clash is OnClash.SET_ASIDE else ()
-            return Published(n_new, version, n_known=len(same), clashes=set_aside, known_lines=tuple(same))
+            same = connection.execute(f"SELECT DISTINCT line FROM same WHERE {_NOT_CLASHING} ORDER BY 1").fetchall()  # noqa: S608 - ours
+            return Published(n_new, before if version is None else version, [line for (line,) in same], tuple(clashes))
 
 
 @contextmanager
 def _joined(
-    lake: Lake, staged: Path, keys: Mapping[str, int], version: int | None = None
+    lake: Lake, staged: Staged, keys: Keys, version: int, seen: Seen | None = None
 ) -> Iterator[DuckDBPyConnection]:
-    """A connection with ``staged`` (keys in place, references resolved) compared with the lake at ``version``.
-
-    Lines that are stored are in ``same``, those that clash in ``clash`` (line, other, columns), and facts that refer to
-    nothing in ``unresolved`` (line, reason); ``staged`` holds neither these nor facts that say what is known.
-    """
-    people = pa.table({"customer": pa.array(keys.keys(), pa.string()), "key": pa.array(keys.values(), pa.int64())})
-    with engine(staged.parent / "spill") as connection:
-        connection.register("people", people)
-        columns = ", ".join(name(c) for c in _CONTENT if c != "customer_key")
-        own = ", ".join(name(c) for c in _of_its_own(staged))
-        connection.execute(f"""
-            CREATE TEMP VIEW keyed AS
-            SELECT line, {columns}, {MONTH}, {own + "," if own else ""}
-                   CASE WHEN customer IS NOT NULL THEN coalesce(key, {_UNKNOWN_KEY}) END AS customer_key
-            FROM {table(staged)} LEFT JOIN people USING (customer)
-        """)  # noqa: S608 - names and paths are quoted
+    """A connection with ``staged`` (keys in place), ``same(line)`` and ``clash(line, other, columns, reason)``."""
+    first = staged if isinstance(staged, Path) else staged[0]
+    with engine(first.parent / "spill", lake.storage.filesystem()) as connection:
         connection.execute("CREATE TEMP TABLE same (line BIGINT)")
-        connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR)")
         connection.execute("CREATE TEMP TABLE unresolved (line BIGINT, reason VARCHAR)")
-        _resolve_references(connection, lake, version)
-        months = [
-            month for (month,) in connection.execute("SELECT DISTINCT business_month FROM staged ORDER BY 1").fetchall()
-        ]
-        connection.execute(f"CREATE TEMP VIEW stored AS {_stored(lake.files(version))}")
-        connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(lake.files(version, months))}")
-        of = parts(connection, staged)
-        for part in range(of):
-            _compare_part(connection, part, of)
+        connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR, reason VARCHAR)")
+        _look_customers_up(connection, staged, keys)
+        _complete_references(connection, lake, version)
+        files = [file for file in lake.files(version) if seen is None or file not in seen.files]
+        if files:
+            months = {month for (month,) in connection.execute(f"SELECT DISTINCT {MONTH} FROM staged").fetchall()}  # noqa: S608 - our name
+            near = set(files) & set(lake.files(version, sorted(months)))
+            connection.execute(f"CREATE TEMP VIEW stored AS {_stored(files)}")
+            nothing = "SELECT * FROM stored WHERE false"
+            connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(sorted(near)) if near else nothing}")
+            of = parts(connection, staged)
+            for part in range(of):
+                _compare_part(connection, part, of)
+        connection.execute("DELETE FROM clash WHERE line IN (SELECT line FROM unresolved)")
+        connection.execute("INSERT INTO clash SELECT line, NULL, NULL, reason FROM unresolved")
         yield connection
 
 
-def _resolve_references(connection: DuckDBPyConnection, lake: Lake, version: int | None) -> None:
-    """Make ``staged``: facts that refer to receipts are completed from them, the others are as they came."""
-    refers = "kind IN ('correction', 'identification')"
-    connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {refers}")  # noqa: S608 - a constant
+def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> None:
+    """Make the view ``keyed``: the staged rows with the customers' keys."""
+    if isinstance(keys, Path):
+        people = table([keys])
+    else:
+        arrays: list[Any] = [pa.array(keys.keys(), pa.string()), pa.array(keys.values(), pa.int64())]
+        connection.register("people", pa.Table.from_arrays(arrays, names=["customer", "key"]))
+        people = "people"
+    described = connection.execute(f"DESCRIBE SELECT * FROM {table(staged)}").fetchall()  # noqa: S608 - quoted
+    arrival = [column for column, *_ in described if column in _ARRIVAL]
+    columns = ", ".join(f"t.{name(c)}" for c in (*_CONTENT, *arrival, MONTH) if c != "customer_key")
+    connection.execute(f"""
+        CREATE TEMP VIEW keyed AS
+        SELECT t.line, {columns},
+               CASE WHEN t.customer IS NOT NULL THEN coalesce(p.key, {_UNKNOWN_KEY}) END AS customer_key
+        FROM {table(staged)} t LEFT JOIN {people} p ON p.customer = t.customer
+    """)  # noqa: S608 - names and paths are quoted
+
+
+def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: int) -> None:
+    """Make the view ``staged``: corrections and identifications completed from what they refer to."""
+    connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {_FACTS}")  # noqa: S608 - ours
     if not _one(connection, "SELECT count(*) FROM referring"):
         connection.execute("CREATE TEMP VIEW staged AS FROM keyed")
         return
-    connection.execute(f"CREATE TEMP VIEW staged_others AS SELECT * FROM keyed WHERE NOT ({refers})")  # noqa: S608 - a constant
+    connection.execute(f"CREATE TEMP VIEW staged_others AS FROM keyed WHERE NOT ({_FACTS})")
     resolve(connection, lake, "referring", version)
-    connection.execute("""
-        CREATE TEMP VIEW staged AS
-        FROM staged_others UNION ALL BY NAME
-        FROM referring WHERE line NOT IN (FROM same) AND line NOT IN (SELECT line FROM unresolved)
-    """)
+    connection.execute("CREATE TEMP VIEW staged AS FROM staged_others UNION ALL BY NAME FROM referring")
 
 
 def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
     """Fill ``same`` and ``clash`` from one part of the staged and stored rows."""
-    differing = ", ".join(f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in _CONTENT)
-    by_id = [in_part(("receipt_id",), alias, part, of) for alias in "sl"]
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
+    by_id = [in_part(("receipt_id",), alias, part, of) for alias in "sl"]
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE by_id AS
-        SELECT s.line, list_filter([{differing}], c -> c IS NOT NULL) AS differing
+        SELECT s.line, {_differing(_CONTENT)} AS differing
         FROM staged s JOIN stored l ON s.receipt_id = l.receipt_id WHERE {by_id[0]} AND {by_id[1]}
     """)  # noqa: S608 - names are quoted
     connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
     connection.execute(
-        "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', ') FROM by_id WHERE len(differing) > 0"
+        "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', '), NULL FROM by_id"
+        " WHERE len(differing) > 0"
     )
+    # A till that tries again may give a new id: what is equal but for the id is the receipt that is there.
     equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
     by_key = [in_part(NATURAL_KEY, alias, part, of) for alias in "sl"]
-    alike = " AND ".join(f"s.{name(c)} IS NOT DISTINCT FROM l.{name(c)}" for c in _CONTENT if c != "receipt_id")
-    # A till that heard no answer may send the same receipt again under a new id.
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE by_key AS
-        SELECT s.line, min(l.receipt_id) AS other, bool_and({alike}) AS is_same
+        SELECT s.line, l.receipt_id, len({_differing([c for c in _CONTENT if c != "receipt_id"])}) > 0 AS differs
         FROM staged s JOIN stored_near l ON {equal}
         WHERE s.receipt_id <> l.receipt_id AND {by_key[0]} AND {by_key[1]}
-        GROUP BY s.line
     """)  # noqa: S608 - names are quoted
-    connection.execute("INSERT INTO same SELECT line FROM by_key WHERE is_same")
-    connection.execute("INSERT INTO clash SELECT line, other, NULL FROM by_key WHERE NOT is_same")
+    connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_key WHERE NOT differs")
+    connection.execute(
+        "INSERT INTO clash SELECT line, min(receipt_id), NULL, NULL FROM by_key WHERE differs GROUP BY line"
+    )
 
 
-def _stored(files: list[str]) -> str:
-    if not files:
-        nothing = ", ".join(
-            f"NULL::{_SQL_TYPES.get(str(SCHEMA.field(c).type), 'VARCHAR')} AS {name(c)}" for c in _CONTENT
-        )
-        return f"SELECT {nothing} WHERE false"
+def _differing(columns: Sequence[str]) -> str:
+    cases = ", ".join(f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in columns)
+    return f"list_filter([{cases}], lambda c: c IS NOT NULL)"
+
+
+def _stored(files: Sequence[str]) -> str:
     columns = ", ".join(name(c) for c in _CONTENT)
     listed = ", ".join(literal(file) for file in files)
     return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
 
 
-_SQL_TYPES = {"int64": "BIGINT", "date32[day]": "DATE", "timestamp[us, tz=UTC]": "TIMESTAMPTZ"}
+_NOT_CLASHING = "line NOT IN (SELECT line FROM clash)"
 
 
 def _clashes(connection: DuckDBPyConnection, limit: int | None) -> tuple[list[Clash], int]:
-    every = """
-        SELECT line, min(columns) AS columns, min(other) AS other, NULL AS reason FROM clash GROUP BY line
-        UNION ALL SELECT line, NULL, NULL, min(reason) FROM unresolved GROUP BY line
-    """
-    n = _one(connection, f"SELECT count(*) FROM ({every})")  # noqa: S608 - a constant
+    """The first ``limit`` clashes by line (None: all), and how many there are."""
+    n = _one(connection, "SELECT count(DISTINCT line) FROM clash")
     rows = connection.execute(
-        f"SELECT line, columns, other, reason FROM ({every}) ORDER BY line" + (f" LIMIT {limit}" if limit else "")  # noqa: S608 - a constant
+        "SELECT line, min(columns), min(other), min(reason) FROM clash GROUP BY line ORDER BY line LIMIT ?",
+        [n if limit is None else limit],
     ).fetchall()
-    return [_clash(*row) for row in rows], n
+    return [_clash(line, columns, other, reason) for line, columns, other, reason in rows], n
 
 
 def _clash(line: int, columns: str | None, other: str | None, reason: str | None) -> Clash:
     if reason is not None:
         return Clash(line, "refers_to", Message(reason, REASONS[reason]))
-    return Clash(line, "receipt", _reason(columns, other))
-
-
-def _reason(columns: str | None, other: str | None) -> Message:
     if columns is not None:
         fields = dict.fromkeys(FIELD_OF.get(column, column) for column in columns.split(", "))
-        return Message("stored_with_other_content", _OTHER_CONTENT, {"columns": ", ".join(fields)})
-    return Message("stored_under_other_id", _OTHER_ID, {"other": other})
+        message = Message("stored_with_other_content", _OTHER_CONTENT, {"columns": ", ".join(fields)})
+        return Clash(line, "receipt", message)
+    return Clash(line, "receipt", Message("stored_under_other_id", _OTHER_ID, {"other": other}))
 
 
 def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batch_id: str, now: datetime) -> int:
     """Write the new receipts of one month in a fixed order; returns how many."""
-    columns = ", ".join(name(c) for c in _CONTENT)
-    has = {row[0] for row in connection.execute("DESCRIBE staged").fetchall()}
-    received = "received_at" if "received_at" in has else f"{literal(now.isoformat())}::TIMESTAMPTZ"
-    batch = "batch_id" if "batch_id" in has else literal(batch_id)
+    described = [column for column, *_ in connection.execute("DESCRIBE staged").fetchall()]
+    own = {"received_at": f"{literal(now.isoformat())}::TIMESTAMPTZ", "batch_id": literal(batch_id)}
+    arrival = ", ".join(f"{name(c) if c in described else own[c]} AS {name(c)}" for c in _ARRIVAL)
     written = connection.execute(
         f"""
         COPY (
-            SELECT {columns}, {received} AS received_at, {batch} AS batch_id
-            {_NEW} AND {MONTH} = {literal(month)}
+            SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
+            FROM staged WHERE {MONTH} = {literal(month)} AND {_NEWS}
             ORDER BY business_date, store_id, receipt_id
-        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440)
-        """
+        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
+        """  # noqa: S608 - names, texts and paths are quoted
     ).fetchone()
     return int(written[0]) if written else 0
-
-
-def _of_its_own(staged: Path) -> list[str]:
-    """Which of the columns that say how a receipt came the staged rows carry themselves."""
-    return [c for c in ("received_at", "batch_id") if c in pq.read_schema(staged).names]
 
 
 def _one(connection: DuckDBPyConnection, sql: str) -> int:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from pilot.imports import csv_file
 from pilot.imports.csv_file import MAX_LINE_BYTES, CsvFile
 from pilot.imports.dialects import Dialect, FileFormat, guess_dialect
 from pilot.imports.errors import (
@@ -11,6 +14,7 @@ from pilot.imports.errors import (
     CutRecord,
     DoubledHeader,
     EmptyFile,
+    FileRefused,
     LineTooLong,
     NotText,
     NulByte,
@@ -19,6 +23,7 @@ from pilot.imports.errors import (
     WrongEncoding,
     WrongWidth,
 )
+from pilot.imports.plain_csv import read_plain
 
 
 def a_file(tmp_path: Path, content: bytes | str) -> Path:
@@ -47,9 +52,15 @@ def test_a_byte_order_mark_is_not_part_of_the_first_header(tmp_path: Path) -> No
 
 
 def test_many_rows_come_in_batches(tmp_path: Path) -> None:
-    path = a_file(tmp_path, "a\n" + "".join(f"{n}\n" for n in range(45_000)))
-    table = CsvFile(path, Dialect(FileFormat.CSV))
-    assert [batch.num_rows for batch in table.batches(["a"])] == [20_000, 20_000, 5_000]
+    rows = "".join(f"{n}\n" for n in range(45_000))
+    plain, odd = a_file(tmp_path, "a\n" + rows), tmp_path / "odd.csv"
+    odd.write_text("a\n" + rows + "\n")  # an empty line is for the careful reader
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "PLAIN_BYTES", 100_000)
+        sizes = [batch.num_rows for batch in CsvFile(plain, Dialect(FileFormat.CSV)).batches(["a"])]
+        assert len(sizes) == 3
+        assert sum(sizes) == 45_000
+    assert [batch.num_rows for batch in CsvFile(odd, Dialect(FileFormat.CSV)).batches(["a"])] == [20_000, 20_000, 5_000]
 
 
 def test_a_line_longer_than_a_block_is_put_together_again(tmp_path: Path) -> None:
@@ -141,3 +152,100 @@ def test_encoding_and_delimiter_are_guessed(
 def test_a_letter_beyond_ascii_far_down_the_file_is_seen(tmp_path: Path) -> None:
     path = a_file(tmp_path, b"a,b\n" + b"1,plain\n" * 300_000 + "2,Привет\n".encode("cp1251"))
     assert guess_dialect(path).encoding == "cp1251"
+
+
+NASTY = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "1",
+            ",",
+            ",",
+            ";",
+            "\n",
+            "\n",
+            "\r\n",
+            "\r",
+            '"',
+            '""',
+            "\x00",
+            "é",
+            "Я",
+            " ",
+            "\ufeff",
+            "\u2028",
+            "\x0b",
+            "b,c\n",
+        ]
+    ),
+    max_size=40,
+)
+
+
+def all_of(path: Path, dialect: Dialect) -> tuple[object, ...]:
+    """Header, rows and refusal: what a reader makes of a file."""
+    rows: list[object] = []
+    columns: object = None
+    try:
+        table = CsvFile(path, dialect)
+        columns = table.columns
+        for batch in table.batches([*table.columns, table.columns[0]]):
+            arrays = [column.to_pylist() for column in batch.columns]
+            rows += zip(*arrays, strict=True)
+    except FileRefused as refused:
+        return columns, refused.message.code, str(refused)
+    return columns, rows
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    head=st.sampled_from(["a,b\n", "a,b\r\n", '"a","b"\n', "a\n", "\ufeffa,b\n", "a;b\n"]),
+    rows=st.lists(st.sampled_from(["1,2\n", '"1","2"\n', "x\n", "1,2\r\n", '"1,2",3\n', '"1\n2",3\n']), max_size=12),
+    nasty=NASTY,
+    place=st.integers(0, 12),
+    encoding=st.sampled_from(["utf-8-sig", "cp1251", "cp1252"]),
+    size=st.sampled_from([7, 16, 64, 1 << 20]),
+    complete=st.booleans(),
+)
+def test_plain_blocks_and_the_careful_reader_give_the_same_rows_lines_and_refusals(
+    tmp_path_factory: pytest.TempPathFactory,
+    head: str,
+    rows: list[str],
+    nasty: list[str],
+    place: int,
+    encoding: str,
+    size: int,
+    complete: bool,
+) -> None:
+    text = head + "".join([*rows[:place], *nasty, *rows[place:]])
+    path = tmp_path_factory.mktemp("nasty") / "file.csv"
+    path.write_bytes(text.encode("utf-8" if encoding == "utf-8-sig" else encoding, "replace"))
+    dialect = Dialect(FileFormat.CSV, encoding, ",", complete)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "PLAIN_BYTES", size)
+        patch.setattr(csv_file, "BLOCK_BYTES", 32)
+        found = all_of(path, dialect)
+        patch.setattr(csv_file, "read_plain", lambda *_: None)
+        patch.setattr(csv_file, "PLAIN_BYTES", 1 << 20)
+        assert found == all_of(path, dialect)
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_reading_goes_on_where_it_stopped(tmp_path: Path, quoted: bool) -> None:
+    row = '"{0}","two\nlines"\n' if quoted else "{0},x\n"
+    path = a_file(tmp_path, "a,b\n" + "".join(row.format(n) for n in range(30_000)))
+    table = CsvFile(path, Dialect(FileFormat.CSV))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_file, "PLAIN_BYTES", 50_000)
+        whole = [row for batch in table.batches(["a"]) for row in batch.to_pylist()]
+        first, place = next(table.read(["a"]))
+        rest = [row for batch, _ in table.read(["a"], place) for row in batch.to_pylist()]
+    assert rest
+    assert first.to_pylist() + rest == whole
+
+
+def test_a_file_with_quotes_around_every_value_is_plain(tmp_path: Path) -> None:
+    block = b'"1","Oak, Street"\r\n"2",""\n'
+    table = read_plain(block, 2, ["a", "b"], ["b"], Dialect(FileFormat.CSV))
+    assert table is not None
+    assert table.to_pylist() == [{"line": 2, "b": "Oak, Street"}, {"line": 3, "b": ""}]

@@ -192,7 +192,7 @@ def test_a_crash_while_files_are_written_leaves_the_lake_as_it_was(
 ) -> None:
     run = chain.stage(ImportKind.RECEIPTS, RECEIPTS)
     with monkeypatch.context() as patch:
-        patch.setattr("pilot.outcomes.lake._sync", _fail)
+        patch.setattr("pilot.outcomes.storage._sync", _fail)
         with pytest.raises(OSError, match="disk"):
             chain.publish(run)
     assert Lake(chain.database.settings).version() == 0
