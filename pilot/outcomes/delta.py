@@ -197,13 +197,17 @@ class DeltaStore:
 
     def _open(self, version: int | None = None) -> "DeltaTable":
         from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
+        from deltalake.exceptions import DeltaError, TableNotFoundError
 
         options = self.storage.options
         try:
             table = DeltaTable(self.root, storage_options=options)
         except TableNotFoundError:
             self._create()
+            table = DeltaTable(self.root, storage_options=options)
+        except DeltaError:
+            if not self.storage.drop_torn_entry():
+                raise
             table = DeltaTable(self.root, storage_options=options)
         if version is None or version == table.version():
             return table

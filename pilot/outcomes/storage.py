@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import importlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,9 @@ class Storage(Protocol):
 
     def sync_log(self, version: int) -> None:
         """The log entry of ``version``, what came with it, and the log's folder are durable when this returns."""
+
+    def drop_torn_entry(self) -> bool:
+        """Remove the last log entry where it is no entry at all; whether there was such a one."""
 
     def read(self, path: str) -> bytes: ...
 
@@ -86,6 +90,16 @@ class LocalFolder:
         written = [checkpoint, log / "_last_checkpoint"] if checkpoint.exists() else []
         for path in (log / f"{version:020d}.json", *written, log):
             _sync(path)
+
+    def drop_torn_entry(self) -> bool:
+        # Entries appear whole under their names; a torn one is what a power cut left before it was synced, so before
+        # anybody was told that it is stored.
+        entries = sorted((self.path / LOG).glob("*.json"))
+        if not entries or _is_whole(entries[-1]):
+            return False
+        entries[-1].unlink()
+        _sync(self.path / LOG)
+        return True
 
     def read(self, path: str) -> bytes:
         return (self.path / path).read_bytes()
@@ -143,6 +157,10 @@ class ObjectStore:
     def sync_log(self, version: int) -> None:
         """A put that was answered is durable."""
 
+    def drop_torn_entry(self) -> bool:
+        """A put is there whole or not at all."""
+        return False
+
     def read(self, path: str) -> bytes:
         content: bytes = self.filesystem().cat_file(self._at(path))
         return content
@@ -185,6 +203,13 @@ def raise_if_full(error: BaseException, place: str) -> None:
         raise LakeDiskFull(place=place) from error
     if isinstance(error, Exception) and any(words in str(error) for words in _NO_ROOM):
         raise LakeDiskFull(place=place) from error
+
+
+def _is_whole(entry: Path) -> bool:
+    try:
+        return all(isinstance(json.loads(line), dict) for line in entry.read_bytes().splitlines())
+    except ValueError:
+        return False
 
 
 def _sync(path: Path) -> None:
