@@ -83,14 +83,15 @@ def stage(path: Path, payloads: Iterable[tuple[InboxBatch, bytes]]) -> Staged:
     The file is scratch: after a crash it is written again from the inbox.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged, writer = Staged(path), None
+    staged, writer, schema = Staged(path), None, pa.schema([])
     try:
         for batch, payload in payloads:
             try:
                 receipts = staged._add(batch, unpack(payload))
                 if writer is None:
-                    writer = pq.ParquetWriter(path, receipts.schema, compression="zstd")
-                receipts = receipts.select(writer.schema.names).cast(writer.schema)
+                    schema = receipts.schema
+                    writer = pq.ParquetWriter(path, schema, compression="zstd")
+                receipts = receipts.select(schema.names).cast(schema)
             except (pa.ArrowException, KeyError, OSError) as error:
                 raise UnreadablePayload(batch.batch_id, str(error).splitlines()[0]) from error
             writer.write_table(receipts)
@@ -114,7 +115,7 @@ def drop_doubled(staged: Staged) -> list[Doubled]:
                 found.setdefault(line, (first, bool(is_same)))
         rows = staged.rows(list(found))
         if found:
-            drop_lines(connection, staged.path, f"SELECT unnest([{', '.join(map(str, found))}])")
+            drop_lines(connection, staged.path, f"SELECT unnest([{', '.join(map(str, found))}]) AS line")
     return [Doubled(line, *found[line], rows[line]) for line in sorted(found)]
 
 
