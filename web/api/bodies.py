@@ -6,12 +6,14 @@ wrong with a receipt's content is said of that receipt alone.
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pyarrow as pa
 from flask import Request
 
+from pilot.imports.reader import LINE_COLUMN
 from pilot.imports.values import Count
 from pilot.outcomes.receipt_rules import RECEIPTS
 from pilot.words import N_, Message
@@ -86,8 +88,8 @@ def inflated(body: bytes) -> bytes:
             return b"".join(parts)
 
 
-def read_receipts(request: Request, body: bytes) -> Sequence[Mapping[str, Any]]:
-    """The receipts of ``body``: ``{"receipts": […]}``, or one object a line."""
+def read_receipts(request: Request, body: bytes) -> pa.Table:
+    """The receipts of ``body`` as texts by field (``line`` is the index): ``{"receipts": […]}``, or one a line."""
     kind, charset = request.mimetype, request.mimetype_params.get("charset", "utf-8")
     if kind not in (JSON, NDJSON) or charset.lower() not in ("utf-8", "utf8"):
         raise MediaTypeNotTaken(given=request.headers.get("Content-Type", "")[:_SHOWN])
@@ -96,11 +98,13 @@ def read_receipts(request: Request, body: bytes) -> Sequence[Mapping[str, Any]]:
         raise TooManyReceipts(n=len(receipts), most=MOST_RECEIPTS)
     if not receipts:
         raise _wrong("receipts", Message("empty", N_("There is no receipt.")))
-    names, texts = _require_form(receipts)
+    texts = _columns(receipts)
+    names = sum(map(len, receipts)) + (kind == JSON)
+    n_texts = sum(len(receipts) - texts.column(name).null_count for name in _FIELDS - _COUNTS)
     # Without escapes every quotation mark belongs to a name or a text: one more, and a name came twice.
-    if b"\\" in body or body.count(b'"') != 2 * (names + texts + (kind == JSON)):
+    if b"\\" in body or body.count(b'"') != 2 * (names + n_texts):
         _refuse_doubled_names(body.split(b"\n") if kind == NDJSON else [body])
-    return receipts
+    return texts
 
 
 def _listed(body: bytes) -> list[Any]:
@@ -126,26 +130,45 @@ def _parsed(text: bytes, line: int) -> Any:
         raise BodyNotJson(line=line + error.lineno - 1, column=error.colno, problem=problem) from None
 
 
-def _require_form(receipts: Sequence[Any]) -> tuple[int, int]:
-    """Refuse receipts that are not flat objects of our fields; (how many names, how many texts) there are."""
-    names = texts = 0
+def _columns(receipts: list[Any]) -> pa.Table:
+    """A column a field. Arrow takes nothing but texts, so a wrong type is found without looking at each value here."""
+    columns: dict[str, Any] = {LINE_COLUMN: pa.array(range(len(receipts)), pa.int64())}
+    try:
+        if set().union(*receipts) <= _FIELDS and set(map(type, receipts)) == {dict}:
+            for name in _FIELDS:
+                values = [receipt.get(name) for receipt in receipts]
+                columns[name] = pa.array(_counts(values) if name in _COUNTS else values, pa.string())
+            return pa.table(columns)
+    except (TypeError, pa.ArrowException):
+        pass  # the search below names the place
+    raise _first_wrong(receipts)
+
+
+def _counts(values: list[Any]) -> list[Any]:
+    """Whole numbers as texts; ``3.0`` is one too. What is none stays as it is, for Arrow to refuse."""
+    if set(map(type, values)) <= {int, type(None)}:
+        return [None if value is None else str(value) for value in values]
+    return [None if value is None else str(int(value)) if _is_whole(value) else value for value in values]
+
+
+def _first_wrong(receipts: Sequence[Any]) -> WrongForm:
+    """The first thing in ``receipts`` that does not have the form of flat objects of our fields."""
     for index, receipt in enumerate(receipts):
         if type(receipt) is not dict:
-            raise _wrong(f"receipts/{index}", _is(receipt, N_("It is {found}, not an object.")))
-        names += len(receipt)
-        if not receipt.keys() <= _FIELDS:
-            name = min(receipt.keys() - _FIELDS)[:_SHOWN]
-            raise _wrong(
-                f"receipts/{index}", Message("unknown_name", N_("There is no field “{name}”."), {"name": name})
-            )
+            return _wrong(f"receipts/{index}", _is(receipt, N_("It is {found}, not an object.")))
         for name, value in receipt.items():
-            if type(value) is str and name not in _COUNTS:
-                texts += 1
-            elif value is not None and not (type(value) is int and name in _COUNTS):
-                is_count = name in _COUNTS
+            place = f"receipts/{index}/{name[:_SHOWN]}"
+            if name not in _FIELDS:
+                return _wrong(place, Message("unknown_name", N_("There is no such field.")))
+            is_count = name in _COUNTS
+            if value is not None and not (_is_whole(value) if is_count else type(value) is str):
                 template = N_("It is {found}, not a whole number.") if is_count else N_("It is {found}, not a text.")
-                raise _wrong(f"receipts/{index}/{name}", _is(value, template))
-    return names, texts
+                return _wrong(place, _is(value, template))
+    raise AssertionError("every receipt has the form")
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and value.is_integer())
 
 
 def _is(value: Any, template: str) -> Message:

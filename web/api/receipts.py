@@ -39,7 +39,7 @@ def send() -> Response:
     """Check the call, take in what is good, and say of each other receipt what became of it."""
     body = read_body(request)
     call = Call(
-        receipts=read_receipts(request, body),
+        texts=read_receipts(request, body),
         key_code=g.api_key.code,
         store_codes=g.api_key.store_codes,
         idempotency_key=_idempotency_key(),

@@ -5,17 +5,16 @@ Everything slow happens before the write lock is taken: under it stand the look 
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from pilot.imports.importer import Context
 from pilot.network.queries import customer_keys
 from pilot.outcomes.inbox import key_window
-from pilot.outcomes.inbox.checking import check_call
+from pilot.outcomes.inbox.checking import Rulebook, check_call
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.errors import IdempotencyKeyReused, InboxIsFull
 from pilot.outcomes.inbox.key_window import KeyWindow
@@ -25,7 +24,6 @@ from pilot.outcomes.inbox.payload import pack
 from pilot.outcomes.inbox.queries import seconds_until_room, waiting_receipts
 from pilot.outcomes.inbox.work import Accepted, Call, Work
 from pilot.outcomes.lake import Lake
-from pilot.outcomes.receipt_rules import RECEIPTS
 from pilot.settings import Settings
 
 _STALE_SECONDS = 0.5
@@ -35,13 +33,13 @@ _STALE_SECONDS = 0.5
 class Reception:
     """What one process keeps between calls: the inbox, the key window, and what the rules ask of the business.
 
-    ``head`` names a state of the business database: while it is the same, the context of the rules is the same.
+    ``head`` names a state of the business database: while it is the same, the rules are the same.
     """
 
     settings: Settings
     inbox: InboxDatabase
     window: KeyWindow = field(default_factory=KeyWindow)
-    _context: tuple[object, Context] | None = None
+    _book: tuple[object, Rulebook] | None = None
 
     def accept(self, session: Session, call: Call, *, head: object) -> Accepted:
         """Take the call's receipts in and say what became of each; when this returns they are on disk.
@@ -52,7 +50,8 @@ class Reception:
             with self.inbox.glancing() as connection:
                 if (earlier := _replayed(connection, call)) is not None:
                     return earlier
-        work = Work.of(call, check_call(call.receipts, call.store_codes, self._context_of(session, call.now, head)))
+        book = self._book_of(session, call.now, head)
+        work = Work.of(call, check_call(call.texts, call.store_codes, book, call.now))
         if time.monotonic() - self.window.refreshed > _STALE_SECONDS:
             self._refresh()
         while True:
@@ -62,10 +61,10 @@ class Reception:
                 return answer
             self._refresh()
 
-    def _context_of(self, session: Session, now: datetime, head: object) -> Context:
-        if self._context is None or self._context[0] != head:
-            self._context = (head, RECEIPTS.context(session, now))
-        return replace(self._context[1], now=now)
+    def _book_of(self, session: Session, now: datetime, head: object) -> Rulebook:
+        if self._book is None or self._book[0] != head:
+            self._book = (head, Rulebook.of(session, now))
+        return self._book[1]
 
     def _refresh(self) -> None:
         with self.inbox.glancing() as connection:

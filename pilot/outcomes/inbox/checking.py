@@ -1,16 +1,19 @@
 """Sort the receipts of a call by the rule table: good ones staged, implausible ones to be parked, the rest refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
 import pyarrow as pa
+from sqlalchemy.orm import Session
 
+from pilot.imports.arrow import column, pc
 from pilot.imports.importer import Context
-from pilot.imports.rules import Finding, check_batch
+from pilot.imports.reader import LINE_COLUMN
+from pilot.imports.rules import Finding, RowRule, check_batch
 from pilot.imports.times import utc_today
 from pilot.imports.values import Reading
-from pilot.outcomes.receipt_model import API_MAPPING, receipt_texts
+from pilot.outcomes.receipt_model import API_MAPPING
 from pilot.outcomes.receipt_rules import IMPLAUSIBLE, RECEIPTS
 from pilot.words import N_, Message
 
@@ -35,20 +38,30 @@ class CheckedCall:
     rejected: dict[int, Found] = field(default_factory=dict)
 
 
-def check_call(receipts: Sequence[Mapping[str, Any]], store_codes: Sequence[str], context: Context) -> CheckedCall:
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The rules of receipts in one state of the business: made once, used until something changes."""
+
+    context: Context
+    rules: Sequence[RowRule]
+
+    @classmethod
+    def of(cls, session: Session, now: datetime) -> "Rulebook":
+        """What the rules are by the business database now."""
+        context = RECEIPTS.context(session, now)
+        return cls(context, RECEIPTS.rules(context))
+
+
+def check_call(texts: pa.Table, store_codes: Sequence[str], book: Rulebook, now: datetime) -> CheckedCall:
     """Apply the rule table of receipts, as a file of them would be. ``store_codes`` of the key; none: all stores."""
-    rejected = _of_other_stores(receipts, frozenset(store_codes))
-    texts = receipt_texts(receipts)
+    rejected = _of_other_stores(texts, store_codes) if store_codes else {}
     if rejected:
-        texts = texts.filter(pa.array([index not in rejected for index in range(len(receipts))]))
+        texts = texts.filter(pc.invert(pc.is_in(column(texts, LINE_COLUMN), value_set=pa.array(list(rejected)))))
+    context = book.context
     reading = Reading(
-        utc_today(context.now),
-        API_MAPPING.decimal_mark,
-        API_MAPPING.date_order,
-        context.currency_exponent,
-        context.known,
+        utc_today(now), API_MAPPING.decimal_mark, API_MAPPING.date_order, context.currency_exponent, context.known
     )
-    checked = check_batch(texts, RECEIPTS.fields, RECEIPTS.rules(context), API_MAPPING.columns, reading)
+    checked = check_batch(texts, RECEIPTS.fields, book.rules, API_MAPPING.columns, reading)
     parked: dict[int, Found] = {}
     for index, findings in _by_line(checked.findings).items():
         wrong = [finding for finding in findings if finding.reason.code not in IMPLAUSIBLE]
@@ -57,15 +70,15 @@ def check_call(receipts: Sequence[Mapping[str, Any]], store_codes: Sequence[str]
     return CheckedCall(RECEIPTS.finish(checked.good, API_MAPPING, context), parked, rejected)
 
 
-def _of_other_stores(receipts: Sequence[Mapping[str, Any]], stores: frozenset[str]) -> dict[int, Found]:
-    if not stores:
-        return {}
-    found: dict[int, Found] = {}
-    for index, receipt in enumerate(receipts):
-        store = (receipt.get("store") or "").strip()
-        if store and store not in stores:
-            found[index] = Found("store", Message("store_not_yours", _NOT_YOURS, {"store": store[:_SHOWN]}))
-    return found
+def _of_other_stores(texts: pa.Table, store_codes: Sequence[str]) -> dict[int, Found]:
+    """Receipts that name a store which is not the key's."""
+    stores = pc.utf8_trim_whitespace(column(texts, "store"))
+    others = pc.invert(pc.is_in(stores, value_set=pa.array([*store_codes, "", None], pa.string())))
+    found = texts.select([LINE_COLUMN, "store"]).filter(others).to_pylist()
+    return {
+        row[LINE_COLUMN]: Found("store", Message("store_not_yours", _NOT_YOURS, {"store": row["store"][:_SHOWN]}))
+        for row in found
+    }
 
 
 def _by_line(findings: Sequence[Finding]) -> dict[int, list[Finding]]:

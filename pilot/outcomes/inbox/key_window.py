@@ -25,6 +25,7 @@ WINDOW_DAYS = 35
 FANOUT = 8  # so many segments of one level and day are joined into one of the next level
 _EPOCH = date(1970, 1, 1)
 _FRESH = 64
+_SMALL = 1 << 17  # a run that fits into the processor's cache is searched as it is
 
 
 def hashes_of(keys: Iterable[bytes]) -> Hashes:
@@ -63,8 +64,8 @@ class Run:
 
     def holds(self, wanted: Hashes) -> npt.NDArray[np.bool_]:
         """Which of ``wanted`` are in: a binary search of all of them at once."""
-        if not len(self.hashes):
-            return np.zeros(len(wanted), dtype=bool)
+        if len(self.hashes) < _SMALL:
+            return contains(self.hashes, wanted)
         bucket = (wanted >> self.shift).astype(np.int64)
         low, high, last = self.starts[bucket], self.starts[bucket + 1], len(self.hashes) - 1
         for _ in range(self.steps):

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pilot.canonical import canonical_text
 from pilot.imports.arrow import column, pc
+from pilot.imports.reader import LINE_COLUMN
 from pilot.outcomes.inbox.checking import CheckedCall
 from pilot.outcomes.inbox.key_window import Hashes, day_number, hashes_of
 from pilot.outcomes.inbox.model import BatchState
@@ -30,9 +31,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: receipts as texts by our field names, and who sends them. ``store_codes`` of the key; none: all."""
+    """One call: texts of receipts by field (``line`` is the index); ``store_codes`` of the key; none: all."""
 
-    receipts: Sequence[Mapping[str, Any]]
+    texts: pa.Table
     key_code: str
     body_hash: str
     now: datetime
@@ -75,7 +76,7 @@ class Work:
     @classmethod
     def of(cls, call: Call, checked: CheckedCall) -> "Work":
         """The keys of every good receipt, and of every parked one its whole text; repeats inside the call are told."""
-        texts = {index: _texts(call.receipts[index]) for index in checked.parked}
+        texts = {index: _texts_of(call.texts, index) for index in checked.parked}
         keys = [*_keys_of(checked.staged), *_keys_of_parked(texts, day_number(call.now.date()))]
         hashes = hashes_of(key for key, _, _ in keys)
         lines, days = (np.array([key[place] for key in keys], np.int64) for place in (1, 2))
@@ -113,8 +114,8 @@ class Work:
             *([i, Verdict.QUARANTINED, found.reason.to_dict(), found.field] for i, found in parked.items()),
             *([i, told[original.is_known], original.reason.to_dict(), None] for i, original in self.told.items()),
         ]
-        taken: list[Any] = [*column(self.staged, "line").to_pylist(), *self.texts]
-        n_accepted, stores = len(taken), {(call.receipts[index].get("store") or "").strip() for index in taken}
+        taken = pa.concat_arrays([column(self.staged, "line"), pa.array(list(self.texts), pa.int64())])
+        n_accepted, stores = len(taken), pc.unique(pc.utf8_trim_whitespace(column(call.texts, "store").take(taken)))
         return {
             "batch_id": secrets.token_hex(16),
             "key_code": call.key_code,
@@ -128,7 +129,7 @@ class Work:
             "n_conflict": sum(not original.is_known for original in self.told.values()),
             "n_rejected": len(self.checked.rejected),
             "n_quarantined": len(self.texts),
-            "store_codes": sorted(stores),
+            "store_codes": sorted(stores.to_pylist()),
             "verdicts": sorted(verdicts, key=lambda verdict: verdict[0]),
         }
 
@@ -165,9 +166,10 @@ def _keys_of_parked(texts: Mapping[int, dict[str, str]], today: int) -> Iterator
         yield f"p{canonical_text(row)}".encode(), line, today
 
 
-def _texts(receipt: Mapping[str, Any]) -> dict[str, str]:
+def _texts_of(texts: pa.Table, index: int) -> dict[str, str]:
     """A receipt's texts by field, without the empty ones."""
-    return {name: str(value) for name, value in receipt.items() if value not in (None, "")}
+    (row,) = texts.slice(index, 1).drop_columns([LINE_COLUMN]).to_pylist()
+    return {name: text for name, text in row.items() if text}
 
 
 def _repeats(rows: Iterable[Mapping[str, Any]], texts: Mapping[int, dict[str, str]]) -> dict[int, Original]:
