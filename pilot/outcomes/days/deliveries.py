@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,21 +36,27 @@ class Delivery:
 
 
 def base_of(lake: Lake, included: Included) -> Delivery:
-    """Everything the lake held at ``included.base``, month by month. Raises ``LakeVersionVacuumed``.
-
-    By months and nothing else: joined files would cut another attempt differently.
-    """
-    return Delivery(included.base, included.batch, _by_month(lake.files(included.base)))
+    """Everything the lake held at ``included.base``. Raises ``LakeVersionVacuumed``."""
+    return _cut(lake, included.base, included.batch, lake.files(included.base))
 
 
 def delivery_of(lake: Lake, commit: Commit) -> Delivery:
-    """What one commit brought: in one slice, or month by month where it is large. Raises ``LakeVersionVacuumed``."""
-    names = [file.removeprefix(lake.root).lstrip("/") for file in commit.files]
-    if not all(lake.storage.exists(name) for name in names):
+    """What one commit brought. Raises ``LakeVersionVacuumed``."""
+    if not all(lake.storage.exists(name) for name in _names(lake, commit.files)):
         raise LakeVersionVacuumed(version=commit.version)
-    if sum(lake.storage.size(name) for name in names) > _SLICE_BYTES:
-        return Delivery(commit.version, commit.batch_id, _by_month(commit.files))
-    return Delivery(commit.version, commit.batch_id, (Slice(_WHOLE, _by_year(commit.files)),))
+    return _cut(lake, commit.version, commit.batch_id, commit.files)
+
+
+def _cut(lake: Lake, version: int, batch: str, files: Sequence[str]) -> Delivery:
+    """In one slice, or month by month where it is large."""
+    if sum(lake.storage.size(name) for name in _names(lake, files)) > _SLICE_BYTES:
+        return Delivery(version, batch, _by_month(files))
+    return Delivery(version, batch, (Slice(_WHOLE, _by_year(files)),))
+
+
+def _names(lake: Lake, files: Iterable[str]) -> list[str]:
+    """The files' places below the lake's root."""
+    return [file.removeprefix(lake.root).lstrip("/") for file in files]
 
 
 def _by_month(files: Iterable[str]) -> tuple[Slice, ...]:

@@ -71,8 +71,7 @@ class Days:
         """Write the tables anew from the receipts as they are now. The version they hold then."""
         with self._locked():
             for table in self._tables:
-                self._begin(table)
-                self._catch_up(table, progress)
+                self._take_all(table, self._begin(table), progress)
         return self.through()
 
     def drop(self) -> None:
@@ -107,7 +106,8 @@ class Days:
         held = table.included()
         if held is not None and held.is_dropped:
             return
-        if held is None or not self._is_of_lake(held):
+        # A base that was not finished is begun again: files joined since would cut it into other slices.
+        if held is None or held.through is None or not self._is_of_lake(held):
             held = self._begin(table)
         try:
             self._take_all(table, held, progress)
