@@ -3,7 +3,6 @@
 import codecs
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from pilot.imports.errors import (
     WrongEncoding,
     WrongWidth,
 )
+from pilot.imports.places import Place
 from pilot.imports.plain_csv import LINE_COLUMN, read_plain
 
 __all__ = ["LINE_COLUMN", "CsvFile", "Place"]
@@ -30,14 +30,6 @@ PLAIN_BYTES = 8 << 20
 BATCH_ROWS = 20_000
 BATCH_CHARACTERS = 8 << 20
 _MAX_VALUE = csv.field_size_limit()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Between two records: ``offset`` bytes lie before it, and the next record begins on ``line``."""
-
-    offset: int = 0
-    line: int = 1
 
 
 class CsvFile:
@@ -81,6 +73,10 @@ class CsvFile:
                     place = behind
                     if careful.num_rows:
                         yield careful, behind
+
+    def share(self, place: Place) -> float:
+        """How much of the file lies before ``place``, from 0 to 1."""
+        return place.offset / max(self._path.stat().st_size, 1)
 
     def _read_with_care(self, columns: Sequence[str], since: Place, until: int) -> Iterator[tuple[pa.Table, Place]]:
         """Tables of at most 20,000 rows or 8 M characters, up to the first record that ends at ``until`` or later."""

@@ -78,6 +78,18 @@ class WrongWidth(FileRefused):
     template = N_("Line {line} has {found} values, the header has {expected}. Check the delimiter and the quotes.")
 
 
+class FileChanged(FileRefused):
+    code = "file_changed"
+    template = N_("{name} changed while it was read. Wait until it is complete and import it again.")
+
+
+class FilesDiffer(FileRefused):
+    code = "files_differ"
+    template = N_(
+        "{name} is not written like {first}: {what}. Import files of one kind together, and the others by themselves."
+    )
+
+
 class DoubledHeader(FileRefused):
     code = "doubled_header"
     template = N_("Two columns are called “{column}”. Rename one of them in the file.")

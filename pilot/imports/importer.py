@@ -16,7 +16,7 @@ from pilot.words import Message
 if TYPE_CHECKING:
     from pilot.imports.mapping import FileMapping
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]  # rows done, and expected in all
 CLASHES_LIMIT = 10_000
 
 
@@ -24,13 +24,15 @@ CLASHES_LIMIT = 10_000
 class Context:
     """What the database knew when the check began. ``facts`` is the importer's own.
 
-    ``known``: for each reference field the codes that exist, with their ids.
+    ``known``: for each reference field the codes that exist, with their ids. ``depends``: what else the rules depend
+    on, as canonical text takes it: a check that was cut off goes on only under the same rules.
     """
 
     now: datetime
     known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     currency_exponent: int = 2
     facts: Any = None
+    depends: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilot.imports.arrow import Column, pc
-from pilot.imports.csv_file import BATCH_ROWS, LINE_COLUMN
 from pilot.imports.errors import (
     DamagedParquet,
     DoubledHeader,
@@ -17,10 +17,14 @@ from pilot.imports.errors import (
     UnreadableColumn,
     ValueTooLong,
 )
+from pilot.imports.places import Place
+from pilot.imports.plain_csv import LINE_COLUMN
 
+BATCH_ROWS = 131_072
 MAX_CHUNK_BYTES = 128 << 20
 MAX_VALUE = 131_072
 _BUFFER_BYTES = 1 << 20
+_TEXT_BYTES = 64 << 20
 
 
 class ParquetFile:
@@ -36,27 +40,51 @@ class ParquetFile:
             raise DamagedParquet from None
         self.columns = tuple(schema.names)
         self._schema = schema
+        self._group_rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         for name in self.columns:
             if self.columns.count(name) > 1:
                 raise DoubledHeader(column=name[:80])
         _refuse_bombs(metadata)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Tables of ``columns`` (text; missing values are null) and ``line`` (int64), at most 20,000 rows each."""
+        """Tables of ``columns`` (text; missing values are null) and ``line`` (int64), from the beginning."""
+        return (table for table, _ in self.read(columns))
+
+    def read(self, columns: Sequence[str], since: Place | None = None) -> Iterator[tuple[pa.Table, Place]]:
+        """Tables of at most 131,072 rows, each with the place behind it; reading may begin at such a place again."""
         for name in columns:
             _refuse_nested(name, self._schema.field(name).type)
         texts = [name for name in columns if _is_text(self._schema.field(name).type)]
-        first = 1
+        begin = since.offset if since else 0
         try:
             # Dictionaries keep a long value that repeats from being copied into every row before its length is seen.
             with pq.ParquetFile(self._path, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns), use_threads=False):
-                    lines = pa.array(range(first, first + batch.num_rows), pa.int64())
-                    arrays = [_as_text(name, batch.column(name), first) for name in columns]
-                    yield pa.table([lines, *arrays], names=[LINE_COLUMN, *columns])
-                    first += batch.num_rows
+                groups, first = self._groups_from(begin)
+                for batch in file.iter_batches(BATCH_ROWS, groups, columns=list(columns), use_threads=False):
+                    behind = first + batch.num_rows
+                    kept = batch.slice(max(0, min(begin - first, batch.num_rows)))
+                    for part in _small_enough(kept):
+                        last = behind - kept.num_rows + part.num_rows
+                        kept = kept.slice(part.num_rows)
+                        lines = pa.array(np.arange(last - part.num_rows + 1, last + 1, dtype=np.int64))
+                        arrays = [_as_text(name, part.column(name), last - part.num_rows + 1) for name in columns]
+                        yield pa.table([lines, *arrays], names=[LINE_COLUMN, *columns]), Place(last, last + 1)
+                    first = behind
         except (pa.ArrowException, OSError):
             raise DamagedParquet from None
+
+    def share(self, place: Place) -> float:
+        """How much of the file lies before ``place``, from 0 to 1."""
+        return place.offset / max(sum(self._group_rows), 1)
+
+    def _groups_from(self, row: int) -> tuple[list[int], int]:
+        """The row groups from the one on that holds ``row``, and how many rows lie before them."""
+        before = 0
+        for group, n in enumerate(self._group_rows):
+            if row < before + n:
+                return list(range(group, len(self._group_rows))), before
+            before += n
+        return [], before
 
 
 def _refuse_bombs(metadata: pq.FileMetaData) -> None:
@@ -65,6 +93,21 @@ def _refuse_bombs(metadata: pq.FileMetaData) -> None:
             size = metadata.row_group(group).column(place).total_uncompressed_size
             if size > MAX_CHUNK_BYTES:
                 raise RowGroupTooLarge(group=group + 1, size=size, limit=MAX_CHUNK_BYTES)
+
+
+def _small_enough(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """``batch`` in slices of which the texts fit into memory even where every row holds the longest."""
+    coded: list[Any] = [values for values in batch.columns if pa.types.is_dictionary(values.type)]
+    longest = sum(
+        pc.max(pc.binary_length(values.dictionary)).as_py() or 0 for values in coded if _is_coded_text(values)
+    )
+    step = max(1, min(BATCH_ROWS, _TEXT_BYTES // max(longest, 1)))
+    for first in range(0, batch.num_rows, step):
+        yield batch.slice(first, step)
+
+
+def _is_coded_text(values: Any) -> bool:
+    return _is_text(values.type.value_type)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -96,7 +139,7 @@ def _instants_as_text(array: Column) -> Column:
     zoned = array.type.tz is not None
     # safe=False: nanoseconds are cut, not refused.
     naive: Any = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64()).cast(pa.timestamp("us"))
-    text = pc.strftime(naive, format="%Y-%m-%dT%H:%M:%S")
+    text = pc.replace_substring(naive.cast(pa.string()), " ", "T")
     result: Column = pc.binary_join_element_wise(text, "Z", "") if zoned else text
     return result
 

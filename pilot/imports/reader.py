@@ -10,16 +10,23 @@ import pyarrow as pa
 from pilot.imports.csv_file import LINE_COLUMN, CsvFile
 from pilot.imports.dialects import BLOCK_BYTES, Dialect, FileFormat
 from pilot.imports.parquet_file import ParquetFile
+from pilot.imports.places import Place
 
-__all__ = ["LINE_COLUMN", "MemoryTable", "TextTable", "file_hash", "open_table", "sample_rows"]
+__all__ = ["LINE_COLUMN", "MemoryTable", "Place", "TextTable", "file_hash", "open_table", "sample_rows"]
 
 
 class TextTable(Protocol):
-    """Rows of text by named column. ``batches`` may be called again and reads from the beginning."""
+    """Rows of text by named column. ``batches`` may be called again and reads from the beginning.
+
+    ``read`` gives with every batch the place behind it, at which another ``read`` can begin; ``share`` tells how much
+    of the file lies before a place.
+    """
 
     @property
     def columns(self) -> tuple[str, ...]: ...
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]: ...
+    def read(self, columns: Sequence[str], since: Place | None = None) -> Iterator[tuple[pa.Table, Place]]: ...
+    def share(self, place: Place) -> float: ...
 
 
 class MemoryTable:
@@ -32,6 +39,13 @@ class MemoryTable:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         arrays = [pa.array([row.get(name) for row in self._rows], pa.string()) for name in columns]
         yield pa.table([pa.array(self._lines, pa.int64()), *arrays], names=[LINE_COLUMN, *columns])
+
+    def read(self, columns: Sequence[str], since: Place | None = None) -> Iterator[tuple[pa.Table, Place]]:
+        if since is None:
+            yield next(self.batches(columns)), Place(len(self._rows), max(self._lines, default=0) + 1)
+
+    def share(self, place: Place) -> float:
+        return 1.0
 
 
 def open_table(path: Path, dialect: Dialect) -> TextTable:

@@ -1,7 +1,7 @@
 """The verbs of an import: stage a file, publish it at once, or discard it; and keep the findings of a refused one."""
 
-import secrets
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,8 @@ from pilot.access.model import User
 from pilot.audit.service import record
 from pilot.canonical import canonical_text, sha256_hex
 from pilot.database import settings_of
-from pilot.imports.check import BAD_ROWS_LIMIT, CheckedFile, check_table
-from pilot.imports.errors import BadRows, ImportRefused, NotStaged, StagingGone, TooManyBadRows
+from pilot.imports.check import BAD_ROWS_LIMIT, CheckedFile, Input, check_files
+from pilot.imports.errors import BadRows, FileChanged, ImportRefused, NotStaged, StagingGone, TooManyBadRows
 from pilot.imports.importer import Importer, Progress
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import (
@@ -28,15 +28,19 @@ from pilot.imports.model import (
 )
 from pilot.imports.reader import TextTable, file_hash, open_table
 from pilot.imports.rules import Finding
+from pilot.imports.staging import STAGED_FILE, own_folder, working_folder
+from pilot.imports.times import utc_today
 
 STORED_FINDINGS = 1_000
-_STAGED_FILE = "rows.parquet"
 _ADVISORY_LOCK = 7_162_006  # any constant of its own
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedImport:
-    """A file that was checked: ``checked`` is None where it is published already. To be kept with ``keep_import``."""
+    """Files that were checked, to be kept with ``keep_import``.
+
+    ``checked`` is None where they are published already, or were staged by an earlier call and wait to be published.
+    """
 
     importer: Importer
     batch_id: str
@@ -44,6 +48,15 @@ class CheckedImport:
     filename: str
     mapping: FileMapping
     checked: CheckedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFile:
+    """One file of an import: where it lies, what it is called, and how it is to be read."""
+
+    path: Path
+    mapping: FileMapping
+    name: str
 
 
 def stage_import(
@@ -79,19 +92,60 @@ def check_import(
     filename: str | None = None,
     progress: Progress | None = None,
 ) -> CheckedImport:
-    """Check every row of ``path``: the long part, which only reads the database. ``keep_import`` comes after it.
+    """``check_imports`` of one file, which people know as ``filename``."""
+    files = [ImportFile(path, mapping, (filename or path.name)[:300])]
+    return check_imports(session, importer, files, now=now, quarantine=quarantine, progress=progress)
 
-    Raises ``FileRefused`` and ``MappingRefused`` for the file as a whole and ``BadRows`` (with ``findings``) for rows.
-    With ``quarantine`` bad rows will be parked instead, up to 10,000. ``progress`` hears the number of rows read.
+
+def check_imports(
+    session: Session,
+    importer: Importer,
+    files: Sequence[ImportFile],
+    *,
+    now: datetime,
+    quarantine: bool = False,
+    progress: Progress | None = None,
+) -> CheckedImport:
+    """Check every row of ``files``: the long part, which only reads the database. ``keep_import`` comes after it.
+
+    All files are one import: its lines are counted through them, in the order given. A check that was killed is resumed
+    by the next one of the same files. Raises ``FileRefused`` and ``MappingRefused`` for a file as a whole and
+    ``BadRows`` (with ``findings``) for rows. With ``quarantine`` bad rows will be parked instead, up to 10,000.
+    ``progress`` hears the rows read and those expected in all.
     """
-    digest = file_hash(path)
-    batch_id, known = _batch_of(session, importer.kind, digest, mapping.to_dict())
-    name = (filename or path.name)[:300]
-    if known is not None and known.is_published:
-        return CheckedImport(importer, batch_id, digest, name, mapping, None)
-    source = open_table(path, mapping.dialect)
-    checked = _check(session, importer, source, mapping, batch_id, name, now, quarantine, progress)
-    return CheckedImport(importer, batch_id, digest, name, mapping, checked)
+    stamps = [_stamp(file.path) for file in files]
+    digests = [file_hash(file.path) for file in files]
+    digest = digests[0] if len(files) == 1 else sha256_hex(canonical_text(digests))
+    first = files[0]
+    name = first.name if len(files) == 1 else f"{first.name[:280]} (+{len(files) - 1})"
+    batch_id, known = _batch_of(session, importer.kind, digest, _document(files))
+    if known is not None and (known.is_published or _waits(session, known, quarantine)):
+        return CheckedImport(importer, batch_id, digest, name, first.mapping, None)
+    inputs = [Input(file.name, open_table(file.path, file.mapping.dialect), file.mapping) for file in files]
+
+    def require_unchanged() -> None:
+        for file, stamp in zip(files, stamps, strict=True):
+            if _stamp(file.path) != stamp:
+                raise FileChanged(name=file.name)
+
+    checked = _check(session, importer, inputs, batch_id, name, now, quarantine, progress, require_unchanged)
+    return CheckedImport(importer, batch_id, digest, name, first.mapping, checked)
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _document(files: Sequence[ImportFile]) -> dict[str, object]:
+    """How the files are read, for the batch id; a single file's mapping as it is."""
+    documents = [file.mapping.to_dict() for file in files]
+    return documents[0] if all(document == documents[0] for document in documents) else {"files": documents}
+
+
+def _waits(session: Session, run: ImportRun, quarantine: bool) -> bool:
+    """Whether the run is staged as it would be now: its rows are there, and nothing was parked that should not be."""
+    return run.state == RunState.STAGED and staged_file(session, run).is_file() and (quarantine or not run.n_bad)
 
 
 def keep_import(session: Session, done: CheckedImport, *, actor: User, now: datetime) -> ImportRun:
@@ -104,6 +158,8 @@ def keep_import(session: Session, done: CheckedImport, *, actor: User, now: date
     if run is not None and run.is_published:
         if done.checked is not None:
             shutil.rmtree(done.checked.staged.parent, ignore_errors=True)
+        return run
+    if done.checked is None and run is not None and run.state == RunState.STAGED:
         return run
     if done.checked is None or not done.checked.staged.is_file():
         raise StagingGone(run=done.batch_id[:12])
@@ -137,9 +193,14 @@ def stage_table(
     filename: str,
     actor: User,
     now: datetime,
+    waive: bool = False,
 ) -> ImportRun:
-    """Stage rows that are here already (released from quarantine) under ``batch_id``; bad ones raise ``BadRows``."""
-    checked = _check(session, importer, source, mapping, batch_id, filename, now, False, None)
+    """Stage rows that are here already (released from quarantine) under ``batch_id``; bad ones raise ``BadRows``.
+
+    ``waive``: a person says that what is implausible is right, so the rules that may be waived are.
+    """
+    inputs = [Input(filename, source, mapping)]
+    checked = _check(session, importer, inputs, batch_id, filename, now, False, None, waive=waive)
     return keep_import(
         session, CheckedImport(importer, batch_id, digest, filename, mapping, checked), actor=actor, now=now
     )
@@ -225,7 +286,7 @@ def save_mapping(
 
 def staged_file(session: Session, run: ImportRun) -> Path:
     """Where the staged rows of ``run`` lie."""
-    return settings_of(session).staging_dir / run.batch_id / _STAGED_FILE
+    return settings_of(session).staging_dir / run.batch_id / STAGED_FILE
 
 
 def remove_staging(session: Session, run: ImportRun) -> None:
@@ -276,25 +337,31 @@ def _batch_of(
 def _check(
     session: Session,
     importer: Importer,
-    source: TextTable,
-    mapping: FileMapping,
+    inputs: Sequence[Input],
     batch_id: str,
     filename: str,
     now: datetime,
     quarantine: bool,
     progress: Progress | None,
+    require_unchanged: Callable[[], None] = lambda: None,
+    *,
+    waive: bool = False,
 ) -> CheckedFile:
     """A folder of this check's own holds the good rows afterwards; it is gone again where the file is refused."""
-    folder = settings_of(session).staging_dir / f"{batch_id}.{secrets.token_hex(4)}"
-    folder.mkdir(parents=True)
-    try:
+    staging = settings_of(session).staging_dir
+    with working_folder(staging, batch_id) as folder:
         context = importer.context(session, now)
-        checked = check_table(session, importer, source, mapping, context, folder / _STAGED_FILE, progress)
+        depends = [batch_id, context.known, context.depends, utc_today(now), context.currency_exponent, waive]
+        fingerprint = sha256_hex(canonical_text(depends))
+        checked = check_files(
+            session, importer, inputs, context, folder, fingerprint=fingerprint, waive=waive, progress=progress
+        )
         shutil.rmtree(folder / "spill", ignore_errors=True)
         _refuse_bad_rows(checked, filename, quarantine)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        require_unchanged()
+        # Under a name of its own nobody resumes what is finished.
+        done = folder.rename(own_folder(staging, batch_id))
+        checked.staged = done / checked.staged.name
     return checked
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import ARRAY, Text, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from pilot.database import settings_of
@@ -28,6 +28,7 @@ from pilot.words import N_
 
 _KEY_NAME = "phone"
 _CHUNK = 5_000
+_BITE = 50_000
 _ADVISORY_LOCK = 7_162_005  # any constant: one lock for the order of customer keys
 _UNKNOWN_STORE = N_("There is no store “{code}”. Import the stores first.")
 
@@ -138,12 +139,12 @@ def allot_customer_keys(session: Session, external_ids: Iterable[str]) -> int:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-    wanted = in_order(external_ids)
-    known: set[str | None] = set()
-    for chunk in _chunks(wanted):
-        known |= set(session.scalars(select(Customer.external_id).where(Customer.external_id.in_(chunk))))
+    wanted = list(set(external_ids))
+    known: set[str] = set()
+    for start in range(0, len(wanted), _BITE):
+        known |= known_keys(session, wanted[start : start + _BITE]).keys()
     first = (session.scalar(select(func.max(Customer.customer_key))) or 0) + 1
-    fresh = [external for external in wanted if external not in known]
+    fresh = in_order(external for external in wanted if external not in known)
     for start in range(0, len(fresh), _CHUNK):
         rows: list[Values] = [
             {
@@ -156,6 +157,17 @@ def allot_customer_keys(session: Session, external_ids: Iterable[str]) -> int:
         ]
         session.connection().execute(insert(Customer), rows)
     return len(fresh)
+
+
+def known_keys(session: Session, external_ids: Sequence[str]) -> dict[str, int]:
+    """External id → customer_key of those among ``external_ids`` who have one: one statement, however many."""
+    if session.get_bind().dialect.name == "postgresql":
+        is_wanted = Customer.external_id == func.any(bindparam("ids", list(external_ids), ARRAY(Text)))
+    else:
+        listed = func.json_each(bindparam("ids", json.dumps(list(external_ids)))).table_valued("value")
+        is_wanted = Customer.external_id.in_(select(listed.c.value))
+    rows = session.execute(select(Customer.external_id, Customer.customer_key).where(is_wanted))
+    return {external: key for external, key in rows if external is not None}
 
 
 def _compared(session: Session, staged: Path) -> Iterator[tuple[list[Values], list[Values]]]:
@@ -198,7 +210,3 @@ def _external_ids(staged: Path) -> Iterator[str]:
 
 def _attributes(names: Sequence[str], row: Sequence[str | None]) -> str:
     return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

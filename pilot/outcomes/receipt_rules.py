@@ -3,10 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,10 +17,11 @@ from pilot.imports.rules import MISSING, Field, RowRule
 from pilot.imports.times import Instant
 from pilot.imports.values import Choice, Count, Id, Known, Money
 from pilot.network.model import Store
-from pilot.network.people import allot_customer_keys
-from pilot.network.queries import customer_keys, network
+from pilot.network.queries import network
 from pilot.outcomes.business_time import Clocks
 from pilot.outcomes.lake import Lake
+from pilot.outcomes.phases import phase
+from pilot.outcomes.receipt_customers import allot_missing_keys, key_files, write_known_keys
 from pilot.outcomes.receipt_rows import (
     CORRECTION,
     EARLIEST_DAY,
@@ -32,7 +31,7 @@ from pilot.outcomes.receipt_rows import (
     ReceiptFacts,
     staged_rows,
 )
-from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, compare_with_lake
+from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, compare_with_lake, read_seen, write_seen
 from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
@@ -46,7 +45,6 @@ KINDS = {
 IMPOSSIBLE_MINOR = 1_000_000_000
 IMPOSSIBLE_ITEMS = 100_000
 # Reasons that speak of something well-formed which cannot be: such receipts wait for a person, they are not refused.
-_BATCH_ROWS = 20_000
 IMPLAUSIBLE = frozenset({"unknown_store", "implausible_date", "before_history", "impossible_money", "impossible_count"})
 
 
@@ -137,7 +135,12 @@ class ReceiptImporter:
         )
         offers = dict(session.execute(select(Offer.code, Offer.id)).all())
         known = {"store": {code: store_id for code, store_id, *_ in stores}, "offer": offers}
-        return Context(now, known, _currency_exponent(settings.currency), facts)
+        depends = {
+            "zones": {str(store): zone for store, zone in facts.zones.items()},
+            "cutoff": facts.cutoff_hour,
+            "first": facts.first_day,
+        }
+        return Context(now, known, _currency_exponent(settings.currency), facts, depends)
 
     def rules(self, context: Context) -> Sequence[RowRule]:
         return (*_ROW_RULES, *_implausible_rules(first_day(context)))
@@ -146,15 +149,20 @@ class ReceiptImporter:
         return staged_rows(good, mapping.time_zone, context.facts)
 
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
-        done, _ = compare_with_lake(Lake(settings_of(session)), staged, _keys(session, staged))
+        write_known_keys(session, staged)
+        done, seen = compare_with_lake(Lake(settings_of(session)), staged, key_files(session, staged))
+        write_seen(staged, seen)
         return done
 
     def on_staged(self, session: Session, staged: Path, now: datetime) -> None:
         """Keys are given and committed before the lake is written, so that no crash can give one twice."""
-        allot_customer_keys(session, _external_ids(staged))
+        allot_missing_keys(session, staged)
 
     def publish(self, session: Session, run: ImportRun, staged: Path, now: datetime) -> Published:
-        return append_new(Lake(settings_of(session)), staged, _keys(session, staged), run.batch_id, now)
+        lake = Lake(settings_of(session))
+        with phase(lake.settings, "publish"):
+            keys = key_files(session, staged)
+            return append_new(lake, staged, keys, run.batch_id, now, seen=read_seen(staged))
 
 
 RECEIPTS = ReceiptImporter()
@@ -298,16 +306,3 @@ def _currency_exponent(currency: str) -> int:
     from babel.numbers import get_currency_precision
 
     return int(get_currency_precision(currency))
-
-
-def _keys(session: Session, staged: Path) -> dict[str, int]:
-    return customer_keys(session, _external_ids(staged))
-
-
-def _external_ids(staged: Path) -> set[str]:
-    found: set[str] = set()
-    with pq.ParquetFile(staged) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=["customer"]):
-            ids: list[Any] = batch.column("customer").to_pylist()
-            found.update(external for external in ids if external is not None)
-    return found

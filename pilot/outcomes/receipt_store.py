@@ -1,5 +1,6 @@
 """Staged receipts against the lake: which are new, which are there already, which clash; and the way in."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,13 +37,14 @@ _ARRIVAL = ("received_at", "batch_id")
 _CONTENT = tuple(column for column in SCHEMA.names if column not in _ARRIVAL)
 _OTHER_CONTENT = N_("A receipt with this id is stored already with another {columns}.")
 _OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till, number and business date.")
+_SEEN = "compared.json"
 _UNKNOWN_KEY = -1  # a customer who has no key yet is nobody whom the lake knows
 _FACTS = "kind IN ('correction', 'identification')"
 _NEWS = "line NOT IN (SELECT line FROM same) AND line NOT IN (SELECT line FROM clash)"
 
 Staged = Path | Sequence[Path]
-# External id → customer_key: as a mapping, or as a Parquet file of (customer, key).
-Keys = Mapping[str, int] | Path
+# External id → customer_key: as a mapping, or as Parquet files of (customer, key).
+Keys = Mapping[str, int] | Sequence[Path]
 
 
 class OnClash(StrEnum):
@@ -57,6 +59,17 @@ class Seen:
     """The lake's files with which the staged rows were compared already."""
 
     files: frozenset[str] = frozenset()
+
+
+def write_seen(staged: Path, seen: Seen) -> None:
+    """Keep beside the staged rows what they were compared with."""
+    staged.with_name(_SEEN).write_text(json.dumps(sorted(seen.files)), "utf-8")
+
+
+def read_seen(staged: Path) -> Seen:
+    """What ``write_seen`` kept; nothing where there is none."""
+    path = staged.with_name(_SEEN)
+    return Seen(frozenset(json.loads(path.read_text("utf-8")))) if path.is_file() else Seen()
 
 
 def compare_with_lake(lake: Lake, staged: Path, keys: Keys) -> tuple[Comparison, Seen]:
@@ -140,8 +153,8 @@ def _joined(
 
 def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> None:
     """Make the view ``keyed``: the staged rows with the customers' keys."""
-    if isinstance(keys, Path):
-        people = table([keys])
+    if not isinstance(keys, Mapping):
+        people = table(keys)
     else:
         arrays: list[Any] = [pa.array(keys.keys(), pa.string()), pa.array(keys.values(), pa.int64())]
         connection.register("people", pa.Table.from_arrays(arrays, names=["customer", "key"]))
