@@ -18,6 +18,7 @@ from pilot.outcomes.inbox.drain import Drained, drain
 from pilot.outcomes.inbox.model import BatchState, InboxBatch
 from pilot.outcomes.inbox.work import Accepted, Call
 from pilot.outcomes.lake import Lake
+from pilot.outcomes.receipt_model import receipt_texts
 from tests.pilot.imports.builders import Chain
 
 _numbers = count(1)
@@ -53,7 +54,7 @@ class Inlet:
     def send(self, *receipts: Mapping[str, Any], idempotency_key: str | None = None) -> Accepted:
         """One call."""
         digest = sha256(orjson.dumps(receipts)).hexdigest()
-        call = Call(list(receipts), "tills", digest, self.now, idempotency_key=idempotency_key)
+        call = Call(receipt_texts(receipts), "tills", digest, self.now, idempotency_key=idempotency_key)
         with self.database.reading() as session:
             return self.reception.accept(session, call, head=None)
 
