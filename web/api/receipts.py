@@ -46,7 +46,7 @@ def send() -> Response:
         body_hash=sha256(body).hexdigest(),
         now=settings().now(),
     )
-    accepted = reception().accept(session(), call, head=audit_head(session()))
+    accepted = reception().accept(session(), call, head=audit_head())
     if not accepted.replayed:
         _count(accepted)
     headers = {"Location": f"/api/v1/batches/{accepted.batch_id}"}

@@ -1,13 +1,17 @@
 """For operators: alive, ready, counters, and the page of the API."""
 
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
 from pilot.jobs.model import WorkerHeartbeat
+from pilot.outcomes.inbox.alarm import is_behind
+from pilot.outcomes.inbox.queries import Backlog, backlog
 from pilot.upkeep import migrating
+from web.api.receipts import reception
 from web.metrics import exposition
 from web.work import database, session, settings
 
@@ -34,15 +38,33 @@ def readyz() -> ResponseReturnValue:
     except SQLAlchemyError:
         pass  # what could not be reached stays False in the answer
     ready = all(checks.values())
-    return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
+    answer = jsonify(status="ready" if ready else "not ready", checks=checks, inbox=_inbox())
+    return answer, 200 if ready else 503
 
 
 @pages.get("/metrics")
 def metrics() -> Response:
-    return exposition()
+    found = _backlog()
+    return exposition(found, found.lag_seconds(settings().now()) if found else 0.0)
 
 
 @pages.get("/api/")
 def api_page() -> ResponseReturnValue:
     """The API, described and ready to be tried."""
     return render_template("api.html")
+
+
+def _inbox() -> dict[str, Any] | None:
+    """What waits in the inbox: a detail, for a server that takes receipts in is ready however slow the drain is."""
+    found, now = _backlog(), settings().now()
+    if found is None:
+        return None
+    behind = is_behind(found, settings().inbox_alarm_minutes, now)
+    return {"waiting": found.receipts, "lag_seconds": round(found.lag_seconds(now), 1), "behind": behind}
+
+
+def _backlog() -> Backlog | None:
+    try:
+        return backlog(reception().inbox)
+    except SQLAlchemyError:
+        return None  # not reachable or not migrated: the checks above say which
