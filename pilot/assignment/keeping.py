@@ -34,9 +34,13 @@ class Keeper:
 
     def at(self, session: Session, head: Head) -> Kept:
         """The snapshot under ``head``, the audit log's head as ``session`` sees it."""
+        found = self.held(head)
+        if found is None:
+            found = Kept(read_snapshot(session, self._held[1].snapshot if self._held else None))
+            self._held = (head, found)
+        return found
+
+    def held(self, head: Head) -> Kept | None:
+        """The snapshot if it is the one under ``head``."""
         held = self._held
-        if held is not None and held[0] == head:
-            return held[1]
-        kept = Kept(read_snapshot(session, held[1].snapshot if held else None))
-        self._held = (head, kept)
-        return kept
+        return held[1] if held is not None and held[0] == head else None

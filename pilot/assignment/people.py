@@ -30,7 +30,7 @@ class Person:
 
 def people(session: Session, snapshot: Snapshot, external_ids: Iterable[str]) -> dict[str, Person]:
     """The known among ``external_ids``."""
-    wanted = sorted(set(external_ids))
+    wanted = sorted({external for external in external_ids if is_storable(external)})
     found: dict[str, tuple[int, Mapping[str, str]]] = {}
     for start in range(0, len(wanted), _CHUNK):
         query = select(Customer.external_id, Customer.customer_key, Customer.attributes)
@@ -62,6 +62,14 @@ def external_ids_of_phones(session: Session, phones: Mapping[str, str]) -> dict[
     return {phone: found[0] for phone, found in known.items() if len(found) == 1}
 
 
+def is_storable(external_id: str) -> bool:
+    """Whether a database could hold this id at all: without NUL and lone surrogates, which drivers refuse."""
+    try:
+        return b"\0" not in external_id.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def card_number(text: str) -> str:
     """A card's number without the spaces and hyphens it is printed with: the external id of its holder."""
     return "".join(character for character in text if not character.isspace() and character != "-")
@@ -80,8 +88,7 @@ def _drawn_of(
     session: Session, snapshot: Snapshot, keys: Sequence[int]
 ) -> tuple[dict[int, dict[int, str]], dict[int, dict[int, str]]]:
     """customer_key → draw → home store; customer_key → draw → variant; only of the draws that ask for it."""
-    by_home = [case.drawn.id for case in snapshot.cases if case.goes_by_home]
-    listed = [case.drawn.id for case in snapshot.cases if case.is_listed]
+    by_home, listed = snapshot.draws_by_home, snapshot.draws_of_listed
     homes: dict[int, dict[int, str]] = {}
     variants: dict[int, dict[int, str]] = {}
     for start in range(0, len(keys), _CHUNK):

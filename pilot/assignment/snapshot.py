@@ -77,9 +77,13 @@ class Snapshot:
     cases: tuple[Case, ...]
     rolled_out: tuple[tuple[str, Plan], ...]
     place_of_id: Mapping[int, Place] = field(init=False)
+    draws_by_home: tuple[int, ...] = field(init=False)
+    draws_of_listed: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "place_of_id", {place.id: place for place in self.places.values()})
+        object.__setattr__(self, "draws_by_home", tuple(c.drawn.id for c in self.cases if c.goes_by_home))
+        object.__setattr__(self, "draws_of_listed", tuple(c.drawn.id for c in self.cases if c.is_listed))
 
     def place(self, code: str) -> Place:
         """The store with this code; raises ``NotFound``."""

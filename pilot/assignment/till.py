@@ -89,7 +89,7 @@ def _by_unit(case: Case, place: Place, day: date, *, is_home: bool) -> Rule | No
 
 
 def _by_home(snapshot: Snapshot, case: Case, place: Place, day: date) -> Rule | None:
-    homes = {home.code: _by_unit(case, home, day, is_home=True) for home in snapshot.places.values()}
+    homes: dict[str, Rule | None] = {}  # filled as customers come: most tills see few home stores
     unit = place.region if case.plan.unit is AssignmentUnit.REGION else place.code
     unlisted = _nothing(NOT_LISTED(pilot=case.pilot), case) if unit in case.drawn.variants else None
     draw_id = case.drawn.id
@@ -98,6 +98,8 @@ def _by_home(snapshot: Snapshot, case: Case, place: Place, day: date) -> Rule | 
         home = person.homes.get(draw_id) if person is not None else None
         if home is None:
             return unlisted
+        if home not in homes:
+            homes[home] = _by_unit(case, snapshot.places[home], day, is_home=True)
         of_home = homes[home]
         return of_home(person) if of_home is not None else None
 

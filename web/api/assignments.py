@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, current_app, g, json, request
+from flask import Response, g, json, request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pilot.access.permissions import KeyMayNot, Scope, may_key
 from pilot.assignment.answers import Verdict
 from pilot.assignment.asking import LONGEST, MOST_QUESTIONS, answer_all, read_question
 from pilot.assignment.asking import Question as Asked
-from pilot.assignment.keeping import Keeper, Kept
-from pilot.errors import NotFound
 from pilot.words import N_, Message, translate
-from web.api.live_keys import audit_head
+from web.api.answer_texts import answer_text, instant_text, verdict_text
+from web.api.fast_lookup import FastLookUp
+from web.api.live_keys import audit_head, desk
 from web.auth import requires_key
 from web.errors import FieldUnreadable
 from web.language import current_language
@@ -139,13 +139,11 @@ def small_body(view: Callable[..., Any]) -> Callable[..., Any]:
 def assignment(question: Question) -> Response:
     """Variant, offer, terms and the reason in words for one customer in one store."""
     now = settings().now()
-    asked = read_question(question.model_dump())
+    asked = read_question(question.__dict__)
     if isinstance(asked, Message):
         raise QuestionUnreadable(problem=asked)
-    (found,) = answer_all(session(), kept(), [asked], at=now)
-    if isinstance(found, Message):
-        raise NotFound(kind=N_("store"), name=asked.store)
-    return _json(f'{{"asked_at":{_instant(now)},{_body(found, current_language())[1:]}\n')
+    found = desk().ask(desk().kept(audit_head()), asked.store, asked.external_id, now)
+    return _json(answer_text(found, now, current_language()))
 
 
 @api.post("/assignments:batch")
@@ -159,37 +157,12 @@ def batch(body: Questions) -> Response:
     now = settings().now()
     read = [_permitted(read_question(row)) for row in body.questions]
     asked = [row for row in read if isinstance(row, Asked)]
-    found = iter(answer_all(session(), kept(), asked, at=now))
+    found = iter(answer_all(session(), desk().kept(audit_head()), asked, at=now))
     language = current_language()
     rows = (
         _row(index, row, next(found) if isinstance(row, Asked) else row, language) for index, row in enumerate(read)
     )
-    return _json(f'{{"answers":[{",".join(rows)}],"asked_at":{_instant(now)}}}\n')
-
-
-def kept() -> Kept:
-    """The snapshot that holds while the audit log's head stands still."""
-    keeper: Keeper = current_app.extensions.setdefault("pilot_keeper", Keeper())
-    return keeper.at(session(), audit_head(session()))
-
-
-def given(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as the API writes it; the reason in the current language."""
-    offer = verdict.offer
-    return {
-        "offer": offer and {"code": offer.code, "mechanic": offer.mechanic, "name": offer.name, "terms": offer.terms},
-        "pilot": verdict.pilot,
-        "reason": translate(verdict.reason),
-        "reason_code": verdict.reason.code,
-        "valid_until": verdict.valid_until and verdict.valid_until.isoformat(),
-        "variant": verdict.variant,
-    }
-
-
-@lru_cache(maxsize=4096)
-def _body(verdict: Verdict, _language: str) -> str:
-    """Many share a verdict, so its text is made once in each language."""
-    return json.dumps(given(verdict), sort_keys=True, separators=(",", ":"))
+    return _json(f'{{"answers":[{",".join(rows)}],"asked_at":{instant_text(now)}}}\n')
 
 
 def _permitted(row: Asked | Message) -> Asked | Message:
@@ -204,12 +177,13 @@ def _row(index: int, row: Asked | Message, found: Verdict | Message, language: s
     if isinstance(found, Message):
         refusal = json.dumps({"code": found.code, "title": translate(found)})
         return f'{{"answer":null,"greeting":{greeting},"index":{index},"refusal":{refusal}}}'
-    return f'{{"answer":{_body(found, language)},"greeting":{greeting},"index":{index},"refusal":null}}'
-
-
-def _instant(at: datetime) -> str:
-    return f'"{at.isoformat().removesuffix("+00:00")}Z"' if not at.utcoffset() else f'"{at.isoformat()}"'
+    return f'{{"answer":{verdict_text(found, language)},"greeting":{greeting},"index":{index},"refusal":null}}'
 
 
 def _json(text: str) -> Response:
     return Response(text, mimetype="application/json")
+
+
+@api.record_once
+def _install(state: Any) -> None:
+    state.app.wsgi_app = FastLookUp(state.app)

@@ -6,7 +6,7 @@ from pilot.access.model import ApiKey
 from pilot.access.permissions import KeyMayNot, Scope, require_key
 from web.api.live_keys import live_key
 from web.errors import FieldMissing
-from web.work import session, settings
+from web.work import settings
 
 
 def authenticate(scope: Scope, *, by_row: bool = False) -> ApiKey:
@@ -15,7 +15,7 @@ def authenticate(scope: Scope, *, by_row: bool = False) -> ApiKey:
     ``by_row``: the rows of the body name the stores, and the view checks each of them.
     """
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    key = live_key(session(), secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
+    key = live_key(secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
     if by_row:
         if scope not in key.scopes:
             raise KeyMayNot(key=key.code, scope=str(scope), store="–")

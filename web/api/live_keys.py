@@ -6,42 +6,65 @@ key has moved it. The end of a key's time is compared at every request.
 
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
-from flask import current_app, g
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from flask import Flask, current_app, g
 
 from pilot.access.api_keys import authenticate_key, is_live
 from pilot.access.errors import KeyRefused
 from pilot.access.model import ApiKey
-from pilot.audit.model import AuditHead
+from pilot.assignment.desk import Desk
+from pilot.assignment.keeping import Head
+from web.work import database
 
-Head = tuple[int, str]
 _MOST_KEYS = 10_000
 
 
-def audit_head(session: Session) -> Head:
+def desk() -> Desk:
+    """The desk of this process."""
+    return desk_of(current_app)
+
+
+def desk_of(app: Flask) -> Desk:
+    """The desk that ``app`` answers from."""
+    found: Desk | None = app.extensions.get("pilot_desk")
+    if found is None:
+        found = app.extensions["pilot_desk"] = Desk(app.extensions["pilot_database"])
+    return found
+
+
+def audit_head(_session: object = None) -> Head:
     """How many entries the log has and the last one's hash, read once a request; equal heads: nothing has changed."""
     if "audit_head" not in g:
-        row = session.execute(select(AuditHead.count, AuditHead.hash).where(AuditHead.id == 1)).first()
-        g.audit_head = (row[0], row[1]) if row else (0, "")
+        g.audit_head = desk().head()
     found: Head = g.audit_head
     return found
 
 
-def live_key(session: Session, secret: str, *, now: datetime) -> ApiKey:
+def live_key(secret: str, *, now: datetime) -> ApiKey:
     """The live key of ``secret``, from memory while nothing has changed; ``KeyRefused`` otherwise."""
-    head, digest = audit_head(session), sha256(secret.strip().encode()).digest()
-    held: tuple[Head, dict[bytes, ApiKey]] = current_app.extensions.get("pilot_live_keys", ((-1, ""), {}))
-    if held[0] != head:
-        held = (head, {})
-        current_app.extensions["pilot_live_keys"] = held
-    keys = held[1]
-    key = keys.get(digest)
+    held = _held(current_app.extensions, audit_head())
+    digest = sha256(secret.strip().encode()).digest()
+    key = held.get(digest)
     if key is None:
-        key = authenticate_key(session, secret, now=now)
-        if len(keys) < _MOST_KEYS:
-            keys[digest] = key
+        with database().reading() as session:
+            key = authenticate_key(session, secret, now=now)
+        if len(held) < _MOST_KEYS:
+            held[digest] = key
     elif not is_live(key, now):
         raise KeyRefused
     return key
+
+
+def remembered_key(app: Flask, head: Head, secret: str, *, now: datetime) -> ApiKey | None:
+    """The live key of ``secret`` if it was met under ``head``; None: ask ``live_key``."""
+    key = _held(app.extensions, head).get(sha256(secret.strip().encode()).digest())
+    return key if key is not None and is_live(key, now) else None
+
+
+def _held(extensions: dict[str, Any], head: Head) -> dict[bytes, ApiKey]:
+    """The keys met under ``head``; those met under another one are forgotten."""
+    held: tuple[Head, dict[bytes, ApiKey]] | None = extensions.get("pilot_live_keys")
+    if held is None or held[0] != head:
+        held = extensions["pilot_live_keys"] = (head, {})
+    return held[1]
