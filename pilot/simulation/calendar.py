@@ -33,7 +33,7 @@ def receipts_by_day(shape: Shape, stores: Stores) -> Ints:
     return rng.multinomial(shape.receipts, weight / weight.sum())
 
 
-def class_shares(weekday: int, totals: Floats) -> Floats:
+def class_shares(weekday: int, totals: Ints) -> Floats:
     """Cumulative shares of visits by class of favourite weekday, from the classes' ``totals`` over all days."""
     likelihood = np.full(CLASSES, _OTHER_DAY)
     likelihood[weekday] = _FAVOURITE

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pilot.imports.arrow import Column
 from pilot.simulation.people import AGES, HOUSEHOLDS, TIERS, Customers
 from pilot.simulation.places import Stores
+from pilot.simulation.tables import CUSTOMER_DIGITS
 from pilot.simulation.texts import codes
 
 ROW_GROUP = 122_880
@@ -103,7 +104,7 @@ def write_places(folder: Path, stores: Stores) -> None:
         folder / "stores.csv",
         columns,
         (
-            (stores.code(store), stores.region_code(region), f"Store {store + 1}", stores.zones[zone], str(opened_on))
+            (stores.codes[store], stores.region_code(region), f"Store {store + 1}", stores.zones[zone], str(opened_on))
             for store, (region, zone, opened_on) in enumerate(rows)
         ),
     )
@@ -113,8 +114,8 @@ def write_customers(path: Path, customers: Customers, stores: Stores) -> None:
     """Everybody in the program by code, with the home store and the attributes that segments are made of."""
     order = np.argsort(customers.key)
     columns = {
-        "customer": codes([("C", customers.key[order].astype(np.int64), 8)]),
-        "home_store": codes([("S", customers.home[order].astype(np.int64) + 1, 4)]),
+        "customer": codes("C", customers.key[order].astype(np.int64), CUSTOMER_DIGITS),
+        "home_store": _words(stores.codes, customers.home[order]),
         "age": _words(AGES, customers.age[order]),
         "household": _words(HOUSEHOLDS, customers.household[order]),
         "tier": _words(TIERS, customers.tiers()[order]),

@@ -25,6 +25,7 @@ _HOUSEHOLD_RATE = np.array([0.9, 1.0, 1.25, 0.95])
 _HOUSEHOLD_BASKET = np.array([0.75, 1.0, 1.45, 0.8])
 _JOIN_LATE, _LEAVE_EARLY, _AWAY = 0.12, 0.06, 0.05
 _FAVOURITE_SHARE = 0.55
+_TICKETS_EACH, _LEAST_TICKETS = 4, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +84,26 @@ def make_customers(shape: Shape, stores: Stores) -> Customers:
     )
 
 
-def phase_shares(shape: Shape, customers: Customers, phase: int) -> Floats:
-    """Cumulative shares of visits in one phase of four weeks, one more entry than customers.
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """The visits of one phase as tickets: who holds more of them comes more often. ``holder`` has the row of the
+    customer of each ticket, grouped by class as ``Customers`` are (``bounds``)."""
+
+    holder: npt.NDArray[np.int32]
+    bounds: Ints
+
+
+def phase_tickets(shape: Shape, customers: Customers, phase: int) -> Tickets:
+    """Tickets by frequency and by how active everybody is in one phase of four weeks.
 
     Everybody has busier and quieter phases, and some are away: gaps between visits are more irregular than chance.
+    Drawing a ticket is one look into a table, which drawing by cumulative shares is not.
     """
-    rng = shape.stream(Stream.PHASE, phase)
-    activity = rng.standard_gamma(1.5, len(customers), dtype=np.float32)
-    activity[rng.random(len(customers), dtype=np.float32) < _AWAY] = 0.0
-    is_here = (customers.joins <= phase) & (phase <= customers.leaves)
-    shares = np.empty(len(customers) + 1)
-    shares[0] = 0.0
-    np.cumsum(customers.rate * activity * is_here, out=shares[1:])
-    return shares
+    rng, n = shape.stream(Stream.PHASE, phase), len(customers)
+    weight = customers.rate * rng.standard_gamma(1.5, n, dtype=np.float32)
+    weight[rng.random(n, dtype=np.float32) < _AWAY] = 0.0
+    weight *= (customers.joins <= phase) & (phase <= customers.leaves)
+    weight *= max(_TICKETS_EACH * n, _LEAST_TICKETS) / weight.sum()
+    held = (weight + rng.random(n, dtype=np.float32)).astype(np.int32)
+    before = np.concatenate([[0], np.cumsum(held, dtype=np.int64)])
+    return Tickets(np.repeat(np.arange(n, dtype=np.int32), held), before[customers.bounds])

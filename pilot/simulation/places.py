@@ -13,6 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 # A visit elsewhere draws one of these slots: mostly stores nearby, a few anywhere (travel, work).
 SLOTS, TRAVEL_SLOTS = 64, 5
+MOST_TILLS = 31
 _NEAR = 12  # as many stores nearby are ever visited
 _DECAY_KM = 8.0
 _EAST, _NORTH, _SPREAD = 500.0, 400.0, 14.0  # kilometres
@@ -42,8 +43,9 @@ class Stores:
     def zones(self) -> tuple[str, ...]:
         return _ZONES
 
-    def code(self, store: int) -> str:
-        return f"S{store + 1:04d}"
+    @property
+    def codes(self) -> list[str]:
+        return [f"S{number:04d}" for number in range(1, len(self) + 1)]
 
     def region_code(self, region: int) -> str:
         return f"R{region + 1:03d}"
@@ -64,7 +66,7 @@ def make_stores(shape: Shape) -> Stores:
     return Stores(
         region=region,
         size=size,
-        tills=np.clip(np.rint(1 + 4 * size), 1, 30).astype(np.int64),
+        tills=np.clip(np.rint(1 + 4 * size), 1, MOST_TILLS).astype(np.int64),
         zone=(towns[region, 0] > 0.3 * _EAST).astype(np.int64),
         opens=opens,
         opened_on=tuple(

@@ -4,7 +4,6 @@ Every day draws from a stream of its own. What goes on from one day to the next 
 till, and the sales that will be returned on a later day.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
@@ -16,12 +15,11 @@ import numpy.typing as npt
 
 from pilot.simulation.baskets import Baskets, give_back, make_baskets
 from pilot.simulation.calendar import class_shares, clock_seconds, receipts_by_day
-from pilot.simulation.people import PHASE_DAYS, Customers, phase_shares
+from pilot.simulation.people import PHASE_DAYS, Customers, Tickets, phase_tickets
 from pilot.simulation.places import SLOTS, Stores
 from pilot.simulation.shape import Shape, Stream
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 PART_RECEIPTS = 400_000  # at most this many are in memory at once
@@ -29,13 +27,15 @@ _RETURNED, _RETURN_DAYS, _LATEST_RETURN_DAYS = 0.018, 6.0, 30
 _RETURNED_ELSEWHERE = 0.07
 _CARD_AT_RETURN = 0.9
 _LARGEST_SHARE_OF_RETURNS = 0.2  # of a day: small networks cannot give back more than they sell
-_TILL_BITS, _SECOND_BITS, _ROW_BITS = 7, 17, 20
+_TILL_BITS, _SECOND_BITS, _ROW_BITS = 5, 17, 20
+_COLUMNS = tuple(field.name for field in fields(Baskets))
 
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """Sales that will be returned: what the return needs to know of them."""
+    """Sales that will be returned: what the return needs to know of them, and on which day it comes."""
 
+    due: Ints
     store: Ints
     till: Ints
     number: Ints
@@ -70,29 +70,32 @@ class _Books:
 
     def __init__(self, stores: Stores) -> None:
         self.last_number = np.zeros(len(stores) << _TILL_BITS, np.int64)
-        self.waiting: defaultdict[int, list[Sold]] = defaultdict(list)
+        self._waiting = _joined([])
+
+    def put_aside(self, sold: Sold) -> None:
+        self._waiting = _joined([self._waiting, sold])
 
     def due(self, day: int, limit: int) -> Sold:
         """The sales that are returned on ``day``."""
-        found = _joined(self.waiting.pop(day, []))
-        return _chosen(found, np.arange(min(len(found.store), limit)))
+        is_due = self._waiting.due <= day
+        found, self._waiting = _chosen(self._waiting, is_due), _chosen(self._waiting, ~is_due)
+        return _chosen(found, slice(limit))
 
 
 def simulate_receipts(shape: Shape, stores: Stores, customers: Customers) -> Iterator[Receipts]:
     """All receipts, in the order of their days."""
     books = _Books(stores)
     counts = receipts_by_day(shape, stores).tolist()
-    shares, totals = np.zeros(0), np.zeros(0)
+    tickets = phase_tickets(shape, customers, 0)
     for day, count in enumerate(counts):
-        if day % PHASE_DAYS == 0:
-            shares = phase_shares(shape, customers, day // PHASE_DAYS)
-            totals = np.diff(shares[customers.bounds])
+        if day and day % PHASE_DAYS == 0:
+            tickets = phase_tickets(shape, customers, day // PHASE_DAYS)
         parts = max(1, -(-count // PART_RECEIPTS))
         returned = books.due(day, int(count * _LARGEST_SHARE_OF_RETURNS))
         edges = [count * part // parts for part in range(parts + 1)]
         for part, (first, last) in enumerate(pairwise(edges)):
-            given_back = _chosen(returned, np.arange(part, len(returned.store), parts))
-            visits = _Visits(shape, stores, customers, shares, totals, day, (part, parts))
+            given_back = _chosen(returned, slice(part, None, parts))
+            visits = _Visits(shape, stores, customers, tickets, day, (part, parts))
             yield visits.receipts(last - first, given_back, books)
 
 
@@ -104,15 +107,13 @@ class _Visits:
         shape: Shape,
         stores: Stores,
         customers: Customers,
-        shares: Floats,
-        totals: Floats,
+        tickets: Tickets,
         day: int,
         part: tuple[int, int],
     ) -> None:
         self._stores, self._customers = stores, customers
-        self._shares, self._totals = shares, totals
+        self._tickets = tickets
         self._day, self._part, self._date = day, part, shape.day(day)
-        self._last_day = shape.n_days - 1
         self._rng = shape.stream(Stream.DAY, day, part[0])
 
     def receipts(self, n: int, given_back: Sold, books: _Books) -> Receipts:
@@ -136,13 +137,14 @@ class _Visits:
         return self._rng.random(n, dtype=np.float32)
 
     def _people(self, n: int) -> Ints:
-        """Rows of customers: first the class by weekday, then the customer by share, in one sorted sweep."""
-        shares = class_shares(self._date.weekday(), self._totals)
+        """Rows of customers: first the class by weekday, then the ticket, in one sorted sweep."""
+        bounds = self._tickets.bounds
+        shares = class_shares(self._date.weekday(), np.diff(bounds))
         drawn = self._rng.random(n)
         drawn.sort()
-        where = np.interp(drawn, shares, self._shares[self._customers.bounds])
-        people: Ints = np.searchsorted(self._shares, where, side="right") - 1
-        return np.minimum(people, len(self._customers) - 1)
+        ticket = np.interp(drawn, shares, bounds).astype(np.int64)
+        people: Ints = self._tickets.holder[np.minimum(ticket, bounds[-1] - 1)].astype(np.int64)
+        return people
 
     def _where(self, people: Ints) -> Ints:
         """The home store, or another one by distance; before a store opens, the nearest one that is open."""
@@ -166,20 +168,21 @@ class _Visits:
 
     def _what(self, people: Ints, given_back: Sold, order: Ints) -> tuple[Ints, Baskets, Ints]:
         """Customers and baskets in the order of the tills; ``people`` come first, then what is given back."""
-        n_sales, n = len(people), len(order)
-        card = self._uniform(n)
-        shown = card[:n_sales] < self._customers.shows_card[people]
-        baskets = make_baskets(self._rng, self._customers.basket[people], shown)
-        returned = give_back(self._rng, given_back.baskets)
-        customer = np.concatenate(
-            [
-                np.where(shown, self._customers.key[people], 0),
-                np.where(card[n_sales:] < _CARD_AT_RETURN, given_back.customer, 0),
-            ]
-        )
+        n, n_sales = len(order), len(people)
         rows = np.empty(n, np.int64)
         rows[order] = np.arange(n)
-        return customer[order], _each(lambda a, b: np.concatenate([a, b])[order], baskets, returned), rows[n_sales:]
+        sales, return_rows = rows[:n_sales], rows[n_sales:]
+        who = np.zeros(n, np.int64)
+        who[sales] = people
+        card = self._uniform(n)
+        shown = card < self._customers.shows_card[who]
+        customer = np.where(shown, self._customers.key[who], 0).astype(np.int64)
+        customer[return_rows] = np.where(card[return_rows] < _CARD_AT_RETURN, given_back.customer, 0)
+        baskets = make_baskets(self._rng, self._customers.basket[who], shown)
+        returned = give_back(self._rng, given_back.baskets)
+        for name in _COLUMNS:
+            getattr(baskets, name)[return_rows] = getattr(returned, name)
+        return customer, baskets, return_rows
 
     def _put_aside(self, found: Receipts, books: _Books) -> None:
         """Some of the sales will be returned, most of them within days."""
@@ -188,9 +191,10 @@ class _Visits:
         rows = np.flatnonzero(returned)
         after = 1 + self._rng.exponential(_RETURN_DAYS, len(rows)).astype(np.int64)
         due = self._day + np.minimum(after, _LATEST_RETURN_DAYS)
-        sold = _chosen(Sold(found.store, found.till, found.number, found.customer, found.baskets), rows)
-        for day in np.unique(due[due <= self._last_day]).tolist():
-            books.waiting[day].append(_chosen(sold, np.flatnonzero(due == day)))
+        baskets = _each(lambda column: column[rows], found.baskets)
+        books.put_aside(
+            Sold(due, found.store[rows], found.till[rows], found.number[rows], found.customer[rows], baskets)
+        )
 
     def _instants(self, store: Ints, seconds: Ints) -> Ints:
         """UTC microseconds. Clocks change at night, when every store is closed."""
@@ -225,11 +229,12 @@ def _running_numbers(store: Ints, till: Ints, last_number: Ints) -> Ints:
 
 
 def _each(how: Callable[..., Ints], *baskets: Baskets) -> Baskets:
-    return Baskets(*(how(*(getattr(one, field.name) for one in baskets)) for field in fields(Baskets)))
+    return Baskets(*(how(*(getattr(one, name) for one in baskets)) for name in _COLUMNS))
 
 
-def _chosen(sold: Sold, rows: Ints) -> Sold:
+def _chosen(sold: Sold, rows: Ints | Bools | slice) -> Sold:
     return Sold(
+        sold.due[rows],
         sold.store[rows],
         sold.till[rows],
         sold.number[rows],
@@ -240,8 +245,9 @@ def _chosen(sold: Sold, rows: Ints) -> Sold:
 
 def _joined(sold: list[Sold]) -> Sold:
     nothing = np.zeros(0, np.int64)
-    sold = [Sold(nothing, nothing, nothing, nothing, Baskets(*(nothing for _ in fields(Baskets)))), *sold]
+    sold = [Sold(nothing, nothing, nothing, nothing, nothing, Baskets(*(nothing for _ in _COLUMNS))), *sold]
     return Sold(
+        np.concatenate([one.due for one in sold]),
         np.concatenate([one.store for one in sold]),
         np.concatenate([one.till for one in sold]),
         np.concatenate([one.number for one in sold]),

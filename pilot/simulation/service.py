@@ -7,6 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from pilot.imports.arrow import Column
 from pilot.simulation.errors import FolderNotEmpty, LakeFilesAreMonths, TooManyFiles
 from pilot.simulation.files import receipt_files, write_customers, write_places
 from pilot.simulation.people import make_customers
@@ -67,6 +70,7 @@ def simulate_network(
     customers = make_customers(shape, stores)
     write_customers(folder / "customers.parquet", customers, stores)
     first_day = (shape.first_day - date(1970, 1, 1)).days
+    codes: Column = pa.array(stores.codes)
     written, returns, identified, names = 0, 0, 0, set()
     with receipt_files() as into:
         for receipts in simulate_receipts(shape, stores, customers):
@@ -74,7 +78,7 @@ def simulate_network(
             if name not in names:
                 names.add(name)
                 into.begin(folder / name)
-            into.add(import_table(receipts) if form is Form.IMPORT else lake_table(receipts, first_day))
+            into.add(import_table(receipts, codes) if form is Form.IMPORT else lake_table(receipts, first_day))
             written += len(receipts)
             returns += len(receipts.return_rows)
             identified += int((receipts.customer > 0).sum())

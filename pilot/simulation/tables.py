@@ -14,23 +14,24 @@ from pilot.simulation.texts import amounts, codes, instants, numbers, scattered
 Ints = npt.NDArray[np.int64]
 
 SIMULATED = "simulated"
+CUSTOMER_DIGITS = 11
 _WORDS: Column = pa.array(["sale", "return"])
 
 
-def import_table(receipts: Receipts) -> pa.Table:
+def import_table(receipts: Receipts, store_codes: Column) -> pa.Table:
     """The columns that a retailer would export, with the names of the importer's fields."""
     kind, receipt, refers_to = _described(receipts)
     money = receipts.baskets
     return pa.table(
         {
             "receipt": receipt,
-            "store": codes([("S", receipts.store + 1, 4)]),
+            "store": store_codes.take(pa.array(receipts.store, pa.int64())),
             "till": pa.array(receipts.till.astype(np.int16) + np.int16(1)),
             "number": pa.array(receipts.number.astype(np.int32)),
             "kind": kind,
             "refers_to": refers_to,
             "at": instants(receipts.at_us),
-            "customer": codes([("C", receipts.customer, 8)], receipts.customer > 0),
+            "customer": codes("C", receipts.customer, CUSTOMER_DIGITS, receipts.customer > 0),
             "net": amounts(money.net),
             "vat": amounts(money.vat),
             "discount": amounts(money.discount),
@@ -83,5 +84,5 @@ def _described(receipts: Receipts) -> tuple[Column, Column, Column]:
 
 
 def _ids(store: Ints, till: Ints, number: Ints) -> Column:
-    """Store, till and running number: unique in the network."""
-    return codes([("", (store + 1) * 10_000 + till + 1, 8), ("-", number, 8)])
+    """Store, till and running number, sixteen digits: unique in the network."""
+    return codes("", ((store + 1) * 10_000 + till + 1) * 10**8 + number, 16)

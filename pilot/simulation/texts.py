@@ -1,5 +1,6 @@
 """Codes as Arrow texts and amounts as Arrow decimals, for whole columns, straight from numbers."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,30 @@ from pilot.imports.arrow import Column
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_GROUP = 4
-_DIGITS = np.array([f"{number:0{_GROUP}d}".encode() for number in range(10**_GROUP)]).view("V4")
+_GROUP = 4  # digits that are looked up at once
 
 
-def codes(parts: list[tuple[str, Ints, int]], valid: Bools | None = None) -> Column:
-    """Texts of one width: for each part its prefix and its number with that many digits (a multiple of four).
+@cache
+def _letters(prefix: str) -> npt.NDArray[np.uint32]:
+    """All groups of four letters that begin with ``prefix`` and go on with digits, each as one number."""
+    digits = _GROUP - len(prefix)
+    texts = "".join(f"{prefix}{number:0{digits}d}" for number in range(10**digits))
+    return np.frombuffer(texts.encode("ascii"), np.uint32)
+
+
+def codes(prefix: str, numbers: Ints, digits: int, valid: Bools | None = None) -> Column:
+    """Texts of one width: ``prefix`` and the number with so many digits, together a multiple of four letters.
 
     Rows that are not ``valid`` are null.
     """
-    n = len(parts[0][1])
-    width = sum(len(prefix) + digits for prefix, _, digits in parts)
-    letters = np.empty((n, width), np.uint8)
-    start = 0
-    for prefix, numbers, digits in parts:
-        letters[:, start : start + len(prefix)] = np.frombuffer(prefix.encode("ascii"), np.uint8)
-        start += len(prefix)
-        for place in range(digits - _GROUP, -1, -_GROUP):
-            group = numbers // 10**place % 10**_GROUP if place else numbers % 10**_GROUP
-            letters[:, start : start + _GROUP] = _DIGITS[group].view(np.uint8).reshape(n, _GROUP)
-            start += _GROUP
-    offsets = np.arange(n + 1, dtype=np.int32) * np.int32(width)
+    n, groups = len(numbers), (len(prefix) + digits) // _GROUP
+    letters = np.empty((n, groups), np.uint32)
+    rest = numbers
+    for group in range(groups - 1, 0, -1):
+        rest, last = np.divmod(rest, 10**_GROUP)
+        letters[:, group] = _letters("")[last]
+    letters[:, 0] = _letters(prefix)[rest]
+    offsets = np.arange(n + 1, dtype=np.int32) * np.int32(groups * _GROUP)
     return pa.StringArray.from_buffers(n, _buffer(offsets), _buffer(letters), _bitmap(valid))
 
 

@@ -182,13 +182,14 @@ def write_until_interrupted(folder: Path) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(
-    numbers=st.lists(st.tuples(st.integers(0, 10**8 - 1), st.booleans()), min_size=1, max_size=40),
-    prefix=st.sampled_from(["", "S", "C-"]),
+    numbers=st.lists(st.tuples(st.integers(0, 10**9 - 1), st.booleans()), min_size=1, max_size=40),
+    prefix=st.sampled_from(["", "C", "C-"]),
 )
 def test_codes_are_the_numbers_in_so_many_digits(numbers: list[tuple[int, bool]], prefix: str) -> None:
     values, valid = np.array([n for n, _ in numbers]), np.array([v for _, v in numbers])
-    expected = [f"{prefix}{n:08d}" if v else None for n, v in numbers]
-    assert codes([(prefix, values, 8)], valid).to_pylist() == expected
+    digits = 12 - len(prefix)
+    expected = [f"{prefix}{n:0{digits}d}" if v else None for n, v in numbers]
+    assert codes(prefix, values, digits, valid).to_pylist() == expected
 
 
 @settings(max_examples=50, deadline=None)
