@@ -16,6 +16,8 @@ from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
 from pilot.jobs.uploads import sweep_uploads
 from pilot.network.erasing import truncate_wal
+from pilot.outcomes.inbox.alarm import inbox_alarm
+from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,13 +28,13 @@ _SWEEP_EVERY_BEATS = 240  # an hour
 def work(settings: Settings, *, threads: int = 1) -> None:
     """Work until SIGINT (finishes what is at work) or SIGTERM. ``WorkerRunsAlready`` where another one is at work."""
     with _alone(settings):
-        database, queue = Database(settings), make_queue(settings)
+        database, inbox, queue = Database(settings), InboxDatabase(settings), make_queue(settings)
         with database.unit_of_work() as session:
             fail_abandoned(session, now=settings.wall_clock())
             beat(session, now=settings.wall_clock())
         stop = threading.Event()
         beside = [
-            threading.Thread(target=_keep_house, args=(database, queue, stop), name="heartbeat", daemon=True),
+            threading.Thread(target=_keep_house, args=(database, inbox, queue, stop), name="heartbeat", daemon=True),
             threading.Thread(target=Drainer(database, stop).run, name="drain", daemon=True),
         ]
         for thread in beside:
@@ -44,29 +46,32 @@ def work(settings: Settings, *, threads: int = 1) -> None:
             for thread in beside:
                 thread.join(timeout=BEAT_SECONDS)
             queue.close()
+            inbox.dispose()
             database.dispose()
 
 
-def _keep_house(database: Database, queue: JobQueue, stop: threading.Event) -> None:
+def _keep_house(database: Database, inbox: InboxDatabase, queue: JobQueue, stop: threading.Event) -> None:
     beats = 0
     while not stop.is_set():
         try:
-            _one_round(database, queue, is_sweeping=beats % _SWEEP_EVERY_BEATS == 0)
+            _one_round(database, inbox, queue, is_sweeping=beats % _SWEEP_EVERY_BEATS == 0)
             beats += 1
         except OperationalError:
             log.warning("the heartbeat could not be written; trying again in %s seconds", BEAT_SECONDS)
         stop.wait(BEAT_SECONDS)
 
 
-def _one_round(database: Database, queue: JobQueue, *, is_sweeping: bool) -> None:
+def _one_round(database: Database, inbox: InboxDatabase, queue: JobQueue, *, is_sweeping: bool) -> None:
     now = database.settings.wall_clock()
     with database.unit_of_work() as session:
         beat(session, now=now)
         push_forgotten(session, queue, now=now)
+        inbox_alarm(session, inbox, database.settings.now())
         if is_sweeping:
             sweep(session, now=database.settings.now())
     if is_sweeping:
         sweep_uploads(database.settings, now)
+        truncate_wal(inbox.engine)
         truncate_wal(database.engine)  # somebody may have read while a customer was forgotten
 
 

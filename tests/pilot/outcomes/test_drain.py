@@ -1,4 +1,4 @@
-"""What the inbox acknowledged reaches the lake exactly once, wherever a drain stops; what cannot be waits for a person."""
+"""What the inbox acknowledged reaches the lake exactly once, wherever a drain stops; what cannot waits for a person."""
 
 import json
 import threading
