@@ -50,7 +50,6 @@ class Kind:
 KINDS = (
     Kind("a-visited", group=0),
     Kind("b-home", by="home", group=1, by_segment=True),
-    Kind("c-regions", unit="region", variants=("points", "card"), weights=(2, 1, 1)),
     Kind("d-listed", unit="customer", segments=("young",), group=2),
     Kind("e-open", unit="customer", is_open=True, group=3, segments=("young",)),
     Kind("f-open", unit="customer", is_open=True, group=4, variants=("points", "card"), weights=(3, 2, 2)),
@@ -59,6 +58,7 @@ KINDS = (
     Kind("i-drawn", group=7, pilot=PilotState.DRAWN, stage=StageState.DRAWN),
     Kind("j-last-day", group=8, starts_on=TODAY - timedelta(days=55)),
     Kind("k-passed", group=9, pilot=PilotState.SEALED, stage=StageState.PASSED),
+    Kind("y-regions", unit="region", variants=("points", "card"), weights=(2, 1, 1)),  # every fourth region
 )
 ROLLED_OUT = Kind(
     "z-rolled-out", group=0, holdout=("S0005",), pilot=PilotState.ROLLED_OUT, stage=StageState.PASSED
@@ -180,7 +180,9 @@ def _mechanism(
         return by_store, complete([Candidate(str(key), None, {}) for key in homes], shares)
     units = by_store
     if kind.unit == "region":
-        units = {region: [s for s in stores if region_of[s] == region] for region in sorted(set(region_of.values()))}
+        units = {
+            region: [s for s in stores if region_of[s] == region] for region in sorted(set(region_of.values()))[::4]
+        }
     return units, complete([Candidate(code, None, {}) for code in units], shares)
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from pilot.planning.plan import PlannedOffer
-from pilot.words import N_, Message
+from pilot.words import N_, Message, translate
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +22,19 @@ class Verdict:
     offer: PlannedOffer | None
     reason: Message
     valid_until: date | None
+
+    def to_document(self) -> dict[str, Any]:
+        """What tills read, asked one by one or from a bundle; the reason in the current language."""
+        offer = self.offer
+        return {
+            "offer": offer
+            and {"code": offer.code, "mechanic": offer.mechanic, "name": offer.name, "terms": offer.terms},
+            "pilot": self.pilot,
+            "reason": translate(self.reason),
+            "reason_code": self.reason.code,
+            "valid_until": self.valid_until and self.valid_until.isoformat(),
+            "variant": self.variant,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def people(session: Session, snapshot: Snapshot, external_ids: Iterable[str]) ->
         query = select(Customer.external_id, Customer.customer_key, Customer.attributes)
         rows = session.execute(query.where(Customer.external_id.in_(wanted[start : start + _CHUNK])))
         found.update((external, (key, attributes)) for external, key, attributes in rows if external is not None)
-    homes, variants = _drawn_of(session, snapshot, [key for key, _ in found.values()])
+    homes, variants = drawn_of(session, snapshot, [key for key, _ in found.values()])
     return {
         external: Person(key, attributes, homes.get(key, {}), variants.get(key, {}))
         for external, (key, attributes) in found.items()
@@ -84,7 +84,7 @@ def _forms(phone: str, zone: str) -> Sequence[str]:
     return tuple(dict.fromkeys((normal, *(form for form in older if form))))
 
 
-def _drawn_of(
+def drawn_of(
     session: Session, snapshot: Snapshot, keys: Sequence[int]
 ) -> tuple[dict[int, dict[int, str]], dict[int, dict[int, str]]]:
     """customer_key → draw → home store; customer_key → draw → variant; only of the draws that ask for it."""

@@ -132,29 +132,39 @@ def _listed(
 def _by_hash(
     mechanism: Mechanism, plan: Plan, given: Mapping[str, Rule | None], stranger: Verdict | None, outside: Verdict
 ) -> Rule:
-    """An open list: the same fall into the shares as ``experiments.design.dealing.fall``, its steps prepared.
-
-    A place lies below ``weight`` of the ``total`` where the first eight bytes of the digest, as a number ``n``, satisfy
-    ``n * total >> 64 < weight``: below the bound ⌈weight · 2^64 / total⌉, to which the digest is compared as bytes.
-    """
-    total, below, bounds = sum(share.weight for share in mechanism.shares), 0, []
-    for share in mechanism.shares[:-1]:
-        below += share.weight
-        bounds.append((-(-(below << 64) // total)).to_bytes(8, "big"))
-    opening = sha256(dumps(["pilot-hash-1", mechanism.salt], separators=(",", ":"))[:-1].encode("ascii") + b',"')
+    """An open list: the customer's hash falls into a share."""
     by_place = [given[share.variant] or _never for share in mechanism.shares]
-    segments, segment_for, begin, place_of = frozenset(plan.segments), plan.segment_for, opening.copy, bisect_right
+    segments, segment_for, place = frozenset(plan.segments), plan.segment_for, place_by_hash(mechanism)
 
     def rule(person: Person | None) -> Verdict | None:
         if person is None:
             return stranger
         if segments and segment_for(person.attributes) not in segments:
             return outside
-        digest = begin()
-        digest.update(b'%d"]' % person.key)
-        return by_place[place_of(bounds, digest.digest())](person)
+        return by_place[place(person.key)](person)
 
     return rule
+
+
+def place_by_hash(mechanism: Mechanism) -> Callable[[int], int]:
+    """customer_key → the place of their share: the steps of ``experiments.design.dealing.fall``, prepared.
+
+    A code lies below ``weight`` of the ``total`` where the first eight bytes of its digest, as a number ``n``, satisfy
+    ``n * total >> 64 < weight``: below the bound ⌈weight · 2^64 / total⌉, to which the digest is compared as bytes.
+    """
+    total, below, bounds = sum(share.weight for share in mechanism.shares), 0, []
+    for share in mechanism.shares[:-1]:
+        below += share.weight
+        bounds.append((-(-(below << 64) // total)).to_bytes(8, "big"))
+    opening = dumps(["pilot-hash-1", mechanism.salt], separators=(",", ":"))[:-1] + ',"'
+    begin, place_of = sha256(opening.encode("ascii")).copy, bisect_right
+
+    def place(key: int) -> int:
+        digest = begin()
+        digest.update(b'%d"]' % key)
+        return place_of(bounds, digest.digest())
+
+    return place
 
 
 def _given_now(case: Case, day: date, variant: str, reason: Message) -> Rule | None:

@@ -7,33 +7,14 @@ from flask_wtf import CSRFProtect
 
 from pilot.outcomes.inbox.accept import Reception
 from pilot.outcomes.inbox.database import InboxDatabase
-from web.api import assignments, batches, receipts
-
-PROBLEM = {
-    "description": "Refused: what, which one and what would do",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "code"],
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "code": {"type": "string"},
-                },
-            }
-        }
-    },
-}
-REFUSALS = ("401", "403", "404", "422")
+from web.api import assignments, batches, bundle, receipts
 
 
 def register_api(app: APIFlask, csrf: CSRFProtect) -> None:
     """Put the API on the application; requests carry a key and no cookie, so they need no CSRF token."""
     settings = app.config["PILOT_SETTINGS"]
     app.extensions["pilot_reception"] = Reception(settings, InboxDatabase(settings))
-    for blueprint in (assignments.api, receipts.api, batches.api):
+    for blueprint in (assignments.api, bundle.api, receipts.api, batches.api):
         app.register_blueprint(blueprint)
         csrf.exempt(blueprint)
     app.security_schemes = {
@@ -41,11 +22,7 @@ def register_api(app: APIFlask, csrf: CSRFProtect) -> None:
     }
 
     @app.spec_processor
-    def describe_refusals(spec: dict[str, Any] | str) -> dict[str, Any] | str:
+    def describe(spec: dict[str, Any] | str) -> dict[str, Any] | str:
         if isinstance(spec, str):  # the YAML form, which is not served
             return spec
-        for path in spec.get("paths", {}).values():
-            for operation in path.values():
-                for status in REFUSALS:
-                    operation["responses"][status] = PROBLEM
-        return spec
+        return complete(spec, app)

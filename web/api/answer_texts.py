@@ -3,30 +3,16 @@
 from datetime import datetime
 from functools import lru_cache
 from json import dumps
-from typing import Any
 
 from pilot.assignment.answers import Verdict
-from pilot.words import speaking, translate
-
-
-def given(verdict: Verdict) -> dict[str, Any]:
-    """A verdict as tills read it; the reason in the current language."""
-    offer = verdict.offer
-    return {
-        "offer": offer and {"code": offer.code, "mechanic": offer.mechanic, "name": offer.name, "terms": offer.terms},
-        "pilot": verdict.pilot,
-        "reason": translate(verdict.reason),
-        "reason_code": verdict.reason.code,
-        "valid_until": verdict.valid_until and verdict.valid_until.isoformat(),
-        "variant": verdict.variant,
-    }
+from pilot.words import speaking
 
 
 @lru_cache(maxsize=4096)
 def verdict_text(verdict: Verdict, language: str) -> str:
-    """The JSON object of ``given``."""
+    """The JSON object that tills read."""
     with speaking(language):
-        return dumps(given(verdict), sort_keys=True, separators=(",", ":"))
+        return dumps(verdict.to_document(), sort_keys=True, separators=(",", ":"))
 
 
 def answer_text(verdict: Verdict, at: datetime, language: str) -> str:
