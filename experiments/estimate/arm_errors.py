@@ -85,6 +85,8 @@ def draws_of(regression: Regression, rows: Flags, *, studentise: bool) -> Draws:
     if is_simple(regression):
         columns = _columns(regression, studentise)
         return _simple(regression, np.ascontiguousarray(products(rows, columns).T), studentise)
+    if regression.table.weight is None:
+        return _blocked(regression, rows, studentise)
     return _joined([_general(regression, part, studentise) for _, part in _parts(rows)])
 
 
@@ -227,6 +229,95 @@ def _fill(
     for row, part in zip(errors, squares, strict=False):
         np.multiply(part, factor, out=row)
     errors[3] = np.maximum(df, 0.0) + 2.0
+
+
+def _blocked(regression: Regression, rows: Flags, studentise: bool) -> Draws:
+    """Blocks and bystanders with equal weights: t̂ = t − m − Q c with c = Q't, where the block means m are the same in
+    every redraw, as a mechanism draws as many in each block. What is summed over the treated of a draw says all, as in
+    ``_simple``: no t̂ is written out."""
+    table, y, t = regression.table, regression.y_hat, regression.t_hat
+    basis = regression.nuisance.basis
+    k, n = basis.shape[1], len(table.units)
+    block_size = np.bincount(table.block)
+    m = (np.bincount(table.block, weights=table.treated) / block_size)[table.block]
+    g = 1.0 - m
+    pairs = [(i, j) for i in range(k) for j in range(i, k)]
+    columns = [y, t, *basis.T]
+    if studentise:
+        columns += [y * y, y * t, t * t, g * y, g * t, g * g]
+        columns += [column * q for column in (g, y, t) for q in basis.T]
+        columns += [basis[:, i] * basis[:, j] for i, j in pairs]
+    together = np.stack(columns, axis=1)
+    sums = np.ascontiguousarray(products(rows, together).T)
+    c = sums[2 : 2 + k]
+    total = float((m * g).sum())
+    length = np.maximum(total - (c * c).sum(axis=0), _TIE * total)
+    b, a = sums[0] / length, sums[1] / length
+    if not studentise:
+        return Draws(b, a, None)
+    treated = _arm_sums(sums[2 + k :], c, pairs)
+    by_block = 1.0 / block_size[table.block]
+    treated_df = (table.treated * (1.0 - by_block)).sum() - treated.leverage - treated.own / length
+    whole = ((y * y).sum() - b * b * length, (y * t).sum() - a * b * length, (t * t).sum() - a * a * length)
+    rest_own, rest_df = length - treated.own, n - table.n_blocks - k - 1.0 - treated_df
+    squares = treated.squares(b, a)
+    arms = [(squares, treated.own, treated_df)]
+    rest = [w - part for w, part in zip(whole, squares, strict=True)]
+    stands = ~table.moves
+    beside = []
+    if stands.any():  # their t is 0 in every draw: −m takes the place of 1 − m
+        fixed = np.where(stands[:, None], together[:, 2 + k :], 0.0)
+        fixed[:, 3:5] = np.where(stands, -m * np.stack([y, t]), 0.0).T
+        fixed[:, 5] = np.where(stands, m * m, 0.0)
+        fixed[:, 6 : 6 + k] = np.where(stands[:, None], -m[:, None] * basis, 0.0)
+        others = _arm_sums(fixed.sum(axis=0)[:, None], c, pairs)
+        others_df = (stands * (1.0 - by_block)).sum() - others.leverage - others.own / length
+        theirs = others.squares(b, a)
+        beside = [(theirs, others.own, others_df)]
+        rest = [r - part for r, part in zip(rest, theirs, strict=True)]
+        rest_own, rest_df = rest_own - others.own, rest_df - others_df
+    arms += [(tuple(rest), np.maximum(rest_own, 0.0), rest_df), *beside]
+    errors = np.empty((4 * len(arms), len(b)))
+    for arm, (parts, own, df) in enumerate(arms):
+        _fill(errors[4 * arm : 4 * arm + 4], parts, own, length, df)
+    return Draws(b, a, errors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ArmSums:
+    """Sums over one arm of every draw (R): of ŷ² , ŷ t̂ and t̂² of the actual draw, of the draw's own t̂ with ŷ, with the
+    actual t̂ and with itself, and of the basis' leverage."""
+
+    yy: Floats
+    yt: Floats
+    tt: Floats
+    with_y: Floats
+    with_t: Floats
+    own: Floats
+    leverage: Floats
+
+    def squares(self, b: Floats, a: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of the residuals of y, of those of y and t, of those of t."""
+        return (
+            self.yy - b * (2.0 * self.with_y - b * self.own),
+            self.yt - b * self.with_t - a * (self.with_y - b * self.own),
+            self.tt - a * (2.0 * self.with_t - a * self.own),
+        )
+
+
+def _arm_sums(sums: Floats, c: Floats, pairs: Sequence[tuple[int, int]]) -> _ArmSums:
+    """From the sums over an arm of the columns of ``_blocked`` after the basis; t̂ = g − Q c there."""
+    k = len(c)
+    with_y, with_t, own = (np.broadcast_to(sums[3 + place], c.shape[1:]) for place in range(3))
+    leverage = np.zeros(c.shape[1])
+    for i in range(k):
+        own = own - 2.0 * c[i] * sums[6 + i]
+        with_y = with_y - c[i] * sums[6 + k + i]
+        with_t = with_t - c[i] * sums[6 + 2 * k + i]
+    for row, (i, j) in enumerate(pairs, start=6 + 3 * k):
+        own = own + (1.0 if i == j else 2.0) * c[i] * c[j] * sums[row]
+        leverage = leverage + sums[row] if i == j else leverage
+    return _ArmSums(sums[0], sums[1], sums[2], with_y, with_t, np.maximum(own, 0.0), leverage)
 
 
 def _general(regression: Regression, rows: Flags, studentise: bool) -> Draws:
