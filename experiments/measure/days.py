@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.measure.exact import exact_product, exact_sum
-from experiments.measure.facts import counts_in_store, is_customer_sale, is_identified_sale, is_sale
+from experiments.measure.facts import counts_in_store, is_customer_sale, is_identified_sale, is_receipt, is_sale
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -26,8 +26,8 @@ class DayFacts:
     """Ibis tables of one engine.
 
     ``customers`` has customer_key, business_date, net_minor, sales, purchase_days; ``stores`` has store_id,
-    business_date, net_minor, net_squares (the sum of the squares of the receipts' amounts), sales, identified_sales,
-    receipts, identified_receipts. More columns do no harm.
+    business_date, net_minor, net_squares (the sum of the squares of the facts' amounts, a correction's own among them),
+    sales, identified_sales, receipts, identified_receipts. More columns do no harm.
     """
 
     customers: ir.Table
@@ -63,6 +63,7 @@ def _of_customers(receipts: ir.Table) -> ir.Table:
 
 def _of_stores(receipts: ir.Table) -> ir.Table:
     net = counts_in_store(receipts).ifelse(receipts.net_minor, 0)
+    identified = receipts.customer_key.notnull()
     return receipts.select(
         "store_id",
         "business_date",
@@ -70,6 +71,6 @@ def _of_stores(receipts: ir.Table) -> ir.Table:
         net_squares=exact_product(net, net),
         sales=is_sale(receipts).cast("int64"),
         identified_sales=is_identified_sale(receipts).cast("int64"),
-        receipts=counts_in_store(receipts).cast("int64"),
-        identified_receipts=receipts.customer_key.notnull().cast("int64"),
+        receipts=is_receipt(receipts).cast("int64"),
+        identified_receipts=(identified & (is_receipt(receipts) | ~counts_in_store(receipts))).cast("int64"),
     )

@@ -29,6 +29,11 @@ def is_sale(t: ir.Table) -> ir.BooleanColumn:
     return t.kind == FactKind.SALE.value
 
 
+def is_receipt(t: ir.Table) -> ir.BooleanColumn:
+    """A receipt that a till printed: what corrects it or says later whose it was is none of its own."""
+    return t.kind.isin([FactKind.SALE.value, FactKind.RETURN.value])
+
+
 def is_customer_sale(t: ir.Table) -> ir.BooleanColumn:
     """A purchase of the customer it carries: a sale, or a sale (not a return) identified late."""
     return is_sale(t) | ((t.kind == FactKind.IDENTIFICATION.value) & (t.net_minor >= 0))
@@ -40,5 +45,5 @@ def is_identified_sale(t: ir.Table) -> ir.BooleanColumn:
 
 
 def counts_in_store(t: ir.Table) -> ir.BooleanColumn:
-    """Whether its money and its number count in the store: a late identification repeats a receipt counted before."""
+    """Whether its money counts in the store: a late identification repeats a receipt counted before."""
     return t.kind != FactKind.IDENTIFICATION.value
