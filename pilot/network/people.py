@@ -9,7 +9,19 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import ARRAY, Text, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    ColumnElement,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from pilot.database import settings_of
@@ -145,29 +157,29 @@ def allot_customer_keys(session: Session, external_ids: Iterable[str]) -> int:
         known |= known_keys(session, wanted[start : start + _BITE]).keys()
     first = (session.scalar(select(func.max(Customer.customer_key))) or 0) + 1
     fresh = in_order(external for external in wanted if external not in known)
-    for start in range(0, len(fresh), _CHUNK):
-        rows: list[Values] = [
-            {
-                "customer_key": first + start + place,
-                "external_id": external,
-                "attributes": {},
-                "is_profile_complete": False,
-            }
-            for place, external in enumerate(fresh[start : start + _CHUNK])
-        ]
-        session.connection().execute(insert(Customer), rows)
+    for start in range(0, len(fresh), _BITE):
+        place, external = _listed(session, fresh[start : start + _BITE])
+        rows = select(place + (first + start), external, literal({}, JSON), literal(False))
+        columns = ["customer_key", "external_id", "attributes", "is_profile_complete"]
+        session.connection().execute(insert(Customer).from_select(columns, rows))
     return len(fresh)
 
 
 def known_keys(session: Session, external_ids: Sequence[str]) -> dict[str, int]:
     """External id → customer_key of those among ``external_ids`` who have one: one statement, however many."""
+    _, wanted = _listed(session, external_ids)
+    query = select(Customer.external_id, Customer.customer_key).where(Customer.external_id.in_(select(wanted)))
+    return {external: key for external, key in session.execute(query) if external is not None}
+
+
+def _listed(session: Session, texts: Sequence[str]) -> tuple[ColumnElement[int], ColumnElement[str]]:
+    """The columns (place from 0, text) of a table that consists of one bound value."""
     if session.get_bind().dialect.name == "postgresql":
-        is_wanted = Customer.external_id == func.any(bindparam("ids", list(external_ids), ARRAY(Text)))
-    else:
-        listed = func.json_each(bindparam("ids", json.dumps(list(external_ids)))).table_valued("value")
-        is_wanted = Customer.external_id.in_(select(listed.c.value))
-    rows = session.execute(select(Customer.external_id, Customer.customer_key).where(is_wanted))
-    return {external: key for external, key in rows if external is not None}
+        several = func.unnest(bindparam(None, list(texts), ARRAY(Text)))
+        found = several.table_valued("text", with_ordinality="place", name="listed").render_derived()
+        return found.c.place - 1, found.c.text
+    found = func.json_each(bindparam(None, json.dumps(list(texts)))).table_valued("key", "value", name="listed")
+    return found.c.key, found.c.value
 
 
 def _compared(session: Session, staged: Path) -> Iterator[tuple[list[Values], list[Values]]]:

@@ -40,7 +40,6 @@ _OTHER_ID = N_("Receipt “{other}” is stored already for the same store, till
 _SEEN = "compared.json"
 _UNKNOWN_KEY = -1  # a customer who has no key yet is nobody whom the lake knows
 _FACTS = "kind IN ('correction', 'identification')"
-_NEWS = "line NOT IN (SELECT line FROM same) AND line NOT IN (SELECT line FROM clash)"
 
 Staged = Path | Sequence[Path]
 # External id → customer_key: as a mapping, or as Parquet files of (customer, key).
@@ -77,7 +76,7 @@ def compare_with_lake(lake: Lake, staged: Path, keys: Keys) -> tuple[Comparison,
     version = lake.version()
     files = lake.files(version)
     with _joined(lake, staged, keys, version) as connection:
-        n = _one(connection, "SELECT count(*) FROM staged")
+        n = _one(connection, "SELECT count(*) FROM bare")
         clashes, n_clashes = _clashes(connection, CLASHES_LIMIT)
         n_same = _one(connection, f"SELECT count(DISTINCT line) FROM same WHERE {_NOT_CLASHING}")  # noqa: S608 - ours
         leave_out(connection, staged, "SELECT line FROM same UNION SELECT line FROM clash")
@@ -111,9 +110,7 @@ def append_new(
             if clashes and on_clash is OnClash.REFUSE and known is None:
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            counted = connection.execute(
-                f"SELECT {MONTH}, count(*) FROM staged WHERE {_NEWS} GROUP BY 1 ORDER BY 1"  # noqa: S608 - our names
-            ).fetchall()
+            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM news GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
             months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
             version = known
             if version is None and months:
@@ -138,7 +135,7 @@ def _joined(
         _complete_references(connection, lake, version)
         files = [file for file in lake.files(version) if seen is None or file not in seen.files]
         if files:
-            months = {month for (month,) in connection.execute(f"SELECT DISTINCT {MONTH} FROM staged").fetchall()}  # noqa: S608 - our name
+            months = {month for (month,) in connection.execute(f"SELECT DISTINCT {MONTH} FROM bare").fetchall()}  # noqa: S608 - our name
             near = set(files) & set(lake.files(version, sorted(months)))
             connection.execute(f"CREATE TEMP VIEW stored AS {_stored(files)}")
             nothing = "SELECT * FROM stored WHERE false"
@@ -148,11 +145,15 @@ def _joined(
                 _compare_part(connection, part, of)
         connection.execute("DELETE FROM clash WHERE line IN (SELECT line FROM unresolved)")
         connection.execute("INSERT INTO clash SELECT line, NULL, NULL, reason FROM unresolved")
+        connection.execute("CREATE TEMP TABLE gone AS SELECT line FROM same UNION SELECT line FROM clash")
+        is_any = _one(connection, "SELECT count(*) FROM gone")
+        without = " ANTI JOIN gone USING (line)" if is_any else ""
+        connection.execute(f"CREATE TEMP VIEW news AS SELECT staged.* FROM staged{without}")  # noqa: S608 - our names
         yield connection
 
 
 def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> None:
-    """Make the view ``keyed``: the staged rows with the customers' keys."""
+    """Make the views ``bare``, the staged rows, and ``keyed``, with the customers' keys."""
     if not isinstance(keys, Mapping):
         people = table(keys)
     else:
@@ -162,6 +163,7 @@ def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Key
     described = connection.execute(f"DESCRIBE SELECT * FROM {table(staged)}").fetchall()  # noqa: S608 - quoted
     arrival = [column for column, *_ in described if column in _ARRIVAL]
     columns = ", ".join(f"t.{name(c)}" for c in (*_CONTENT, *arrival, MONTH) if c != "customer_key")
+    connection.execute(f"CREATE TEMP VIEW bare AS FROM {table(staged)}")
     connection.execute(f"""
         CREATE TEMP VIEW keyed AS
         SELECT t.line, {columns},
@@ -172,42 +174,61 @@ def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Key
 
 def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: int) -> None:
     """Make the view ``staged``: corrections and identifications completed from what they refer to."""
-    connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {_FACTS}")  # noqa: S608 - ours
-    if not _one(connection, "SELECT count(*) FROM referring"):
+    if not _one(connection, f"SELECT count(*) FROM bare WHERE {_FACTS}"):  # noqa: S608 - ours
         connection.execute("CREATE TEMP VIEW staged AS FROM keyed")
         return
+    connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {_FACTS}")  # noqa: S608 - ours
     connection.execute(f"CREATE TEMP VIEW staged_others AS FROM keyed WHERE NOT ({_FACTS})")
     resolve(connection, lake, "referring", version)
     connection.execute("CREATE TEMP VIEW staged AS FROM staged_others UNION ALL BY NAME FROM referring")
+    connection.execute("CREATE OR REPLACE TEMP VIEW bare AS FROM staged")
 
 
 def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
-    """Fill ``same`` and ``clash`` from one part of the staged and stored rows."""
+    """Fill ``same`` and ``clash`` from one part of the staged and stored rows.
+
+    First the keys alone find the few rows that meet; only these are read whole and looked at closely.
+    """
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
-    by_id = [in_part(("receipt_id",), alias, part, of) for alias in "sl"]
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE by_id AS
-        SELECT s.line, {_differing(_CONTENT)} AS differing
-        FROM staged s JOIN stored l ON s.receipt_id = l.receipt_id WHERE {by_id[0]} AND {by_id[1]}
-    """)  # noqa: S608 - names are quoted
-    connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
-    connection.execute(
-        "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', '), NULL FROM by_id"
-        " WHERE len(differing) > 0"
-    )
+    if _meet(connection, ("receipt_id",), "stored", part, of):
+        connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE by_id AS
+            SELECT s.line, {_differing(_CONTENT)} AS differing
+            FROM (FROM staged SEMI JOIN meeting USING (line)) s
+            JOIN (FROM stored SEMI JOIN meeting USING (receipt_id)) l ON s.receipt_id = l.receipt_id
+        """)  # noqa: S608 - names are quoted
+        connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
+        connection.execute(
+            "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', '), NULL FROM by_id"
+            " WHERE len(differing) > 0"
+        )
     # A till that tries again may give a new id: what is equal but for the id is the receipt that is there.
-    equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
-    by_key = [in_part(NATURAL_KEY, alias, part, of) for alias in "sl"]
+    if _meet(connection, NATURAL_KEY, "stored_near", part, of):
+        equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
+        connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE by_key AS
+            SELECT s.line, l.receipt_id, len({_differing([c for c in _CONTENT if c != "receipt_id"])}) > 0 AS differs
+            FROM (FROM staged SEMI JOIN meeting USING (line)) s
+            JOIN (FROM stored_near SEMI JOIN meeting USING ({", ".join(map(name, NATURAL_KEY))})) l ON {equal}
+            WHERE s.receipt_id <> l.receipt_id
+        """)  # noqa: S608 - names are quoted
+        connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_key WHERE NOT differs")
+        connection.execute(
+            "INSERT INTO clash SELECT line, min(receipt_id), NULL, NULL FROM by_key WHERE differs GROUP BY line"
+        )
+
+
+def _meet(connection: DuckDBPyConnection, key: Sequence[str], stored: str, part: int, of: int) -> int:
+    """Make ``meeting(line, *key)`` of the staged rows whose ``key`` is stored; returns how many there are."""
+    columns = ", ".join(f"s.{name(c)}" for c in key)
+    equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in key)
+    here = [in_part(key, alias, part, of) for alias in "sl"] if of > 1 else ["true", "true"]
     connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE by_key AS
-        SELECT s.line, l.receipt_id, len({_differing([c for c in _CONTENT if c != "receipt_id"])}) > 0 AS differs
-        FROM staged s JOIN stored_near l ON {equal}
-        WHERE s.receipt_id <> l.receipt_id AND {by_key[0]} AND {by_key[1]}
+        CREATE OR REPLACE TEMP TABLE meeting AS
+        SELECT s.line, {columns} FROM bare s
+        SEMI JOIN (SELECT {columns.replace("s.", "l.")} FROM {stored} l WHERE {here[1]}) l ON {equal} WHERE {here[0]}
     """)  # noqa: S608 - names are quoted
-    connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_key WHERE NOT differs")
-    connection.execute(
-        "INSERT INTO clash SELECT line, min(receipt_id), NULL, NULL FROM by_key WHERE differs GROUP BY line"
-    )
+    return _one(connection, "SELECT count(*) FROM meeting")
 
 
 def _differing(columns: Sequence[str]) -> str:
@@ -253,7 +274,7 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
         f"""
         COPY (
             SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
-            FROM staged WHERE {MONTH} = {literal(month)} AND {_NEWS}
+            FROM news WHERE {MONTH} = {literal(month)}
             ORDER BY business_date, store_id, receipt_id
         ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
         """  # noqa: S608 - names, texts and paths are quoted
