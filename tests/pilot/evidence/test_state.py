@@ -1,0 +1,79 @@
+"""A stage's kept sums, brought up to date with new days only, give the moments of the full pass, to the digit."""
+
+from random import Random
+
+import pytest
+
+from experiments.measure.customer_sums import CustomerReach
+from experiments.measure.stage import stage_reach
+from pilot.evidence.state import StageState
+from pilot.outcomes.days.service import Days
+from pilot.outcomes.lake import Lake
+from pilot.settings import Settings
+from tests.pilot.outcomes.days.book import Book, asked, deliver, from_receipts, moments_of
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Lake:
+    return Lake(settings)
+
+
+def reach() -> CustomerReach:
+    found = stage_reach(asked())
+    assert found is not None
+    return found
+
+
+def moments_through_state(lake: Lake) -> object:
+    days = Days(lake)
+    days.keep_up()
+    facts = days.day_facts(lake.version())
+    assert facts is not None
+    sums = StageState(lake, days).customer_sums(lake.version(), reach())
+    assert sums is not None
+    return moments_of(facts, sums)
+
+
+def test_kept_sums_follow_the_lake_to_the_digit(lake: Lake) -> None:
+    book, state = Book(Random(11)), StageState(lake, Days(lake))
+    for number, size in enumerate((120, 3, 4, 200, 1)):  # a few, then so many that the file is written anew
+        deliver(lake, f"b{number}", book.delivery(size))
+        assert moments_through_state(lake) == from_receipts(lake)
+        assert moments_through_state(lake) == from_receipts(lake)
+        if number == 2:
+            lake.compact()
+            Days(lake).customers.tidy()
+            assert moments_through_state(lake) == from_receipts(lake)
+    assert len(list(state.folder.glob("*.parquet"))) > 1
+    state.drop()
+    assert moments_through_state(lake) == from_receipts(lake)
+
+
+def test_kept_sums_of_before_a_new_base_are_not_brought_up_to_date(lake: Lake) -> None:
+    """The rows of a base carry its version, so they would be added a second time."""
+    book = Book(Random(12))
+    deliver(lake, "one", book.delivery(60))
+    assert moments_through_state(lake) == from_receipts(lake)
+    deliver(lake, "two", book.delivery(60))
+    Days(lake).rebuild()
+    assert moments_through_state(lake) == from_receipts(lake)
+
+
+def test_an_older_version_has_no_kept_sums(lake: Lake) -> None:
+    book, days = Book(Random(13)), Days(lake)
+    first = deliver(lake, "one", book.delivery(20))
+    days.keep_up()
+    deliver(lake, "two", book.delivery(20))
+    days.keep_up()
+    assert days.day_facts(first) is not None
+    assert StageState(lake, days).customer_sums(first, reach()) is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"not Parquet at all"])
+def test_a_file_that_cannot_be_read_is_made_again(lake: Lake, damage: bytes) -> None:
+    deliver(lake, "one", Book(Random(14)).delivery(30))
+    moments_through_state(lake)
+    state = StageState(lake, Days(lake))
+    for file in state.folder.glob("*.parquet"):
+        file.write_bytes(damage)
+    assert moments_through_state(lake) == from_receipts(lake)
