@@ -8,6 +8,7 @@ from flask_wtf import CSRFProtect
 from pilot.outcomes.inbox.accept import Reception
 from pilot.outcomes.inbox.database import InboxDatabase
 from web.api import assignments, batches, bundle, receipts
+from web.api.description import complete
 
 
 def register_api(app: APIFlask, csrf: CSRFProtect) -> None:

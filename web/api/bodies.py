@@ -48,7 +48,7 @@ class DoubledName(BodyUnreadable):
     template = N_("{place} has the name “{name}” twice. Which value counts is not guessed: send it once.")
 
 
-class TooManyReceipts(BodyTooLarge):
+class TooManyReceipts(WrongForm):
     code = "too_many_receipts"
     template = N_("The call has {n:,} receipts; one takes up to {most:,}. Send them in several calls.")
 
