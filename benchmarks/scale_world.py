@@ -121,24 +121,36 @@ class World:
 
 
 @contextmanager
+def world_files(receipts: int, *, keep: bool = False) -> Iterator[Path]:
+    """The folder in ``var/bench`` with so many simulated receipts; made where it is not there, deleted unless kept."""
+    folder = BENCH / f"receipts-{receipts}"
+    if not (folder / "whole").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        simulate_network(Shape(STORES, CUSTOMERS, receipts, SEED, WEEKS), folder / "files", form=Form.LAKE)
+        (folder / "whole").touch()
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def world_of(receipts: int, *, keep: bool = False, deliveries: int = 0) -> Iterator[World]:
-    """A world with so many receipts in ``var/bench``; made where it is not there, deleted after unless kept.
+    """A world with so many receipts, in a home that is deleted at the end.
 
     Of the last receipts, ``deliveries`` times one in a hundred are held back: ``deliver`` brings them, one at a time.
     """
-    folder = BENCH / f"receipts-{receipts}"
-    shape = Shape(STORES, CUSTOMERS, receipts, SEED, WEEKS)
-    if not (folder / "whole").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        simulate_network(shape, folder / "files", form=Form.LAKE)
-        (folder / "whole").touch()
-    shutil.rmtree(folder / "home", ignore_errors=True)
-    try:
-        world = _world(folder / "files", Settings(home=folder / "home", database_url=None), shape)
-        fill_lake(world, deliveries)
-        yield world
-    finally:
-        shutil.rmtree(folder / "home" if keep else folder, ignore_errors=True)
+    with world_files(receipts, keep=keep) as folder:
+        home = folder / "home"
+        shutil.rmtree(home, ignore_errors=True)
+        shape = Shape(STORES, CUSTOMERS, receipts, SEED, WEEKS)
+        world = _world(folder / "files", Settings(home=home, database_url=None), shape)
+        try:
+            fill_lake(world, deliveries)
+            yield world
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def fill_lake(world: World, deliveries: int) -> None:
