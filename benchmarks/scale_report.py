@@ -215,8 +215,8 @@ def _print(
         f"{STORES} stores, {world.shape.customers:,} customers, {world.shape.weeks} weeks; 3 variants, 4 segments, "
         f"6 metrics, 44 adjusted and clustered estimates; moments from receipts, customer-days and Spark are the same "
         f"whole numbers, estimates differ from statsmodels' by at most {worst:.1e} of their errors. The permutation "
-        f"tests (9,999 draws) take {best['look']:.1f} s, however many receipts there are; no peer makes them. Three next "
-        f"days one after another took {', '.join(f'{seconds:.2f}' for seconds in next_days)} s.\n"
+        f"tests (9,999 draws) take {best['look']:.1f} s, however many receipts there are; no peer makes them. "
+        f"Three next days one after another took {', '.join(f'{seconds:.2f}' for seconds in next_days)} s.\n"
     )
     print("| what | seconds | × yardstick | bar |\n|---|---|---|---|")
     for row in beside:

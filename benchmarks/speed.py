@@ -1,4 +1,8 @@
-"""All speed benchmarks in one run, beside their peers: ``make bench``; ``--write`` puts the tables into docs."""
+"""All speed benchmarks in one run, beside their peers: ``make bench``; ``--write`` puts the tables into docs.
+
+``--only scale_report --only ingest_http`` runs some parts, ``--full`` grows to 100 M receipts (some minutes and about
+10 GB under ``var/bench``, deleted after unless ``--keep``).
+"""
 
 import argparse
 import io
@@ -12,27 +16,48 @@ from importlib.metadata import version
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
-BEGIN, END = "<!-- written by benchmarks/speed.py: begin -->", "<!-- written by benchmarks/speed.py: end -->"
-PARTS = ("speed_comparisons", "speed_permutation", "speed_wild_bootstrap", "speed_placebo_replay")
-PEERS = ("numpy", "scipy", "pandas", "statsmodels", "tea-tasting", "pyfixest", "wildboottest")
+PARTS = (
+    "scale_report",
+    "scale_growth",
+    "scale_generator",
+    "ingest_files",
+    "ingest_http",
+    "lookup_http",
+    "lookup_process",
+    "speed_comparisons",
+    "speed_permutation",
+    "speed_wild_bootstrap",
+    "speed_placebo_replay",
+)
+GROWING = "scale_growth"
+PEERS = (
+    *("numpy", "scipy", "pandas", "statsmodels", "tea-tasting", "pyfixest", "wildboottest"),
+    *("duckdb", "pyarrow", "pyspark", "flask", "gunicorn", "growthbook", "planout"),
+)
 
 
 def main() -> int:
     """Run every part, or those that are named; print their tables; exit 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", nargs="*", help=f"one of {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--full", action="store_true", help="grow to 100 M receipts instead of 10 M")
+    parser.add_argument("--keep", action="store_true", help="leave the simulated receipts under var/bench")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/speed.md")
     chosen = parser.parse_args()
-    tables, missed = [], 0
-    for name in chosen.part or PARTS:
-        run: Callable[[], int] = import_module(f"benchmarks.{name}").main
+    missed = []
+    for name in chosen.only or PARTS:
+        run: Callable[..., int] = import_module(f"benchmarks.{name}").main
+        options = {"full": chosen.full, "keep": chosen.keep} if name == GROWING else {}
         printed = io.StringIO()
         with redirect_stdout(printed):
-            missed += bool(run())
-        tables.append(printed.getvalue().strip())
-        print(tables[-1], end="\n\n", flush=True)
-    if chosen.write:
-        _write("\n\n".join([_machine(), *tables]))
+            if run(**options):
+                missed.append(name)
+        table = printed.getvalue().strip()
+        print(table, end="\n\n", flush=True)
+        if chosen.write:
+            _write(name, table)
+    if missed:
+        print(f"A bar is missed in {', '.join(missed)}.", file=sys.stderr)
     return 1 if missed else 0
 
 
@@ -42,10 +67,16 @@ def _machine() -> str:
     return f"Python {platform.python_version()}, {os.cpu_count()} cores; {listed}."
 
 
-def _write(text: str) -> None:
-    page = PAGE.read_text("utf-8")
-    before, after = page[: page.index(BEGIN)], page[page.index(END) :]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{after}", "utf-8")
+def _write(name: str, table: str) -> None:
+    """Put one part's table between its marks on the page, and the machine's line above all of them."""
+    page = _between(PAGE.read_text("utf-8"), "machine", _machine())
+    PAGE.write_text(_between(page, name, table), "utf-8")
+
+
+def _between(page: str, name: str, text: str) -> str:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, after = page[: page.index(begin)], page[page.index(end) :]
+    return f"{before}{begin}\n\n{text}\n\n{after}"
 
 
 if __name__ == "__main__":
