@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "key": ("keys", N_("API keys: list, add, rotate, revoke")),
     "import": ("imports", N_("take a file in: regions, stores, customers or receipts")),
     "drain": ("drain", N_("take the receipts that wait in the inbox to the lake, by hand")),
+    "days": ("days", N_("the derived days that reports read: status, rebuild, drop")),
+    "watch": ("watch", N_("take receipt files in as they arrive in a folder")),
     "mapping": ("mappings", N_("column mappings: guess, save, show, list")),
     "plan": ("plans", N_("pilots and their plans: list, show, new, edit, submit, cosign, approve, amend, start")),
     "draw": ("draws", N_("draw a stage, or show a specimen draw before the seal")),

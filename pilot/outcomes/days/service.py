@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from experiments.measure.days import DayFacts, customer_days, store_days
 from pilot.outcomes.days.deliveries import Delivery, Slice, base_of, delivery_of
-from pilot.outcomes.days.tables import CUSTOMER_DAYS, STORE_DAYS, VERSION, DayTable, Included, details_of
+from pilot.outcomes.days.tables import CUSTOMER_DAYS, STORE_DAYS, VERSION, DayTable, Included, Size, details_of
 from pilot.outcomes.engine import DuckEngine
 from pilot.outcomes.errors import LakeVersionVacuumed
 from pilot.outcomes.phases import phase
@@ -50,10 +50,18 @@ class Days:
 
     def day_facts(self, version: int) -> DayFacts | None:
         """The days as the lake was at ``version``; None where they do not hold it (read the receipts then)."""
-        held = [table.included() for table in self._tables]
-        if not all(one is not None and self._serves(one, version) for one in held):
+        held = [table.held() for table in self._tables]
+        if not all(one is not None and self._serves(one[0], version) for one in held):
             return None
-        return DayFacts(*(self._rows(table, version) for table in self._tables))
+        rows = [self._rows(table, one[1]) for table, one in zip(self._tables, held, strict=True) if one is not None]
+        return DayFacts(*(one.filter(one[VERSION] <= version) for one in rows))
+
+    def latest_customers(self, version: int) -> tuple[Included, ir.Table] | None:
+        """What the customers' days hold, and all their rows, where ``version`` is the latest in them; else None."""
+        held = self.customers.held()
+        if held is None or not self._serves(held[0], version) or (held[0].through or 0) > version:
+            return None
+        return held[0], self._rows(self.customers, held[1])
 
     def keep_up(self, progress: Progress | None = None) -> int | None:
         """Take in what the lake got since; where there is no base yet, one is written. The version they hold wholly.
@@ -93,14 +101,22 @@ class Days:
         missing = [] if held is not None and held.is_dropped else self._lake.commits(self.through() or 0)
         return Lag(len(missing), missing[0].committed_at if missing else None)
 
+    def is_dropped(self) -> bool:
+        """Whether they stay away until somebody rebuilds them."""
+        held = self.customers.included()
+        return held is not None and held.is_dropped
+
+    def sizes(self) -> list[Size]:
+        """Rows, files and bytes of each table."""
+        return [table.size() for table in self._tables]
+
     def _serves(self, held: Included, version: int) -> bool:
         if held.through is None or not held.base <= version <= self._lake.version() or not self._is_of_lake(held):
             return False
         return version <= held.through or not self._lake.commits(held.through, version)
 
-    def _rows(self, table: DayTable, version: int) -> ir.Table:
-        rows = self._lake.engine.read_parquet(table.files(), table.schema, root=table.root, hive=False)
-        return rows.filter(rows[VERSION] <= version)
+    def _rows(self, table: DayTable, files: list[str]) -> ir.Table:
+        return self._lake.engine.read_parquet(files, table.schema, root=table.root, hive=False)
 
     def _catch_up(self, table: DayTable, progress: Progress | None) -> None:
         held = table.included()

@@ -59,6 +59,16 @@ class Included:
     is_dropped: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How big a table is now; older versions' files, which go with tidying, are not counted."""
+
+    name: str
+    rows: int
+    files: int
+    size_bytes: int
+
+
 class DayTable(DeltaStore):
     """A derived table. Its last commit says what it holds, so rows and the word about them are one commit."""
 
@@ -68,7 +78,7 @@ class DayTable(DeltaStore):
         root = beside_lake(settings, f"derived/{name}")
         super().__init__(settings, root, schema, partition=YEAR, order=order, lock=name)
         self._vacuum_lock = settings.locks_dir / f"{name}-vacuum.lock"  # no backup copies these files
-        self._reduce = reduce
+        self._reduce, self.name = reduce, name
 
     def write_days(self, receipts: ir.Table, version: int, path: Path) -> int:
         """Write the days of ``receipts``, which came with lake ``version``, as a file. Returns how many rows."""
@@ -81,8 +91,20 @@ class DayTable(DeltaStore):
 
     def included(self) -> Included | None:
         """What the table holds; None: it was never built."""
-        last = self._last_commit(self.version())
-        return None if last is None else _included(last.details)
+        held = self.held()
+        return held[0] if held else None
+
+    def held(self) -> tuple[Included, list[str]] | None:
+        """What the table holds and in which files, as one moment; None: it was never built."""
+        table = self._open()
+        last = self._last_commit(int(table.version()))
+        return None if last is None else (_included(last.details), sorted(table.file_uris()))
+
+    def size(self) -> Size:
+        """How big it is."""
+        files = pa.table(self._open().get_add_actions(flatten=True)).to_pylist()
+        rows, size_bytes = sum(f["num_records"] for f in files), sum(f["size_bytes"] for f in files)
+        return Size(self.name, rows, len(files), size_bytes)
 
     def tidy(self) -> None:
         """Join the small files, sorted: the same rows, read faster. What earlier tidying replaced goes from the disk.
