@@ -1,6 +1,7 @@
 """The engines that read the lake, as Ibis backends: DuckDB in this process within fixed memory, or Apache Spark."""
 
 import itertools
+import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _names = itertools.count(1)
+_THREAD_MB = 128  # with less for each of its threads DuckDB gives up rather than spill
 
 
 class Engine(Protocol):
@@ -55,8 +57,11 @@ class DuckEngine:
             import ibis
 
             spill = SpillFolder(self._settings.spill_dir)
+            memory = self._settings.engine_memory_mb
             self._backend = ibis.duckdb.connect(
-                memory_limit=f"{self._settings.engine_memory_mb}MB",
+                memory_limit=f"{memory}MB",
+                threads=max(1, min(os.cpu_count() or 1, memory // _THREAD_MB)),
+                preserve_insertion_order=False,  # rows of the lake have no order, and keeping one costs memory
                 temp_directory=str(spill.path),
                 autoinstall_known_extensions=False,
                 autoload_known_extensions=False,

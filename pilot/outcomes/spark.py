@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from pilot.outcomes.errors import SparkMissing, SparkNeedsAFolder, SparkUnreachable
+from pilot.outcomes.spark_backend import arrow_backend
 from pilot.outcomes.storage import Storage
 from pilot.settings import Settings
 
@@ -49,13 +50,7 @@ class SparkEngine:
     @property
     def backend(self) -> Any:
         if self._backend is None:
-            with warnings.catch_warnings():
-                # pyspark warns that it does not know pandas 3 well; nothing here passes through pandas.
-                warnings.simplefilter("ignore", FutureWarning)
-                session = _session(self._settings)
-                from pilot.outcomes.spark_backend import ArrowBackend
-
-                self._backend = ArrowBackend().connect(session)
+            self._backend = arrow_backend(_session(self._settings))
         return self._backend
 
     def read_parquet(self, files: Sequence[str], schema: pa.Schema, *, root: str, hive: bool = True) -> "ibis.Table":
@@ -82,7 +77,9 @@ def _session(settings: Settings) -> Any:
     if missing:
         raise SparkMissing(engine=settings.engine, missing=missing)
     _require_answer(settings.engine)
-    from pyspark.sql import SparkSession
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of pandas 3, through which nothing passes here
+        from pyspark.sql import SparkSession
 
     memory = max(settings.engine_memory_mb, _LEAST_MEMORY_MB)
     own = {"spark.driver.memory": f"{memory}m", "spark.local.dir": str(settings.spill_dir)}

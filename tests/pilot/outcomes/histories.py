@@ -1,16 +1,18 @@
 """Lakes of receipts with everything that occurs: returns, corrections, late identification, nobody's, big amounts."""
 
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experiments import (
     Window,
-    arm_moments,
     average_basket,
     identification_rate,
     purchase_frequency,
@@ -18,10 +20,13 @@ from experiments import (
     retention,
     spend_per_customer,
     store_total,
-    unit_moments,
     windows_for,
 )
+from experiments.measure.days import DayFacts
 from experiments.measure.metrics import MetricLevel
+from experiments.measure.risk import RiskTable
+from experiments.measure.stage import Asked, stage_moments
+from experiments.measure.stage_arms import AskedOfArms, stage_arms
 from pilot.outcomes.lake import SCHEMA, Lake
 
 FIRST = date(2026, 1, 5)
@@ -36,6 +41,7 @@ METRICS = (
     repeat_purchase(14),
     retention(8, 28),
 )
+SEGMENTS, UNITS = ("new", "old"), ("north", "south")
 _SHARES = (0.85, 0.07, 0.05, 0.03)
 _BIG = 4_000_000_000_000  # its square has 26 digits: more than 64 bits hold
 _EPOCH = date(1970, 1, 1)
@@ -79,12 +85,12 @@ def some_receipts(n: int, *, customers: int, days: int, seed: int) -> pa.Table:
 
 def publish(lake: Lake, batch_id: str, receipts: pa.Table) -> int:
     """Add ``receipts`` to the lake by their months; the version."""
-    months = [str(month) for month in _months(receipts)]
-    text = pa.array(_months_of_rows(receipts))
+    text = pc.strftime(receipts["business_date"].cast(pa.timestamp("s")), format="%Y-%m")
+    months = sorted(text.unique().to_pylist())
 
     def write(month: str, path: Path) -> int:
-        rows = receipts.filter(pa.compute.equal(text, month))
-        pq.write_table(rows, path)
+        rows = receipts.filter(pc.equal(text, month))
+        pq.write_table(rows, path, row_group_size=61_440, compression="zstd")  # as the drain writes them
         return rows.num_rows
 
     with lake.writing():
@@ -92,34 +98,41 @@ def publish(lake: Lake, batch_id: str, receipts: pa.Table) -> int:
 
 
 def measured(lake: Lake, *, customers: int, days: int) -> dict[str, Any]:
-    """Every moment of every metric from the receipts of ``days`` days: by unit of a store draw, and by variant."""
-    receipts = lake.receipts()
+    """All moments of a stage of stores and of one of customers, by segment too, with the time to the next purchase."""
+    facts = DayFacts.of_receipts(lake.receipts())
     middle = FIRST + timedelta(days=days // 2)
-    window = Window(middle, FIRST + timedelta(days=days - 1))
-    before = Window(FIRST, middle - timedelta(days=1))
-    units = ["north", "south"]
-    stores = pa.table({"store_id": range(1, STORES + 1), "unit": [units[n % 2] for n in range(STORES)]})
+    window, before = Window(middle, FIRST + timedelta(days=days - 1)), Window(FIRST, middle - timedelta(days=1))
+    asked = [(m, windows_for(m, window=window, before=before, data_through=window.last)) for m in METRICS]
     keys = list(range(1, customers + 1))
-    homes = pa.table({"customer_key": keys, "unit": [units[key % 3 % 2] for key in keys]})
-    drawn = pa.table({"customer_key": keys, "variant": ["control" if key % 2 else "offer" for key in keys]})
-    found: dict[str, Any] = {}
-    for metric in METRICS:
-        windows = windows_for(metric, window=window, before=before, data_through=window.last)
-        found[f"units {metric.code}"] = unit_moments(receipts, metric, windows, units=units, stores=stores, homes=homes)
-        if metric.level is MetricLevel.CUSTOMER:
-            found[f"variants {metric.code}"] = arm_moments(
-                receipts, metric, customers=drawn, window=window, before=before, data_through=window.last
-            )
-    return found
+    who = {"customer_key": keys, "segment": [SEGMENTS[key % 2] for key in keys]}
+    stage = stage_moments(
+        facts,
+        Asked(asked, SEGMENTS, activity=window, risk=window),
+        units=UNITS,
+        stores=pa.table({"store_id": range(1, STORES + 1), "unit": [UNITS[n % 2] for n in range(STORES)]}),
+        homes=pa.table({**who, "unit": [UNITS[key % 3 % 2] for key in keys]}),
+    )
+    of_customers = [metric for metric in METRICS if metric.level is MetricLevel.CUSTOMER]
+    arms = stage_arms(
+        facts,
+        AskedOfArms(of_customers, window, before, window.last, SEGMENTS, risk=True),
+        customers=pa.table({**who, "variant": ["control" if key % 5 else "offer" for key in keys]}),
+    )
+    return {
+        "moments": stage.moments,
+        "segments": stage.segments,
+        "activity": stage.activity,
+        "risk": _listed(stage.risk),
+        "variants": arms.moments,
+        "variants by segment": arms.segments,
+        "variants' risk": _listed(arms.risk),
+    }
+
+
+def _listed(tables: Mapping[Any, RiskTable]) -> dict[Any, Any]:
+    """Arrays do not compare as wholes; lists do."""
+    return {key: [getattr(table, f.name).tolist() for f in fields(table)] for key, table in tables.items()}
 
 
 def _column(values: object, field: pa.Field) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, field.type)
-
-
-def _months_of_rows(receipts: pa.Table) -> list[str]:
-    return [f"{day:%Y-%m}" for day in receipts["business_date"].to_pylist()]
-
-
-def _months(receipts: pa.Table) -> list[str]:
-    return sorted(set(_months_of_rows(receipts)))
