@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 from sqlalchemy.orm import Session
 
 from pilot.imports.arrow import column, pc
-from pilot.imports.engine import drop_lines, engine, find_doubled, leave_out
+from pilot.imports.engine import drop_lines, engine, find_doubled, leave_out, table
 from pilot.imports.errors import NoRows
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Context, Importer, Progress
 from pilot.imports.mapping import FileMapping, require_fit
@@ -42,12 +42,14 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class FileCount:
-    """What was found in one file. ``first_line``: the number of its first line among the lines of all files."""
+    """What was found in one file, in rows. ``first_line``: how many lines of all files lie before its own."""
 
     name: str
     first_line: int
     n_rows: int
     n_bad: int
+    n_new: int = 0
+    n_known: int = 0
 
 
 @dataclass(slots=True)
@@ -131,8 +133,9 @@ def check_files(
         if comparison.clashes and not is_large:
             lines = ", ".join(f"({clash.line})" for clash in comparison.clashes)
             drop_lines(connection, staged, f"SELECT line FROM (VALUES {lines}) clashing(line)")  # noqa: S608 - integers
-    checked.n_new = comparison.n_new
-    checked.n_known += comparison.n_same
+        checked.n_new = comparison.n_new
+        checked.n_known += comparison.n_same
+        checked.files = _counted(connection, checked, [*doubled, *comparison.clashes])
     _name_clashes([*doubled, *comparison.clashes], inputs, works, checked)
     if len(inputs) > 1:
         checked.findings = [_with_file(finding, checked.files) for finding in checked.findings]
@@ -237,6 +240,21 @@ def _within_file(
         Clash(line, keys[key][0], Message("doubled_key", DOUBLED, {"line": other, "key": ", ".join(keys[key])}))
         for line, other, key in clashing
     ]
+
+
+def _counted(connection: DuckDBPyConnection, checked: CheckedFile, clashes: Sequence[Clash]) -> list[FileCount]:
+    """The files with what is left of each: new rows; what is neither bad nor new was known."""
+    if len(checked.files) == 1:
+        return [replace(checked.files[0], n_bad=checked.n_bad, n_new=checked.n_new, n_known=checked.n_known)]
+    counted = []
+    ends = [*(file.first_line for file in checked.files[1:]), 1 << 62]
+    for file, end in zip(checked.files, ends, strict=True):
+        here = f"SELECT count(*) FROM {table(checked.staged)} WHERE line > {file.first_line} AND line <= {end}"  # noqa: S608 - quoted
+        found = connection.execute(here).fetchone()
+        n_new = int(found[0]) if found else 0
+        n_bad = file.n_bad + sum(file.first_line < clash.line <= end for clash in clashes)
+        counted.append(replace(file, n_bad=n_bad, n_new=n_new, n_known=file.n_rows - n_bad - n_new))
+    return counted
 
 
 def _name_clashes(

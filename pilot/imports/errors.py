@@ -86,7 +86,8 @@ class FileChanged(FileRefused):
 class FilesDiffer(FileRefused):
     code = "files_differ"
     template = N_(
-        "{name} is not written like {first}: {what}. Import files of one kind together, and the others by themselves."
+        "{name} has no column “{column}”, which {first} has. Import files of one form together, the others by "
+        "themselves."
     )
 
 
@@ -140,6 +141,14 @@ class FieldNotMapped(MappingRefused):
 class ColumnNotInFile(MappingRefused):
     code = "column_not_in_file"
     template = N_("The file has no column “{column}” (for “{field}”). Columns of the file: {columns}.")
+
+
+class MappingIncomplete(MappingRefused):
+    code = "mapping_not_guessed"
+    template = N_(
+        "No column of {name} was found for: {fields}. Save the guess with “pilot mapping guess”, correct it, and name "
+        "it with --mapping."
+    )
 
 
 class UnknownOption(MappingRefused):

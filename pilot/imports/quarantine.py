@@ -19,6 +19,8 @@ from pilot.imports.reader import MemoryTable
 from pilot.imports.service import stage_table
 from pilot.words import N_
 
+FROM_INBOX = "released receipts"  # the name of an import whose rows came over HTTP
+
 
 def release_quarantined(
     session: Session,
@@ -27,20 +29,18 @@ def release_quarantined(
     *,
     actor: User,
     now: datetime,
+    sent_as: FileMapping | None = None,
 ) -> ImportRun:
     """Stage parked rows again with corrected texts (row id → field → text; fields not named stay as they are).
 
-    All rows must come from one import. They are read as that file was (decimal mark, dates, time zone). Returns the new
+    All rows must come from one import, and are read as that file was (decimal mark, dates, time zone), or all over
+    HTTP, and are read by ``sent_as``. What is only implausible goes in: a person has looked at it. Returns the new
     staged run, to be published like any other; rows still wrong raise ``ImportRefused`` and nothing changes.
     """
     rows = _waiting(session, list(corrections))
-    runs = {row.run_id for row in rows}
-    if len(runs) != 1:
-        raise MixedRelease
-    origin = session.get_one(ImportRun, runs.pop())
+    old, origin, filename = _origin(session, rows, sent_as)
     texts = {row.id: {**row.row, **corrections[row.id]} for row in rows}
     fields = sorted({name for text in texts.values() for name in text})
-    old = FileMapping.from_dict(origin.mapping)
     mapping = FileMapping.from_dict(
         {
             **old.to_dict(),
@@ -48,17 +48,18 @@ def release_quarantined(
             "attributes": {n.removeprefix(ATTRIBUTE_PREFIX): n for n in fields if n.startswith(ATTRIBUTE_PREFIX)},
         }
     )
-    digest = sha256_hex(canonical_text([origin.batch_id, [[row.line, texts[row.id]] for row in rows]]))
+    digest = sha256_hex(canonical_text([origin, [[row.batch_id, row.line, texts[row.id]] for row in rows]]))
     run = stage_table(
         session,
         importer,
-        MemoryTable([row.line for row in rows], [dict(texts[row.id]) for row in rows]),
+        MemoryTable(_lines(rows), [dict(texts[row.id]) for row in rows]),
         mapping,
         batch_id=sha256_hex(canonical_text([str(importer.kind), digest, mapping.to_dict(), "released"])),
         digest=digest,
-        filename=origin.filename,
+        filename=filename,
         actor=actor,
         now=now,
+        waive=True,
     )
     for row in rows:
         row.state, row.released_run_id = QuarantineState.RELEASED, run.id
@@ -70,11 +71,33 @@ def release_quarantined(
         actor=actor.email,
         verb="quarantine.released",
         subject_kind="import",
-        subject=origin.batch_id,
+        subject=origin,
         details=details,
         at=now,
     )
     return run
+
+
+def _origin(
+    session: Session, rows: Sequence[QuarantinedRow], sent_as: FileMapping | None
+) -> tuple[FileMapping, str, str]:
+    """How the rows are read, the batch that they belong to, and what the new import is called."""
+    runs = {row.run_id for row in rows}
+    if len(runs) != 1:
+        raise MixedRelease
+    run_id = runs.pop()
+    if run_id is None:
+        if sent_as is None:
+            raise MixedRelease
+        return sent_as, min(row.batch_id for row in rows), FROM_INBOX
+    origin = session.get_one(ImportRun, run_id)
+    return FileMapping.from_dict(origin.mapping), origin.batch_id, origin.filename
+
+
+def _lines(rows: Sequence[QuarantinedRow]) -> list[int]:
+    """The lines of a file; rows of several batches have equal ones and are told apart by their id."""
+    lines = [row.line for row in rows]
+    return lines if len(set(lines)) == len(lines) else [row.id for row in rows]
 
 
 def drop_quarantined(session: Session, row_ids: Sequence[int], *, actor: User, now: datetime) -> None:

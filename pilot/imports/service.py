@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.audit.service import record
 from pilot.canonical import canonical_text, sha256_hex
 from pilot.database import settings_of
-from pilot.imports.check import BAD_ROWS_LIMIT, CheckedFile, Input, check_files
-from pilot.imports.errors import BadRows, FileChanged, ImportRefused, NotStaged, StagingGone, TooManyBadRows
+from pilot.imports.bookkeeping import keep_findings, log, one_at_a_time, park, refuse_bad_rows, run_of
+from pilot.imports.check import CheckedFile, Input, check_files
+from pilot.imports.errors import BadRows, FileChanged, NotStaged, StagingGone
 from pilot.imports.importer import Importer, Progress
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import (
@@ -27,12 +28,8 @@ from pilot.imports.model import (
     RunState,
 )
 from pilot.imports.reader import TextTable, file_hash, open_table
-from pilot.imports.rules import Finding
 from pilot.imports.staging import STAGED_FILE, own_folder, working_folder
 from pilot.imports.times import utc_today
-
-STORED_FINDINGS = 1_000
-_ADVISORY_LOCK = 7_162_006  # any constant of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ def keep_import(session: Session, done: CheckedImport, *, actor: User, now: date
 
     Every check has a folder of its own; here it becomes the import's. So the same file may be checked twice at once.
     """
-    _one_at_a_time(session)
+    one_at_a_time(session)
     run = session.scalar(select(ImportRun).where(ImportRun.batch_id == done.batch_id))
     if run is not None and run.is_published:
         if done.checked is not None:
@@ -165,7 +162,7 @@ def keep_import(session: Session, done: CheckedImport, *, actor: User, now: date
         raise StagingGone(run=done.batch_id[:12])
     checked = done.checked
     done.importer.on_staged(session, checked.staged, now)
-    run = _run(session, done.batch_id)
+    run = run_of(session, done.batch_id)
     run.kind, run.filename, run.file_hash = done.importer.kind, done.filename, done.digest
     run.mapping, run.state, run.actor, run.staged_at = done.mapping.to_dict(), RunState.STAGED, actor.email, now
     run.n_rows, run.n_new, run.n_known = checked.n_rows, checked.n_new, checked.n_known
@@ -173,12 +170,12 @@ def keep_import(session: Session, done: CheckedImport, *, actor: User, now: date
     run.lake_version, run.published_at = None, None
     session.add(run)
     session.flush()
-    _keep_findings(session, run, checked.findings)
-    _park(session, run, checked)
+    keep_findings(session, run, checked.findings)
+    park(session, run, checked)
     session.flush()
     remove_staging(session, run)
     checked.staged.parent.rename(staged_file(session, run).parent)
-    _log(session, run, "import.staged", actor, now)
+    log(session, run, "import.staged", actor, now)
     return run
 
 
@@ -212,7 +209,7 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
     For receipts the lake is written first, under the run's batch id; after a crash between lake and database the next
     call finds the batch in the lake and finishes the database.
     """
-    _one_at_a_time(session)
+    one_at_a_time(session)
     session.refresh(run)  # another process may have been faster with the same file
     if run.is_published:
         return run
@@ -226,7 +223,7 @@ def publish(session: Session, importer: Importer, run: ImportRun, *, actor: User
     run.lake_version, run.published_at = published.lake_version, now
     run.state = RunState.PUBLISHED if published.n_new else RunState.UNCHANGED
     session.flush()
-    _log(session, run, "import.published", actor, now)
+    log(session, run, "import.published", actor, now)
     return run
 
 
@@ -240,7 +237,7 @@ def discard(session: Session, run: ImportRun, *, actor: User, now: datetime) -> 
     session.execute(delete(QuarantinedRow).where(QuarantinedRow.run_id == run.id))
     session.flush()
     remove_staging(session, run)
-    _log(session, run, "import.discarded", actor, now)
+    log(session, run, "import.discarded", actor, now)
 
 
 def record_refusal(
@@ -258,14 +255,14 @@ def record_refusal(
     digest = file_hash(path)
     document = mapping.to_dict()
     batch_id, _ = _batch_of(session, importer.kind, digest, document)
-    run = _run(session, batch_id)
+    run = run_of(session, batch_id)
     run.kind, run.filename, run.file_hash, run.mapping = importer.kind, (filename or path.name)[:300], digest, document
     run.state, run.actor, run.staged_at = RunState.REFUSED, actor.email, now
     run.n_rows, run.n_bad, run.n_new, run.n_known, run.n_quarantined = refusal.n_rows, refusal.n_bad, 0, 0, 0
     session.add(run)
     session.flush()
-    _keep_findings(session, run, list(refusal.findings))
-    _log(session, run, "import.refused", actor, now)
+    keep_findings(session, run, list(refusal.findings))
+    log(session, run, "import.refused", actor, now)
     return run
 
 
@@ -282,6 +279,12 @@ def save_mapping(
         session, actor=actor.email, verb="mapping.saved", subject_kind="mapping", subject=code, details=details, at=now
     )
     return saved
+
+
+def staged_runs(session: Session, digest: str) -> Sequence[ImportRun]:
+    """Imports of the file with this hash that are staged and not published."""
+    query = select(ImportRun).where(ImportRun.file_hash == digest, ImportRun.state == RunState.STAGED)
+    return session.scalars(query).all()
 
 
 def staged_file(session: Session, run: ImportRun) -> Path:
@@ -357,71 +360,9 @@ def _check(
             session, importer, inputs, context, folder, fingerprint=fingerprint, waive=waive, progress=progress
         )
         shutil.rmtree(folder / "spill", ignore_errors=True)
-        _refuse_bad_rows(checked, filename, quarantine)
+        refuse_bad_rows(checked, filename, quarantine)
         require_unchanged()
         # Under a name of its own nobody resumes what is finished.
         done = folder.rename(own_folder(staging, batch_id))
         checked.staged = done / checked.staged.name
     return checked
-
-
-def _one_at_a_time(session: Session) -> None:
-    """Until the end of the transaction nobody else keeps or publishes an import; SQLite's write lock does it too."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
-
-
-def _run(session: Session, batch_id: str) -> ImportRun:
-    """The run of this batch: a new one, or the one of an earlier attempt with what it left behind removed."""
-    run = session.scalar(select(ImportRun).where(ImportRun.batch_id == batch_id))
-    if run is None:
-        return ImportRun(batch_id=batch_id)
-    session.execute(delete(ImportFinding).where(ImportFinding.run_id == run.id))
-    session.execute(delete(QuarantinedRow).where(QuarantinedRow.run_id == run.id))
-    return run
-
-
-def _refuse_bad_rows(checked: CheckedFile, filename: str, quarantine: bool) -> None:
-    if not checked.n_bad or (quarantine and checked.n_bad <= BAD_ROWS_LIMIT):
-        return
-    error = TooManyBadRows if quarantine else ImportRefused
-    raise error(findings=checked.findings, n_bad=checked.n_bad, n_rows=checked.n_rows, filename=filename)
-
-
-def _keep_findings(session: Session, run: ImportRun, findings: list[Finding]) -> None:
-    session.add_all(
-        ImportFinding(run_id=run.id, line=f.line, column=f.column[:200], value=f.value, reason=f.reason.to_dict())
-        for f in findings[:STORED_FINDINGS]
-    )
-
-
-def _park(session: Session, run: ImportRun, checked: CheckedFile) -> None:
-    first: dict[int, Finding] = {}
-    for finding in checked.findings:
-        first.setdefault(finding.line, finding)
-    session.add_all(
-        QuarantinedRow.parked(
-            run.kind,
-            run.batch_id,
-            line,
-            finding.field,
-            checked.bad_rows[line],
-            finding.reason,
-            run.staged_at,
-            run_id=run.id,
-        )
-        for line, finding in sorted(first.items())
-    )
-
-
-def _log(session: Session, run: ImportRun, verb: str, actor: User, now: datetime) -> None:
-    details = {
-        "kind": str(run.kind),
-        "file_hash": run.file_hash,
-        "rows": run.n_rows,
-        "new": run.n_new,
-        "known": run.n_known,
-        "bad": run.n_bad,
-        "lake_version": run.lake_version,
-    }
-    record(session, actor=actor.email, verb=verb, subject_kind="import", subject=run.batch_id, details=details, at=now)
