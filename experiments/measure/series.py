@@ -142,6 +142,22 @@ def points_of_units(
     return tuple(points)
 
 
+@dataclass(frozen=True, slots=True)
+class UnitWeeks:
+    """The sums of the picture by week and unit, and how many customers (or stores) each unit has."""
+
+    weekly: Weekly
+    sums: WeekSums
+    sizes: Mapping[str, int]
+
+    def points(self, assignment: Mapping[str, str]) -> tuple[WeekPoint, ...]:
+        """The mean over the units of ``assignment`` per variant; weeks and variants in order.
+
+        A unit whose denominator is zero in a week is left out of that week's mean.
+        """
+        return points_of_units(self.weekly, self.sums, sizes=self.sizes, assignment=assignment)
+
+
 def points_of_arms(
     weekly: Weekly, sums: WeekSums, *, cells_of: Mapping[str, Iterable[int]], sizes: Mapping[str, int]
 ) -> tuple[WeekPoint, ...]:

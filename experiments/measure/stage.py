@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ from experiments.measure.listed import Listed, listed_customers, require_once, s
 from experiments.measure.metrics import AssignmentUnit, Metric, MetricKind, MetricLevel
 from experiments.measure.risk import RiskTable, risk_tables
 from experiments.measure.series import (
+    UnitWeeks,
     Weekly,
     WeekPoint,
-    points_of_units,
     week_sums_of_customers,
     week_sums_of_stores,
 )
@@ -66,13 +66,15 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class StageMoments:
     """``moments`` by metric code, ``segments`` by segment and the code of customer metrics: one row per unit, sorted.
+    ``weekly`` are the points of the assignment that was given, ``weeks`` answers for another one.
     ``activity`` is by store id, ``risk`` by unit and segment (None: customers who are in none of those asked)."""
 
     moments: Moments
     segments: Mapping[str, Moments]
-    weekly: tuple[WeekPoint, ...]
-    activity: Mapping[Any, Activity]
-    risk: Mapping[tuple[str, str | None], RiskTable]
+    weekly: tuple[WeekPoint, ...] = ()
+    weeks: UnitWeeks | None = None
+    activity: Mapping[Any, Activity] = field(default_factory=dict)
+    risk: Mapping[tuple[str, str | None], RiskTable] = field(default_factory=dict)
 
 
 def stage_reach(asked: Asked) -> CustomerReach | None:
@@ -108,13 +110,15 @@ def stage_moments(
             raise DuplicateUnit(unit=first)
     for metric, _ in asked.metrics:
         metric.require_measurable(AssignmentUnit.STORE)
-    of_stores = _pass_over_stores(facts.stores, asked, names, stores, assignment or {})
-    of_customers = _pass_over_customers(facts.customers, asked, names, homes, assignment or {}, sums)
+    of_stores = _pass_over_stores(facts.stores, asked, names, stores)
+    of_customers = _pass_over_customers(facts.customers, asked, names, homes, sums)
+    weeks = of_stores.weeks or of_customers.weeks
     moments = {**of_stores.moments, **of_customers.moments}
     return StageMoments(
         {metric.code: moments[metric.code] for metric, _ in asked.metrics},
         of_customers.segments,
-        of_stores.weekly or of_customers.weekly,
+        weeks.points(assignment) if weeks and assignment else (),
+        weeks,
         of_stores.activity,
         of_customers.risk,
     )
@@ -135,15 +139,13 @@ def kept(table: ir.Table, uses: int) -> Iterator[ir.Table]:
         yield cached
 
 
-def _pass_over_stores(
-    facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table, assignment: Mapping[str, str]
-) -> StageMoments:
+def _pass_over_stores(facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table) -> StageMoments:
     metrics, weekly = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE)
     read = [window for _, pair in metrics for window in (pair.window, pair.before) if window is not None]
     read += [asked.activity] if asked.activity else []
     read += [weekly.days] if weekly else []
     if not read:
-        return StageMoments({}, {}, (), {}, {})
+        return StageMoments({}, {})
     require_once(stores.column("store_id").to_numpy(zero_copy_only=False), "store_id")
     sizes = Counter(str(unit) for unit in stores.column("unit").to_pylist())
     for unit in sorted(set(sizes) - set(names)):
@@ -153,8 +155,8 @@ def _pass_over_stores(
         moments = store_unit_moments(t, metrics, units=names, stores=stores, sizes=sizes)
         found = week_sums_of_stores(t, weekly, stores) if weekly else {}
         activity = activity_of(t, asked.activity) if asked.activity else {}
-    points = points_of_units(weekly, found, sizes=sizes, assignment=assignment) if weekly else ()
-    return StageMoments(moments, {}, points, activity, {})
+    weeks = UnitWeeks(weekly, found, sizes) if weekly else None
+    return StageMoments(moments, {}, weeks=weeks, activity=activity)
 
 
 def _pass_over_customers(
@@ -162,13 +164,12 @@ def _pass_over_customers(
     asked: Asked,
     names: Sequence[str],
     homes: pa.Table | None,
-    assignment: Mapping[str, str],
     sums: ir.Table | None,
 ) -> StageMoments:
     metrics, weekly = asked.of_level(MetricLevel.CUSTOMER), asked.weekly_of(MetricLevel.CUSTOMER)
     reach = stage_reach(asked)
     if reach is None and weekly is None:
-        return StageMoments({}, {segment: {} for segment in asked.segments}, (), {}, {})
+        return StageMoments({}, {segment: {} for segment in asked.segments})
     if homes is None:
         asking = [metric.code for metric, _ in metrics] + (
             [weekly.metric.code] if weekly else [MetricKind.RETENTION.value]
@@ -188,20 +189,19 @@ def _pass_over_customers(
             risk = risk_tables(t, reach, members.listed, index, reach.days.place(asked.risk.last))
         if weekly is not None:
             found = week_sums_of_customers(facts, t, reach, weekly, members.listed)
-    points: tuple[WeekPoint, ...] = ()
+    weeks = None
     if weekly is not None:
         by_unit = {(week, members.unit_of[cell]): (0, 0) for week, cell in found}
         for (week, cell), (y, sales) in found.items():
             before = by_unit[week, members.unit_of[cell]]
             by_unit[week, members.unit_of[cell]] = (before[0] + y, before[1] + sales)
-        points = points_of_units(weekly, by_unit, sizes=members.sizes(None), assignment=assignment)
+        weeks = UnitWeeks(weekly, by_unit, members.sizes(None))
     pairs = list(zip(readings, rows, strict=True))
     return StageMoments(
         {r.metric.code: members.moments(None, r, sums_of) for r, sums_of in pairs},
         {s: {r.metric.code: members.moments(s, r, sums_of) for r, sums_of in pairs} for s in asked.segments},
-        points,
-        {},
-        {members.listed.labels[cell]: table for cell, table in risk.items()},  # type: ignore[misc]  # two texts a label
+        weeks=weeks,
+        risk={members.listed.labels[cell]: table for cell, table in risk.items()},  # type: ignore[misc]  # two texts a label
     )
 
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from experiments.design.balance import balance
 from experiments.look.analysis import analyze_look
 from experiments.look.plan import Leads as AnalysisLeads
 from experiments.look.plan import LookPlan, MarginScale, PlannedMetric, Role
+from experiments.measure.customer_sums import CustomerReach
+from experiments.measure.days import DayFacts
 from experiments.measure.metrics import metric_from_code
+from experiments.measure.store_moments import Activity
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window
 from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
+from pilot.assignment.model import Draw
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
-from pilot.evidence.measuring import Measured, Period, measure, measured_codes, series_metric, steps, weekly
-from pilot.evidence.population import Activity, Population, activity_of, population_of, without_lost
+from pilot.evidence.measuring import Measured, Period, measure, measured_codes, series_metric
+from pilot.evidence.population import Population, population_of, without_lost
 from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
-from pilot.network.model import Customer
 from pilot.network.queries import network
 from pilot.outcomes import history
 from pilot.planning.errors import WindowStillOpen
@@ -37,6 +38,9 @@ from pilot.planning.plan import Plan, StagePlan
 from pilot.planning.queries import business_day, plan_of
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from pilot.outcomes.days.service import Days
     from pilot.outcomes.lake import Lake
 
 Progress = Callable[[int, int], None]
@@ -52,35 +56,113 @@ def compute_report(
     now: datetime,
     truths: Truths | None = None,
     exploratory: bool = False,
+    known: int | None = None,
     progress: Progress | None = None,
 ) -> ReportDocument:
     """The report of the stage's next look. Reads only, and may take long: call it in ``database.reading()``.
 
-    It reads the plan and the ledger of the stage's own draw and the lake's latest version, which it names. With
-    ``exploratory`` it is what the data say today, at a gate or beyond the planned looks: stamped, and never frozen.
-    Raises ``NotDrawn``, ``StageNotRunning``, ``LookBeyondPlan``, ``WindowStillOpen``, ``ReceiptsMissing``.
+    It reads the plan and the ledger of the stage's own draw and the lake, at its latest version or as it was ``known``
+    at another, which it names. With ``exploratory`` it is what the data say today, at a gate or beyond the planned
+    looks: stamped, and never frozen. Raises ``NotDrawn``, ``StageNotRunning``, ``LookBeyondPlan``, ``WindowStillOpen``,
+    ``ReceiptsMissing``.
     """
     stage = pilot.stage(stage_number)
+    draw = _draw_of(session, pilot, stage_number)
+    planned = plan_of(session, pilot, draw.plan_hash).stage(stage_number)
+    _require_look(pilot, stage, planned, exploratory=exploratory)
+    version = lake.version() if known is None else known
+    source = _Source.at(lake, version)
+    through = _require_observed(session, pilot, stage, source.last_day, now)
+    # A look beyond the plan is number K + 1: the statistics stamp everything in it as exploratory.
+    look = planned.looks + 1 if exploratory else stage.looks_taken + 1
+    window = Window(stage.starts_on, stage.ends_on)
+    return _report(
+        session, pilot, stage_number, draw, source, window, through, look, exploratory, truths=truths, progress=progress
+    )
+
+
+def report_at(session: Session, pilot: Pilot, document: ReportDocument, *, lake: Lake, version: int) -> ReportDocument:
+    """The same look of the same draw, plan and window as ``document``, from the lake as it was at ``version``.
+
+    What differs is what the lake knew. Raises ``NotDrawn``, ``NoSuchLakeVersion``.
+    """
+    draw = next((d for d in assignment.draws(session, pilot) if d.ledger_hash == document.ledger_hash), None)
+    if draw is None or draw.stage_number != document.stage:
+        raise NotDrawn(stage=document.stage, pilot=pilot.code)
+    source = _Source.at(lake, version)
+    through = min(document.freshness.through, source.last_day or document.window.first)
+    return _report(
+        session, pilot, document.stage, draw, source, document.window, through, document.look, document.exploratory
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a report reads: the derived days where they hold the lake's version, else the receipts; the same digits."""
+
+    lake: Lake
+    version: int
+    days: Days
+    facts: DayFacts | None
+
+    @classmethod
+    def at(cls, lake: Lake, version: int) -> _Source:
+        from pilot.outcomes.days.service import Days
+
+        days = Days(lake)
+        return cls(lake, version, days, days.day_facts(version))
+
+    @property
+    def last_day(self) -> date | None:
+        """The last business day of which the lake has receipts."""
+        if self.facts is None:
+            known = history.period_known(self.lake, self.version)
+            return known[1] if known else None
+        day: date | None = self.facts.stores.business_date.max().to_pyarrow().as_py()
+        return day
+
+    def over(self, first: date, last: date) -> DayFacts:
+        """The facts of these days, and perhaps more."""
+        return self.facts or DayFacts.of_receipts(self.lake.receipts(self.version, _months(first, last)))
+
+    def customer_sums(self, reach: CustomerReach) -> ir.Table | None:
+        """The sums per customer, where they were kept from the last report and brought up to date."""
+        from pilot.evidence.state import StageState
+
+        return None if self.facts is None else StageState(self.lake, self.days).customer_sums(self.version, reach)
+
+
+def _draw_of(session: Session, pilot: Pilot, stage_number: int) -> Draw:
     draw = assignment.draw_of(session, pilot, stage_number)
     if draw is None:
         raise NotDrawn(stage=stage_number, pilot=pilot.code)
+    return draw
+
+
+def _report(
+    session: Session,
+    pilot: Pilot,
+    stage_number: int,
+    draw: Draw,
+    source: _Source,
+    window: Window,
+    through: date,
+    look: int,
+    exploratory: bool,
+    *,
+    truths: Truths | None = None,
+    progress: Progress | None = None,
+) -> ReportDocument:
     plan = plan_of(session, pilot, draw.plan_hash)
     planned = plan.stage(stage_number)
-    _require_look(pilot, stage, planned, exploratory=exploratory)
-    version = lake.version()
-    window, before = Window(stage.starts_on, stage.ends_on), Window(*plan.pre_window(stage.starts_on))
-    receipts = lake.receipts(version, _months(before.first, window.last))
-    through = _require_observed(session, pilot, stage, history.period_known(lake, version), now)
+    before = Window(*plan.pre_window(window.first))
     period = Period(window, before, through)
-    drawn = population_of(session, draw)
-    activity = activity_of(receipts, window)
-    population = without_lost(session, drawn, activity, window)
-    segments = _segments(session, plan)
-    # A look beyond the plan is number K + 1: the statistics stamp everything in it as exploratory.
-    look = planned.looks + 1 if exploratory else stage.looks_taken + 1
-    tell = _Steps(steps(plan, segments) + 2, progress)
-    measured = measure(receipts, plan, population, period, segments, tell)
-    series = weekly(receipts, plan, population, period)
+    tell = _Steps(3, progress)
+    drawn = population_of(session, draw, plan, source.lake.settings.home)
+    tell()
+    measured = measure(source.over(before.first, window.last), plan, drawn, period, source.customer_sums)
+    population = without_lost(session, drawn, measured.activity, window)
+    measured = measured.compared(population)
     tell()
     seed = int(draw.ledger_hash[:15], 16)
     analysis = analyze_look(
@@ -101,17 +183,17 @@ def compute_report(
         currency=network(session).currency,
         plan_hash=draw.plan_hash,
         ledger_hash=draw.ledger_hash,
-        lake_version=version,
+        lake_version=source.version,
         code_version=code_version(),
         window=window,
         before=before,
-        freshness=_freshness(population, activity, period),
+        freshness=_freshness(population, measured.activity, period),
         permutation_seed=seed,
         analysis=analysis,
         recommendation=recommend(analysis, planned),
         balance=balance(population.mechanism, population.assignment),
         series_metric=series_metric(plan).code,
-        series=series,
+        series=measured.points,
         moments={code: [_whole_numbers(row) for row in rows] for code, rows in measured.moments.items()},
         truths=_truths(truths, plan, pilot, stage_number, window),
     )
@@ -137,17 +219,14 @@ def _require_look(pilot: Pilot, stage: Stage, planned: StagePlan, *, exploratory
         raise StageNotRunning(stage=stage.number, pilot=pilot.code, state=in_words(stage.state))
 
 
-def _require_observed(
-    session: Session, pilot: Pilot, stage: Stage, known: tuple[date, date] | None, now: datetime
-) -> date:
+def _require_observed(session: Session, pilot: Pilot, stage: Stage, last: date | None, now: datetime) -> date:
     """The last business day with complete receipts; refuses while the window is open or its receipts are missing.
 
-    ``known`` is the period of which the lake has receipts: a later day may tell that the window's last had none.
+    ``last`` is the last day of which the lake has receipts: a later day may tell that the window's last had none.
     """
     today = business_day(session, now)
     if today <= stage.ends_on:
         raise WindowStillOpen(stage=stage.number, pilot=pilot.code, ends_on=str(stage.ends_on), today=str(today))
-    last = known[1] if known else None
     if last is None or last < stage.ends_on:
         raise ReceiptsMissing(
             stage=stage.number, pilot=pilot.code, needed=str(stage.ends_on), through=str(last) if last else "–"
@@ -180,20 +259,6 @@ def _analysis_plan(
         draws=plan.draws,
         identification_cannot_differ=plan.identification_note or None,
     )
-
-
-def _segments(session: Session, plan: Plan) -> dict[str, pa.Int64Array]:
-    """The customer keys of every segment that the plan or one of its offers names, by the sealed rules."""
-    named = sorted({*plan.segments, *(offer.segment for offer in plan.offers if offer.segment)})
-    members: dict[str, list[int]] = {code: [] for code in named}
-    if not named:
-        return {}
-    everybody = select(Customer.customer_key, Customer.attributes).where(Customer.forgotten_at.is_(None))
-    for key, attributes in session.execute(everybody.order_by(Customer.customer_key)):
-        segment = plan.segment_for(attributes)
-        if segment in members:
-            members[segment].append(key)
-    return {code: pa.array(keys, pa.int64()) for code, keys in members.items()}
 
 
 def _freshness(population: Population, activity: Mapping[int, Activity], period: Period) -> Freshness:

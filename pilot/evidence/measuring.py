@@ -1,36 +1,38 @@
-"""From receipts to moments: every planned metric, the identification rate, segments, and the weeks of the picture."""
+"""From facts to moments: every planned metric, the identification rate, segments, and the weeks of the picture."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import NotEstimable
+from experiments.measure.customer_sums import CustomerReach
+from experiments.measure.days import DayFacts
 from experiments.measure.metrics import (
     AssignmentUnit,
     Metric,
-    MetricLevel,
     identification_rate,
     metric_from_code,
     spend_per_customer,
 )
-from experiments.measure.moments import arm_moments, unit_moments, weekly_series
-from experiments.measure.series import WeekPoint, weeks_around
+from experiments.measure.series import UnitWeeks, Weekly, WeekPoint, weeks_around
+from experiments.measure.stage import Asked, stage_moments, stage_reach
+from experiments.measure.stage_arms import AskedOfArms, arms_reach, stage_arms
+from experiments.measure.store_moments import Activity
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
-from experiments.measure.windows import Window, windows_for
+from experiments.measure.windows import Window, Windows, windows_for
 from experiments.messages import Message
-from pilot.evidence.population import Population
+from pilot.evidence.population import Population, named_segments
 from pilot.planning.plan import STORE_TOTAL, Leads, Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
-Step = Callable[[], None]
+SumsOf = Callable[[CustomerReach], "ir.Table | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +44,47 @@ class Period:
     through: date
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """Moments per metric code, the metrics that could not be measured and why, and the identification moments."""
+    """Moments per metric code, the metrics that could not be measured and why, and the identification moments.
 
-    moments: dict[str, Moments] = field(default_factory=dict)
-    refusals: dict[str, Message] = field(default_factory=dict)
-    identification: Sequence[UnitMoments] | None = None
-    segments: dict[str, dict[str, Moments]] = field(default_factory=dict)
+    ``segments`` are by segment and metric code, ``activity`` says by store id how fresh its receipts are. ``points``
+    are the picture; of stores or regions, ``weeks`` has it for whichever of them are compared.
+    """
+
+    moments: Mapping[str, Moments]
+    refusals: Mapping[str, Message]
+    identification: Sequence[UnitMoments] | None
+    segments: Mapping[str, Mapping[str, Moments]]
+    activity: Mapping[Any, Activity]
+    points: tuple[WeekPoint, ...] = ()
+    weeks: UnitWeeks | None = None
+
+    def compared(self, population: Population) -> Measured:
+        """Without the units that the population has lost, and with the picture of the others."""
+        if population.customers is not None:
+            return self
+        kept = set(population.units)
+        present = {unit: population.assignment[unit] for unit in population.units}
+        return replace(
+            self,
+            moments=_only(self.moments, kept),
+            identification=[row for row in self.identification or () if row.unit in kept],
+            segments={segment: _only(found, kept) for segment, found in self.segments.items()},
+            points=self.weeks.points(present) if self.weeks else (),
+        )
 
 
 def measure(
-    receipts: ir.Table,
-    plan: Plan,
-    population: Population,
-    period: Period,
-    segments: Mapping[str, pa.Int64Array],
-    step: Step,
+    facts: DayFacts, plan: Plan, population: Population, period: Period, sums_of: SumsOf | None = None
 ) -> Measured:
-    """Reduce ``receipts`` to moments. ``segments`` maps a code to customer keys; ``step`` counts progress."""
-    measured = Measured()
-    for code in measured_codes(plan):
-        try:
-            measured.moments[code] = _moments(receipts, metric_from_code(code), population, period)
-        except NotEstimable as refused:
-            measured.refusals[code] = refused.message
-        step()
-    if plan.unit is not AssignmentUnit.CUSTOMER:
-        measured.identification = _unit_moments(receipts, identification_rate(), population, period)
-        step()
-    for segment in sorted(segments):
-        members = population.of_segment(segments[segment])
-        measured.segments[segment] = _of_segment(receipts, plan, members, period, measured.refusals)
-        step()
-    return measured
+    """Reduce ``facts`` to moments, in one pass over customers and one over stores.
 
-
-def steps(plan: Plan, segments: Mapping[str, pa.Int64Array]) -> int:
-    """How often ``measure`` calls its ``step``."""
-    identification = 0 if plan.unit is AssignmentUnit.CUSTOMER else 1
-    return len(measured_codes(plan)) + identification + len(segments)
+    ``sums_of`` may know the sums per customer of the same facts already: it answers None where it does not.
+    """
+    if population.customers is not None:
+        return _of_customers(facts, plan, population, population.customers, period, sums_of)
+    return _of_units(facts, plan, population, period, sums_of)
 
 
 def measured_codes(plan: Plan) -> tuple[str, ...]:
@@ -99,63 +102,67 @@ def series_metric(plan: Plan) -> Metric:
     return primary
 
 
-def weekly(receipts: ir.Table, plan: Plan, population: Population, period: Period) -> tuple[WeekPoint, ...]:
-    """The variants' weekly means, from the period before to the window's end; one week begins with the stage."""
-    metric = series_metric(plan)
-    weeks = weeks_around(period.window.first, first=period.before.first, last=period.window.last)
-    if population.customers is not None:
-        return tuple(
-            point for week in weeks for point in _week_of_customers(receipts, metric, week, population.customers)
-        )
-    present = {unit: population.assignment[unit] for unit in population.units}
-    homes = population.present_homes if metric.level is MetricLevel.CUSTOMER else None
-    return weekly_series(receipts, metric, weeks, assignment=present, stores=population.present_stores, homes=homes)
-
-
-def _moments(receipts: ir.Table, metric: Metric, population: Population, period: Period) -> Moments:
-    if population.customers is None:
-        return _unit_moments(receipts, metric, population, period)
-    return arm_moments(
-        receipts,
-        metric,
-        customers=population.customers,
-        window=period.window,
-        before=period.before,
-        data_through=period.through,
-    )
-
-
-def _unit_moments(receipts: ir.Table, metric: Metric, population: Population, period: Period) -> Sequence[UnitMoments]:
-    windows = windows_for(metric, window=period.window, before=period.before, data_through=period.through)
-    homes = population.present_homes if metric.level is MetricLevel.CUSTOMER else None
-    return unit_moments(
-        receipts, metric, windows, units=population.units, stores=population.present_stores, homes=homes
-    )
-
-
-def _of_segment(
-    receipts: ir.Table, plan: Plan, members: Population, period: Period, refused: Mapping[str, Message]
-) -> dict[str, Moments]:
-    """The customer metrics of one segment; store totals cannot be split by segment."""
-    found: dict[str, Moments] = {}
-    for code in plan.metric_codes:
-        metric = metric_from_code(code)
-        is_of_customers = metric.level is MetricLevel.CUSTOMER or members.customers is not None
-        if code in refused or not is_of_customers:
-            continue
+def _of_units(facts: DayFacts, plan: Plan, population: Population, period: Period, sums_of: SumsOf | None) -> Measured:
+    windows: list[tuple[Metric, Windows]] = []
+    refusals: dict[str, Message] = {}
+    for metric in map(metric_from_code, measured_codes(plan)):
         try:
-            found[code] = _moments(receipts, metric, members, period)
-        except NotEstimable:
-            continue  # the metric's own row says why; an exploratory row repeats nothing
-    return found
+            windows.append((metric, _windows(metric, period)))
+        except NotEstimable as refused:
+            refusals[metric.code] = refused.message
+    planned = [metric.code for metric, _ in windows]
+    rate = identification_rate()
+    if rate.code not in planned:
+        windows.append((rate, _windows(rate, period)))
+    asked = Asked(windows, named_segments(plan), _weekly(plan, period), period.window)
+    reach = stage_reach(asked)
+    found = stage_moments(
+        facts,
+        asked,
+        units=sorted(population.assignment),
+        stores=population.stores,
+        homes=population.homes,
+        sums=sums_of(reach) if sums_of and reach else None,
+    )
+    moments = {code: found.moments[code] for code in planned}
+    return Measured(moments, refusals, found.moments[rate.code], found.segments, found.activity, weeks=found.weeks)
 
 
-def _week_of_customers(receipts: ir.Table, metric: Metric, week: Window, customers: pa.Table) -> list[WeekPoint]:
-    arms = arm_moments(receipts, metric, customers=customers, window=week, before=None, data_through=week.last)
-    points = []
-    for variant in sorted({arm.variant for arm in arms}):
-        own = [arm for arm in arms if arm.variant == variant]
-        n, y, d = sum(a.n for a in own), sum(a.y for a in own), sum(a.d for a in own)
-        if d:
-            points.append(WeekPoint(week.first, variant, y / d * metric.scale(week.days), n))
-    return points
+def _of_customers(
+    facts: DayFacts,
+    plan: Plan,
+    population: Population,
+    customers: pa.Table,
+    period: Period,
+    sums_of: SumsOf | None,
+) -> Measured:
+    asked = AskedOfArms(
+        tuple(metric_from_code(code) for code in measured_codes(plan)),
+        period.window,
+        period.before,
+        period.through,
+        named_segments(plan),
+        _weekly(plan, period),
+    )
+    reach = arms_reach(asked)
+    found = stage_arms(facts, asked, customers=customers, sums=sums_of(reach) if sums_of and reach else None)
+    stores = stage_moments(facts, Asked((), activity=period.window), units=(), stores=population.stores)
+    refusals = {code: refused.message for code, refused in found.refusals.items()}
+    return Measured(found.moments, refusals, None, found.segments, stores.activity, found.weekly)
+
+
+def _windows(metric: Metric, period: Period) -> Windows:
+    return windows_for(metric, window=period.window, before=period.before, data_through=period.through)
+
+
+def _weekly(plan: Plan, period: Period) -> Weekly:
+    """From the period before to the window's end; one week begins with the stage."""
+    weeks = weeks_around(period.window.first, first=period.before.first, last=period.window.last)
+    return Weekly(series_metric(plan), weeks)
+
+
+def _only(moments: Mapping[str, Moments], kept: set[str]) -> dict[str, Moments]:
+    return {
+        code: [row for row in rows if isinstance(row, UnitMoments) and row.unit in kept]
+        for code, rows in moments.items()
+    }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from experiments.design.mechanisms import Mechanism, MechanismKind, assign_one
 from experiments.measure.metrics import AssignmentUnit
+from experiments.measure.store_moments import Activity
 from experiments.measure.windows import Window
 from pilot.assignment import queries as assignment
 from pilot.assignment.model import Draw
+from pilot.evidence.home_list import frozen_homes, segments_of
 from pilot.network.model import Store
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
+from pilot.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Population:
     """The units of one draw.
 
     ``assignment`` maps a store or region to its variant (empty where customers are assigned). ``stores`` has store_id
-    and unit, ``homes`` customer_key and unit; ``customers`` (None unless customers are assigned) has customer_key,
-    variant and stratum. ``lost`` are drawn units that closed or sent no receipt in the window: they leave the
-    comparison, by name.
+    and unit, ``homes`` customer_key, unit and segment; ``customers`` (None unless customers are assigned) has
+    customer_key, variant, stratum and segment. ``lost`` are drawn units that closed or sent no receipt in the window:
+    they leave the comparison, by name.
     """
 
     mechanism: Mechanism
@@ -45,53 +45,30 @@ class Population:
         """The drawn stores or regions that have data, in the order of their codes."""
         return tuple(sorted(set(self.assignment) - set(self.lost)))
 
-    @property
-    def present_stores(self) -> pa.Table:
-        """``stores`` without the lost units."""
-        return self.stores.filter(pc.is_in(self.stores["unit"], pa.array(self.units, pa.string())))
 
-    @property
-    def present_homes(self) -> pa.Table:
-        """``homes`` without the lost units."""
-        return self.homes.filter(pc.is_in(self.homes["unit"], pa.array(self.units, pa.string())))
+def population_of(session: Session, draw: Draw, plan: Plan, home: Path) -> Population:
+    """Read the ledger of ``draw``: the stores that its units had when they were drawn, and the home list it froze.
 
-    def of_segment(self, keys: pa.Int64Array) -> Population:
-        """The same units with only the listed customers in ``keys`` (int64 customer keys)."""
-        customers = self.customers
-        return replace(
-            self,
-            homes=self.homes.filter(pc.is_in(self.homes["customer_key"], keys)),
-            customers=None if customers is None else customers.filter(pc.is_in(customers["customer_key"], keys)),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """How fresh one store's receipts are: their number in the window and the last business day that has one."""
-
-    receipts: int
-    last: date
-
-
-def population_of(session: Session, draw: Draw) -> Population:
-    """Read the ledger of ``draw``: the stores that its units had when they were drawn, and the home list it froze."""
+    Segments are those that the plan or one of its offers names, by the sealed rules. ``home`` is the installation's
+    folder.
+    """
     mechanism = assignment.mechanism_of(draw)
-    homes = assignment.homes(session, draw)
+    homes = frozen_homes(session, draw, home)
+    named = named_segments(plan)
     if assignment.unit_of(draw) is AssignmentUnit.CUSTOMER:
         nobody = pa.table({"customer_key": pa.array([], pa.int64()), "unit": pa.array([], pa.string())})
         nowhere = pa.table({"store_id": pa.array([], pa.int64()), "unit": pa.array([], pa.string())})
         drawn = assignment.assignment_of(session, draw)
-        return Population(mechanism, {}, nowhere, nobody, _customers(mechanism, drawn, homes))
+        customers = _with_segments(session, plan, _customers(mechanism, drawn, homes), named)
+        return Population(mechanism, {}, nowhere, nobody, customers)
     stores = assignment.unit_stores(session, draw)
-    unit_of = dict(zip(stores["store_id"].to_pylist(), stores["unit"].to_pylist(), strict=True))
-    at_home = [(key, unit_of[store]) for key, store in _pairs(homes) if store in unit_of]
-    listed = pa.table(
-        {
-            "customer_key": pa.array([key for key, _ in at_home], pa.int64()),
-            "unit": pa.array([unit for _, unit in at_home], pa.string()),
-        }
-    )
-    return Population(mechanism, assignment.assignment_of(session, draw), stores, listed, None)
+    at_home = _with_segments(session, plan, _at_home(homes, stores), named)
+    return Population(mechanism, assignment.assignment_of(session, draw), stores, at_home, None)
+
+
+def named_segments(plan: Plan) -> tuple[str, ...]:
+    """The segments that the plan or one of its offers names, in the order of their codes."""
+    return tuple(sorted({*plan.segments, *(offer.segment for offer in plan.offers if offer.segment)}))
 
 
 def without_lost(
@@ -105,13 +82,6 @@ def without_lost(
         if row["store_id"] in activity and row["store_id"] not in closed
     }
     return replace(population, lost=tuple(sorted(set(population.assignment) - alive)))
-
-
-def activity_of(receipts: ir.Table, window: Window) -> dict[int, Activity]:
-    """Receipts in the window per store id; a store without any is not in the answer."""
-    inside = receipts.filter(receipts.business_date.between(window.first, window.last))
-    found = inside.group_by("store_id").aggregate(n=inside.count(), last=inside.business_date.max()).to_pyarrow()
-    return {row["store_id"]: Activity(row["n"], row["last"]) for row in found.to_pylist()}
 
 
 def _customers(mechanism: Mechanism, variants: Mapping[str, str], homes: pa.Table) -> pa.Table:
@@ -130,4 +100,25 @@ def _customers(mechanism: Mechanism, variants: Mapping[str, str], homes: pa.Tabl
 
 
 def _pairs(homes: pa.Table) -> list[tuple[int, int]]:
-    return [(row["customer_key"], row["store_id"]) for row in homes.to_pylist()]
+    keys, stores = homes["customer_key"].to_numpy(), homes["store_id"].to_numpy()
+    return list(zip(keys.tolist(), stores.tolist(), strict=True))
+
+
+def _at_home(homes: pa.Table, stores: pa.Table) -> pa.Table:
+    """(customer_key, unit) of the customers whose home store belongs to a drawn unit."""
+    units: Any = stores["unit"].combine_chunks().dictionary_encode()
+    place: Any = pc.index_in(homes["store_id"].combine_chunks(), stores["store_id"].combine_chunks())
+    codes = units.indices.take(place)
+    listed = pa.table(
+        {
+            "customer_key": homes["customer_key"].combine_chunks(),
+            "unit": pa.DictionaryArray.from_arrays(codes, units.dictionary),
+        }
+    )
+    return listed.filter(codes.is_valid())
+
+
+def _with_segments(session: Session, plan: Plan, listed: pa.Table, named: tuple[str, ...]) -> pa.Table:
+    if not named:
+        return listed
+    return listed.append_column("segment", segments_of(session, plan, listed["customer_key"].to_numpy(), named))
