@@ -83,7 +83,7 @@ def build(session: Session, *, n_stores: int, n_customers: int, seed: int, kinds
         session_version=1, language="en", created_at=NOW,
     )  # fmt: skip
     session.add(owner)
-    regions = [Region(code=f"R{n}", name=f"Region {n}") for n in range(max(2, n_stores // 10))]
+    regions = [Region(code=f"R{n}", name=f"Region {n}") for n in range(max(12, n_stores // 10))]
     session.add_all(regions)
     for position, segment in enumerate(SEGMENTS):
         session.add(Segment(code=segment["code"], name=segment["code"], position=position, rule=segment["rule"]))

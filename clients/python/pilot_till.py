@@ -167,7 +167,7 @@ class Till:
         return self._bundle.version if self._bundle else None
 
     def refresh(self) -> bool:
-        """Fetch a newer bundle; False where there is none. Raises ``BundleRefused``, ``OSError``: then the old stays."""
+        """Fetch a newer bundle; False where there is none. Raises ``BundleRefused`` or ``OSError``; the old stays."""
         text = self._fetch()
         if text is None:
             return False
