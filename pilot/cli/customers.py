@@ -16,11 +16,16 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 
 
 def forget_one(context: Context) -> None:
+    from pilot.outcomes.inbox.erasing import erase_in_inbox  # loads the engine: not for --help
+
+    with context.database.reading() as session:
+        context.actor(session, Permission.CUSTOMER_FORGET)
+    erase_in_inbox(context.settings, context.options.customer)
     with context.acting(Permission.CUSTOMER_FORGET) as (session, actor):
         key = forget_customer(session, context.options.customer, actor=actor, now=context.now)
     console = context.console
     console.say(
-        N_("Forgotten: the id, the attributes, the contact hash, and what findings, quarantine and staging held.")
+        N_("Forgotten: id, attributes, contact hash, and what the inbox, findings, quarantine and staging held.")
     )
     console.say(
         N_("What remains is the number {key}, which leads to nobody. Backups from before still hold the rest."), key=key

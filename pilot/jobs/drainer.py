@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +18,7 @@ from pilot.outcomes.lake import Lake
 from pilot.words import N_, Message
 
 log = logging.getLogger(__name__)
+_LONGEST = 10  # a round lasts at most so many times the pause between rounds
 
 
 class Drainer:
@@ -35,14 +37,20 @@ class Drainer:
         self._inbox.dispose()
 
     def round(self) -> None:
-        """Drain until nothing waits, then keep the lake in order where receipts came."""
+        """Drain until nothing waits, then keep the lake in order where receipts came.
+
+        Where tills send without a pause the inbox is never empty: then the lake has its turn in between.
+        """
+        settings = self._database.settings
+        n, end = 0, time.monotonic() + _LONGEST * settings.drain_seconds
         try:
-            n = 0
-            for done in empty(self._database, self._inbox, self._lake, clock=self._database.settings.now):
+            for done in empty(self._database, self._inbox, self._lake, clock=settings.now):
                 n += done.n_new
                 log.info("drained %s batches: %s new receipts", done.n_batches, done.n_new)
                 if self._stop.is_set():
                     return
+                if time.monotonic() > end:
+                    break
             self._is_failing = False
         except Exception as error:
             log.exception("a drain broke; the next round tries again")

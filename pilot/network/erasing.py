@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from pilot.access.model import User
 from pilot.database import settings_of
 from pilot.imports.dialects import ENCODINGS
+from pilot.imports.engine import staged_parts
 from pilot.imports.model import ImportFinding, ImportKind, ImportRun, QuarantinedRow, QuarantineState, RunState
 from pilot.imports.rules import SHOWN_CHARACTERS
 from pilot.imports.service import discard, staged_file
@@ -69,7 +70,11 @@ def _staged_with(session: Session, external_id: str) -> Sequence[ImportRun]:
     """Staged imports of people or receipts in which this customer occurs."""
     kinds = (ImportKind.CUSTOMERS, ImportKind.RECEIPTS)
     query = select(ImportRun).where(ImportRun.state == RunState.STAGED, ImportRun.kind.in_(kinds))
-    return [run for run in session.scalars(query) if _holds(staged_file(session, run), external_id)]
+    return [
+        run
+        for run in session.scalars(query)
+        if any(_holds(part, external_id) for part in staged_parts(staged_file(session, run)))
+    ]
 
 
 def _holds(staged: Path, external_id: str) -> bool:

@@ -8,12 +8,13 @@ from flask.typing import ResponseReturnValue
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.network import queries, service
+from pilot.outcomes.inbox.erasing import erase_in_inbox
 from pilot.words import translate
 from web import forms, shared
 from web.auth import actor, requires
 from web.errors import status_of
 from web.words import _
-from web.work import roll_back, session, settings
+from web.work import before_the_transaction, roll_back, session, settings
 
 pages = Blueprint("network", __name__, url_prefix="/network")
 
@@ -61,7 +62,10 @@ def set_up() -> ResponseReturnValue:
 def forget_customer() -> ResponseReturnValue:
     """Erase who a customer is; their integer key stays, with nothing that leads to it."""
     try:
-        service.forget_customer(session(), forms.text("customer", _("Customer")), actor=actor(), now=settings().now())
+        customer = forms.text("customer", _("Customer"))
+        with before_the_transaction():  # a drain may be waited for
+            erase_in_inbox(settings(), customer)
+        service.forget_customer(session(), customer, actor=actor(), now=settings().now())
     except PilotError as error:
         roll_back()
         return _page(translate(error.message)), status_of(type(error))

@@ -1,4 +1,4 @@
-"""Parked rows: what is wrong with each, correct and import again, or drop."""
+"""Parked rows of files and tills: what is wrong with each, correct and import again, or drop."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,10 @@ from flask.typing import ResponseReturnValue
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.imports import quarantine, queries
-from pilot.imports.model import ImportKind, QuarantinedRow
+from pilot.imports.model import ImportKind, ImportRun, QuarantinedRow
 from pilot.outcomes.importers import importer_for
-from pilot.words import translate
+from pilot.outcomes.receipt_model import API_MAPPING
+from pilot.words import N_, Message, translate
 from web import forms
 from web.auth import actor, requires
 from web.errors import status_of
@@ -23,15 +24,48 @@ pages = Blueprint("quarantine", __name__, url_prefix="/quarantine")
 PAGE = 50
 
 
+REASONS = {
+    "unknown_store": N_("Unknown store"),
+    "implausible_date": N_("Impossible date, or in the future"),
+    "before_history": N_("Before the network's history"),
+    "impossible_money": N_("Impossible amount of money"),
+    "impossible_count": N_("Impossible number of items"),
+    "refers_to_unknown": N_("Refers to an unknown receipt"),
+    "identified_already": N_("Identified as somebody else already"),
+    "correction_too_large": N_("Correction is too large"),
+    "nothing_to_identify": N_("Nothing left to identify"),
+    "stored_with_other_content": N_("Stored with other content"),
+    "stored_under_other_id": N_("Stored under another id"),
+    "doubled_in_drain": N_("Sent twice with other content"),
+}
+
+
 @pages.get("/")
 @requires(Permission.QUARANTINE_EDIT)
 def show_all() -> ResponseReturnValue:
-    """Waiting rows, of one import or of all."""
-    page, run = forms.page_number(), request.args.get("run", type=int)
-    found = queries.waiting_rows(session(), run_id=run, offset=(page - 1) * PAGE, limit=PAGE + 1)
-    return render_template(
-        "quarantine/show_all.html", rows=found[:PAGE], has_more=len(found) > PAGE, page=page, run=run
-    )
+    """Waiting rows of files and tills, all or some of them."""
+    return _list()
+
+
+@pages.post("/")
+@requires(Permission.QUARANTINE_EDIT)
+def decide() -> ResponseReturnValue:
+    """Release the ticked rows as they are, or drop them."""
+    rows = [int(row) for row in forms.several("row") if row.isdigit()]
+    if not rows:
+        flash(_("Tick the rows first."), "warning")
+        return redirect(url_for("quarantine.show_all"))
+    if "drop" in request.form:
+        quarantine.drop_quarantined(session(), rows, actor=actor(), now=settings().now())
+        flash(_("%(n)s rows are dropped.", n=len(rows)), "success")
+        return redirect(url_for("quarantine.show_all"))
+    try:
+        run = _release({row: {} for row in rows})
+    except PilotError as error:
+        roll_back()
+        return _list(translate(error.message)), status_of(type(error))
+    flash(_("%(n)s rows are right now. Take them in.", n=len(rows)), "success")
+    return redirect(url_for("imports.show", run=run.batch_id))
 
 
 @pages.get("/<row>")
@@ -44,10 +78,9 @@ def show(row: QuarantinedRow) -> ResponseReturnValue:
 @requires(Permission.QUARANTINE_EDIT, of="row")
 def release(row: QuarantinedRow) -> ResponseReturnValue:
     """The corrected row as an import of its own, checked like any other; publishing it is the next page."""
-    importer = importer_for(ImportKind(row.kind))
     texts = {name[4:]: value for name, value in request.form.items() if name.startswith("col-")}
     try:
-        run = quarantine.release_quarantined(session(), importer, {row.id: texts}, actor=actor(), now=settings().now())
+        run = _release({row.id: texts})
     except PilotError as error:
         roll_back()
         return _page(row, texts, translate(error.message)), status_of(type(error))
@@ -62,6 +95,42 @@ def drop(row: QuarantinedRow) -> ResponseReturnValue:
     quarantine.drop_quarantined(session(), [row.id], actor=actor(), now=settings().now())
     flash(_("The row is dropped."), "success")
     return redirect(url_for("quarantine.show_all"))
+
+
+def _release(corrections: Mapping[int, Mapping[str, str]]) -> ImportRun:
+    """Stage the rows with what a person corrected; all are of one kind."""
+    kind = queries.quarantined_row(session(), min(corrections)).kind
+    return quarantine.release_quarantined(
+        session(),
+        importer_for(ImportKind(kind)),
+        corrections,
+        actor=actor(),
+        now=settings().now(),
+        sent_as=API_MAPPING,
+    )
+
+
+def _list(error: str | None = None) -> str:
+    page, given = forms.page_number(), request.args
+    wanted = queries.Waiting(
+        given.get("run", type=int), given.get("batch") or None, given.get("store") or None, given.get("reason") or None
+    )
+    found = queries.waiting_rows(session(), wanted, offset=(page - 1) * PAGE, limit=PAGE + 1)
+    return render_template(
+        "quarantine/show_all.html",
+        rows=found[:PAGE],
+        has_more=len(found) > PAGE,
+        page=page,
+        wanted=wanted,
+        n_found=queries.n_waiting(session(), wanted),
+        reasons=[(code, _reason(code), n) for code, n in queries.waiting_reasons(session())],
+        stores=queries.waiting_stores(session()),
+        error=error,
+    )
+
+
+def _reason(code: str) -> str:
+    return translate(Message(code, REASONS[code])) if code in REASONS else code.replace("_", " ")
 
 
 def _page(row: QuarantinedRow, texts: Mapping[str, str], error: str | None = None) -> str:
