@@ -1,6 +1,7 @@
 """``pilot report`` and ``pilot decide``: freeze a look, read it, choose."""
 
 import argparse
+from datetime import date
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -13,8 +14,9 @@ from pilot.cli.presenters import Figures
 from pilot.cli.verbs import Verbs
 from pilot.errors import NotFound
 from pilot.evidence import service as evidence
-from pilot.evidence.document import read_document
+from pilot.evidence.document import ReportDocument, read_document
 from pilot.evidence.export import exported
+from pilot.evidence.known import as_known, version_on
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.truths import load_truths
 from pilot.governance import service as governance
@@ -39,6 +41,11 @@ def configure(name: str, command: argparse.ArgumentParser) -> None:
     make = verbs.add("make", N_("compute a stage's report and freeze it: one look is taken"), take_look, acts=True)
     make.add_argument("pilot")
     make.add_argument("stage", type=int)
+    known = make.add_mutually_exclusive_group()
+    on = phrase(N_("what was known at the end of this day; shown, never frozen"))
+    known.add_argument("--as-known-on", type=date.fromisoformat, metavar="DATE", help=on)
+    at = phrase(N_("what this version of the lake knew; shown, never frozen"))
+    known.add_argument("--lake-version", type=int, metavar="N", help=at)
     verbs.add("list", N_("a pilot's reports"), show_all).add_argument("pilot")
     verbs.add("show", N_("a frozen report; --json gives every digit"), show).add_argument("report")
 
@@ -46,6 +53,9 @@ def configure(name: str, command: argparse.ArgumentParser) -> None:
 def take_look(context: Context) -> None:
     """Compute while only reading, then freeze in a short transaction."""
     options, console, settings = context.options, context.console, context.settings
+    if options.as_known_on is not None or options.lake_version is not None:
+        _show_as_known(context)
+        return
     with context.database.reading() as session, console.progress(N_("Computing the report")) as bar:
         pilot = pilot_by_code(session, options.pilot)
         context.actor(session, Permission.REPORT_MAKE, pilot)
@@ -64,6 +74,24 @@ def take_look(context: Context) -> None:
     console.say(
         N_("Next: executives run “pilot decide {report} approve|extend|send_back|stop --reason …”."), report=report.code
     )
+
+
+def _show_as_known(context: Context) -> None:
+    """The report as it was known at another time: exploratory, and not kept."""
+    options, console, lake = context.options, context.console, Lake(context.settings)
+    with context.database.reading() as session, console.progress(N_("Computing the report")):
+        pilot = pilot_by_code(session, options.pilot)
+        context.actor(session, Permission.REPORT_MAKE, pilot)
+        version = options.lake_version
+        if version is None:
+            version = version_on(session, lake, options.as_known_on)
+        document = as_known(session, pilot, options.stage, lake=lake, version=version, now=context.now)
+    _show_rows(context, document)
+    console.say(
+        N_("As known at lake version {version}: exploratory, not frozen, and no decision can rest on it."),
+        version=version,
+    )
+    console.answer({"exploratory": True, "lake_version": version, "document": exported(document.text())})
 
 
 def show_all(context: Context) -> None:
@@ -119,11 +147,7 @@ def _report(session: Session, code: str) -> FrozenReport:
 
 def _show_report(context: Context, report: FrozenReport) -> None:
     """The effect table with interval, p and n, then what follows; for programs the frozen text itself."""
-    document = read_document(report.document)
-    figures = Figures(context.settings.language, document.currency)
-    rows = [_row(row, figures) for row in document.analysis.rows if row.segment is None]
-    header = [N_("Metric"), N_("Variant"), N_("Effect"), N_("95 % interval"), N_("p"), N_("Units"), N_("Stamps")]
-    context.console.table(header, rows)
+    _show_rows(context, read_document(report.document))
     context.console.say(
         N_("Report {report}, look {look}: recommends {choice}."),
         report=report.code,
@@ -131,6 +155,13 @@ def _show_report(context: Context, report: FrozenReport) -> None:
         choice=report.recommendation,
     )
     context.console.answer({"report": report.code, "hash": report.hash, "document": exported(report.document)})
+
+
+def _show_rows(context: Context, document: ReportDocument) -> None:
+    figures = Figures(context.settings.language, document.currency)
+    rows = [_row(row, figures) for row in document.analysis.rows if row.segment is None]
+    header = [N_("Metric"), N_("Variant"), N_("Effect"), N_("95 % interval"), N_("p"), N_("Units"), N_("Stamps")]
+    context.console.table(header, rows)
 
 
 def _row(row: "ReportRow", figures: Figures) -> tuple[str, ...]:
