@@ -97,7 +97,7 @@ def test_the_description_names_the_look_up_its_key_and_its_refusals(client: Flas
     assert described["openapi"].startswith("3.1")
     operation = described["paths"]["/api/v1/assignments"]["get"]
     assert {"200", "401", "403", "404", "422"} <= set(operation["responses"])
-    assert operation["security"] == [{"key": []}]
+    assert operation["security"] == [{"key": ["assignments:read"]}]
     assert "application/problem+json" in operation["responses"]["401"]["content"]
 
 
@@ -111,7 +111,8 @@ def test_keys_live_by_the_wall_clock_where_the_installation_s_clock_stands_still
     admin, till = app.test_client(), app.test_client()
     post(admin, "/sign-in", {"email": "admin@example.org", "password": PASSWORD})
     tomorrow = (house_settings.wall_clock() + timedelta(days=1)).date().isoformat()
-    first = secret_in(post(admin, "/keys/", {"name": "Tills", "scopes": "assignments:read", "expires_on": tomorrow}).text)
+    wanted = {"name": "Tills", "scopes": "assignments:read", "expires_on": tomorrow}
+    first = secret_in(post(admin, "/keys/", wanted).text)
     second = secret_in(post(admin, "/keys/tills/rotate", page="/keys/").text)
     assert [ask(till, secret, store="S01").status_code for secret in (first, second)] == [200, 200]
     assert "works for another 24 hours; revoke it to end it at once" in admin.get("/keys/").text

@@ -145,10 +145,12 @@ def _columns(receipts: list[Any]) -> pa.Table:
 
 
 def _counts(values: list[Any]) -> list[Any]:
-    """Whole numbers as texts; ``3.0`` is one too. What is none stays as it is, for Arrow to refuse."""
+    """Whole numbers as texts; ``3.0`` is one too."""
     if set(map(type, values)) <= {int, type(None)}:
         return [None if value is None else str(value) for value in values]
-    return [None if value is None else str(int(value)) if _is_whole(value) else value for value in values]
+    if not all(value is None or _is_whole(value) for value in values):
+        raise TypeError
+    return [None if value is None else str(int(value)) for value in values]
 
 
 def _first_wrong(receipts: Sequence[Any]) -> WrongForm:

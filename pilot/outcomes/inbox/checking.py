@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from pilot.imports.arrow import column, pc
 from pilot.imports.importer import Context
 from pilot.imports.reader import LINE_COLUMN
-from pilot.imports.rules import Finding, RowRule, check_batch
+from pilot.imports.rules import SHOWN_CHARACTERS, Finding, RowRule, check_batch
 from pilot.imports.times import utc_today
 from pilot.imports.values import Reading
 from pilot.outcomes.receipt_model import API_MAPPING
@@ -18,7 +18,6 @@ from pilot.outcomes.receipt_rules import IMPLAUSIBLE, RECEIPTS
 from pilot.words import N_, Message
 
 _NOT_YOURS = N_("This key may not send receipts of store “{store}”.")
-_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def check_call(texts: pa.Table, store_codes: Sequence[str], book: Rulebook, now:
     checked = check_batch(texts, RECEIPTS.fields, book.rules, API_MAPPING.columns, reading)
     parked: dict[int, Found] = {}
     for index, findings in _by_line(checked.findings).items():
-        wrong = [finding for finding in findings if finding.reason.code not in IMPLAUSIBLE]
+        wrong = [finding for finding in findings if not _may_wait(finding)]
         first = (wrong or findings)[0]
         (rejected if wrong else parked)[index] = Found(first.field, first.reason)
     return CheckedCall(RECEIPTS.finish(checked.good, API_MAPPING, context), parked, rejected)
@@ -76,9 +75,16 @@ def _of_other_stores(texts: pa.Table, store_codes: Sequence[str]) -> dict[int, F
     others = pc.invert(pc.is_in(stores, value_set=pa.array([*store_codes, "", None], pa.string())))
     found = texts.select([LINE_COLUMN, "store"]).filter(others).to_pylist()
     return {
-        row[LINE_COLUMN]: Found("store", Message("store_not_yours", _NOT_YOURS, {"store": row["store"][:_SHOWN]}))
+        row[LINE_COLUMN]: Found(
+            "store", Message("store_not_yours", _NOT_YOURS, {"store": row["store"][:SHOWN_CHARACTERS]})
+        )
         for row in found
     }
+
+
+def _may_wait(finding: Finding) -> bool:
+    """Whether a person can do something about it; a store code that no store could have is just wrong."""
+    return finding.reason.code in IMPLAUSIBLE and len(finding.value) < SHOWN_CHARACTERS and "·" not in finding.value
 
 
 def _by_line(findings: Sequence[Finding]) -> dict[int, list[Finding]]:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from pilot.imports.values import printable
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.errors import NoSuchBatch
 from pilot.outcomes.inbox.model import BatchState, InboxBatch
@@ -64,9 +65,10 @@ def batch_for(session: Session, batch_id: str, *, key_code: str, store_codes: Co
 
     Raises ``NoSuchBatch``, also for one that exists: who may not see it does not learn that.
     """
-    batch = session.scalar(select(InboxBatch).where(InboxBatch.batch_id == batch_id))
+    could_be = batch_id.isascii() and batch_id.isalnum()  # PostgreSQL takes no NUL in a text
+    batch = session.scalar(select(InboxBatch).where(InboxBatch.batch_id == batch_id)) if could_be else None
     if batch is None:
-        raise NoSuchBatch(batch=batch_id[:64])
+        raise NoSuchBatch(batch=printable(batch_id[:64]))
     covers = not store_codes or (bool(batch.store_codes) and set(batch.store_codes) <= set(store_codes))
     if batch.key_code != key_code and not covers:
         raise NoSuchBatch(batch=batch_id[:64])
