@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -311,3 +312,15 @@ def test_operators_see_what_waits_and_what_became_of_receipts(
     assert client.get("/readyz").json["inbox"] == {"waiting": 1, "lag_seconds": 0.0, "behind": False}
     other_methods = client.get(PATH, headers={"Authorization": f"Bearer {key()}"})
     assert (other_methods.status_code, "POST" in other_methods.headers["Allow"]) == (405, True)
+
+
+def test_the_examples_of_the_guide_are_answered_as_it_says(client: FlaskClient, key: Callable[..., str]) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "receipts-api.md").read_text("utf-8")
+    call, line, answer, problem = (part.split("```", 1)[0] for part in guide.split("```json\n")[1:])
+    secret, again = key(), {"receipts": [*json.loads(call)["receipts"][:1], json.loads(line)]}
+    assert send(client, secret, call.encode()).json["accepted"] == 2
+    told = send(client, secret, json.dumps(again).encode()).json
+    assert told == {**json.loads(answer), "batch_id": told["batch_id"]}
+    assert send(client, secret, line.encode() * 2, NDJSON).json["known"] == 2
+    wrong = send(client, secret, [*({} for _ in range(17)), {"net": 1}])
+    assert wrong.json == json.loads(problem)
