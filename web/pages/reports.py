@@ -3,10 +3,11 @@
 import csv
 import io
 import json
+from datetime import date
 from typing import Any
 
 from babel.numbers import get_currency_precision
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiments.look.report import Diagnostic, Status
@@ -15,6 +16,7 @@ from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError
 from pilot.evidence import charts, queries
 from pilot.evidence.export import exported
+from pilot.evidence.known import compared, version_on
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
 from pilot.governance import queries as governance_queries
@@ -22,14 +24,15 @@ from pilot.governance import service as governance
 from pilot.governance.model import Choice
 from pilot.network import queries as network
 from pilot.network.segments import segments
+from pilot.outcomes.lake import Lake
 from pilot.planning import queries as planning
 from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
 from pilot.words import translate
-from web import decision_words, forms, report_words, subjects
+from web import decision_words, forms, known_words, report_words, subjects
 from web.auth import actor, requires
-from web.errors import status_of
+from web.errors import FieldUnreadable, status_of
 from web.presenters import neutralised
 from web.words import _
 from web.work import roll_back, session, settings
@@ -121,6 +124,24 @@ def document(pilot: Pilot, report: str) -> ResponseReturnValue:
     return _file(text, "application/json", f"{report}.json")
 
 
+@pages.get("/pilots/<pilot>/reports/<report>/known")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def known(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """The look computed again as it was known on a day (``on``; else as frozen), beside what is known now."""
+    _of(pilot, report)
+    view, given = queries.report(session(), report), request.args.get("on", "").strip()
+    page = {"pilot": pilot, "tab": "report", "code": report, "on": given, "found": None, "error": None}
+    lake = Lake(settings())
+    try:
+        version = version_on(session(), lake, _day(given)) if given else None
+        found = compared(session(), pilot, view.document, lake=lake, version=version)
+    except PilotError as error:
+        page |= {"error": translate(error.message), "on": ""}
+        return render_template("reports/known.html", **page), status_of(type(error))
+    shown = {"rows": known_words.pairs(view, found), "arrived": known_words.arrivals(found, view.document.currency)}
+    return render_template("reports/known.html", **{**page, **shown, "found": found})
+
+
 @pages.get("/pilots/<pilot>/decision")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def decision(pilot: Pilot) -> ResponseReturnValue:
@@ -165,6 +186,13 @@ def _of(pilot: Pilot, code: str) -> FrozenReport:
     if found.pilot_id != pilot.id:
         raise NotFound(kind="report", name=code)
     return found
+
+
+def _day(given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise FieldUnreadable(field=_("What was known at the end of"), value=given[:80]) from None
 
 
 def _refused(code: str, error: PilotError) -> ResponseReturnValue:
