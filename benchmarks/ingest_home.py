@@ -57,14 +57,13 @@ class Home:
         return {**kept, "PILOT_HOME": str(self.settings.home), **({"PILOT_DATABASE_URL": url} if url else {})}
 
 
-def make_home(folder: Path, database_url: str | None = None) -> Home:
-    """Migrate, name the network, put in 500 stores and make a key."""
+def make_home(folder: Path, database_url: str | None = None, shape: Shape | None = None) -> Home:
+    """Migrate, name the network, put in its stores (500, or those of ``shape``) and make a key."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     settings = Settings(home=folder / "home", database_url=database_url)
     settings.home.mkdir()
-    shape = Shape(STORES, 10_000, 100_000, 1)
-    write_places(folder, make_stores(shape))
+    write_places(folder, make_stores(shape or Shape(STORES, 10_000, 100_000, 1)))
     database = Database(settings)
     try:
         migrating.upgrade(database)

@@ -1,0 +1,158 @@
+"""How fast receipt files are imported, beside DuckDB's own anti-join insert of the same file without any validation.
+
+Two million receipts of 500 stores in eight weeks: one half is there already, the other half and one in twenty of the
+first arrive as one file, CSV and Parquet. The product checks every cell and row, gives keys to customers, leaves out
+what is known by id and by till number, and publishes one synced commit; the whole of ``pilot import receipts`` is
+timed, without the start of the interpreter. DuckDB inserts into a table of its own what the table does not hold by id,
+all threads, no memory limit. What is stored after is asserted equal first. ``python -m benchmarks.ingest_files``
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
+
+from benchmarks.ingest_home import ADMIN, Home, make_home
+from benchmarks.scale_world import BENCH
+from pilot.cli import main as pilot
+from pilot.imports.arrow import pc
+from pilot.outcomes.days.service import Days
+from pilot.outcomes.lake import MONTH, Lake
+from pilot.settings import Settings
+from pilot.simulation.files import ROW_GROUP, WRITING
+from pilot.simulation.service import Form, simulate_network
+from pilot.simulation.shape import Shape
+
+SHAPE = Shape(stores=500, customers=100_000, receipts=2_000_000, seed=3, weeks=8)
+REPEATED, ROUNDS = 0.05, 2
+BAR = 0.5
+
+
+def main() -> int:
+    """Print the section of the speed page; 0 where both bars are held."""
+    folder = BENCH / "files"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        files, n_rows, n_new = _prepare(folder)
+        print("## Receipt files\n")
+        print(f"{n_rows:,} receipts in one file, {n_rows - n_new:,} of them known, onto {SHAPE.receipts - n_new:,}.\n")
+        print("| file | DuckDB, receipts/s | pilot import, receipts/s | ratio | bar |\n|---|---|---|---|---|")
+        held = True
+        for name, file in files.items():
+            ours, theirs = [], []
+            for _ in range(ROUNDS):
+                ours.append(_import(folder, file))
+                theirs.append(_insert(folder, name, file))
+                _assert_same(folder)
+            mine, duck = n_rows / min(ours), n_rows / min(theirs)
+            held = held and mine >= BAR * duck
+            print(f"| {name} | {duck:,.0f} | {mine:,.0f} | {mine / duck:.2f} | ≥ {BAR} |")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0 if held else 1
+
+
+def _prepare(folder: Path) -> tuple[dict[str, Path], int, int]:
+    """A home and a DuckDB database that hold one half, and the files with the other half and some of the first."""
+    simulate_network(SHAPE, folder / "import", files=1)
+    simulate_network(SHAPE, folder / "lake", form=Form.LAKE)
+    home = make_home(folder / "prepared", shape=SHAPE)
+    _quiet(home, "customers", folder / "import" / "customers.parquet")
+    receipts = pq.read_table(folder / "import" / "receipts" / "receipts-0001.parquet")
+    rng = np.random.default_rng(3)
+    is_there = rng.random(receipts.num_rows) < 0.5
+    comes = ~is_there | (rng.random(receipts.num_rows) < REPEATED)
+    _fill(home, folder / "lake" / "lake", is_there)
+    arriving = receipts.filter(pa.array(comes))
+    files = {"CSV": folder / "arriving.csv", "Parquet": folder / "arriving.parquet"}
+    pv.write_csv(arriving, files["CSV"])
+    pq.write_table(arriving, files["Parquet"], **WRITING, row_group_size=ROW_GROUP)
+    there = receipts.filter(pa.array(is_there))
+    with duckdb.connect(str(folder / "prepared.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("there", there)
+        connection.execute("CREATE TABLE receipts AS SELECT * FROM there")
+    return files, arriving.num_rows, int((~is_there).sum())
+
+
+def _fill(home: Home, files: Path, is_there: "np.typing.NDArray[np.bool_]") -> None:
+    """The lake gets the same half, month by month in the order of the simulator."""
+    months = sorted(folder.name.removeprefix(f"{MONTH}=") for folder in files.iterdir())
+    tables = {month: pq.ParquetFile(files / f"{MONTH}={month}" / "simulated.parquet").read() for month in months}
+    start = 0
+    kept = {}
+    for month, table in tables.items():
+        kept[month] = table.filter(pa.array(is_there[start : start + table.num_rows]))
+        start += table.num_rows
+
+    def put(month: str, path: Path) -> int:
+        pq.write_table(kept[month], path, **WRITING, row_group_size=ROW_GROUP)
+        return int(kept[month].num_rows)
+
+    lake = Lake(home.settings)
+    with lake.writing():
+        lake.append("simulated", months, put)
+    Days(lake).keep_up()  # an import finds them as the one before left them
+
+
+def _import(folder: Path, file: Path) -> float:
+    """Seconds of ``pilot import receipts`` into a copy of the prepared home."""
+    shutil.rmtree(folder / "ours", ignore_errors=True)
+    shutil.copytree(folder / "prepared", folder / "ours")
+    home = Home(Settings(home=folder / "ours" / "home", database_url=None), "", [])
+    return _seconds(lambda: _quiet(home, "receipts", file))
+
+
+def _quiet(home: Home, kind: str, file: Path) -> None:
+    said, complained = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+        code = pilot(["import", kind, str(file), "--as", ADMIN, "--home", str(home.settings.home)])
+    assert code == 0, said.getvalue() + complained.getvalue()
+
+
+def _insert(folder: Path, name: str, file: Path) -> float:
+    """Seconds of DuckDB's anti-join insert into a copy of its prepared database."""
+    target = folder / "theirs.duckdb"
+    shutil.copyfile(folder / "prepared.duckdb", target)
+    reader = "read_csv" if name == "CSV" else "read_parquet"
+
+    def insert() -> None:
+        with duckdb.connect(str(target)) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(
+                f"INSERT INTO receipts BY NAME SELECT * FROM {reader}('{file}') AS new "  # noqa: S608 - our own file
+                "ANTI JOIN receipts ON new.receipt = receipts.receipt"
+            )
+            connection.execute("CHECKPOINT")
+
+    return _seconds(insert)
+
+
+def _assert_same(folder: Path) -> None:
+    lake = Lake(Settings(home=folder / "ours" / "home", database_url=None))
+    stored = lake.receipts().select("receipt_id", "net_minor").to_pyarrow()
+    with duckdb.connect(str(folder / "theirs.duckdb")) as connection:
+        row = connection.execute("SELECT count(*), sum(net) * 100, count(DISTINCT receipt) FROM receipts").fetchone()
+    mine = (stored.num_rows, int(pc.sum(stored["net_minor"]).as_py()), pc.count_distinct(stored["receipt_id"]).as_py())
+    assert row is not None
+    assert mine == (row[0], int(row[1]), row[2]) == (SHAPE.receipts, mine[1], SHAPE.receipts)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    os.sync()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
