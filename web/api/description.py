@@ -20,7 +20,7 @@ _WHY = {
     "401": "The key is missing, unknown, expired or revoked",
     "403": "The key has no such scope, or is not for this store",
     "404": "There is no such thing, or this key may not see it",
-    "409": "The Idempotency-Key came before with another body",
+    "409": "Refused as it stands: an Idempotency-Key that came with another body, a customer named in two ways",
     "413": f"More than {MOST_BYTES:,} bytes after inflation",
     "415": "The Content-Type or Content-Encoding is not taken",
     "422": "The call does not have the form that is described here: which place, and why",
@@ -31,6 +31,7 @@ _WHY = {
 REFUSALS: Mapping[str, tuple[str, ...]] = {
     "send_receipts": ("400", "401", "403", "409", "413", "415", "422", "429", "503"),
     "show_batch": ("401", "403", "404"),
+    "assignment": ("401", "403", "404", "409", "422", "503"),
 }
 _USUAL = ("400", "401", "403", "404", "413", "415", "422", "503")
 _STATUSES = ["accepted", "known", "conflict", "rejected"]
