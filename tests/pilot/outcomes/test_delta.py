@@ -274,3 +274,27 @@ def test_the_folder_of_a_table_is_made_when_it_is_first_used(settings: Settings)
     assert not Path(store.root).exists()
     assert store.version() == 0
     assert store.files() == []
+
+
+def test_commits_from_before_instants_were_written_are_found_by_their_log(store: DeltaStore) -> None:
+    from deltalake import CommitProperties, DeltaTable, Transaction
+    from deltalake.transaction import AddAction
+
+    store.version()
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    table = DeltaTable(store.root)
+    for number in (1, 2):
+        table.create_write_transaction(
+            [AddAction(f"part=a/old-{number}.parquet", 10, {"part": "a"}, 0, True, '{"numRecords":1}')],
+            "append",
+            table.schema(),
+            partition_by=["part"],
+            commit_properties=CommitProperties(
+                custom_metadata={"batch_id": f"old-{number}"}, app_transactions=[Transaction(f"old-{number}", 1)]
+            ),
+        )
+    assert [store.version_of(f"old-{number}") for number in (1, 2, 3)] == [1, 2, None]
+    assert [(commit.batch_id, commit.details) for commit in store.commits(0)] == [("old-1", {}), ("old-2", {})]
+    assert store.version_known_on(datetime.now(UTC)) == 2
+    with pytest.raises(NothingKnownYet):
+        store.version_known_on(before)
