@@ -80,8 +80,8 @@ def _as_utf8(block: bytes, encoding: str) -> bytes | None:
 
 def _are_plain_lines(text: bytes, ends: npt.NDArray[np.int64]) -> bool:
     """Lines that end in ``\\n`` or ``\\r\\n``, none empty, none too long."""
-    returns = text.count(b"\r")
-    if returns != text.count(b"\r\n") or not len(ends):
+    returns = b"\r" in text
+    if not len(ends) or (returns and text.count(b"\r") != text.count(b"\r\n")):
         return False
     sizes = np.diff(ends, prepend=-1)
     return int(sizes.min()) > (2 if returns else 1) and int(sizes.max()) <= LONGEST_LINE
