@@ -1,6 +1,5 @@
 """An installation under test: made by the product's own verbs, run as real processes that can be killed."""
 
-import fcntl
 import json
 import os
 import signal
@@ -29,7 +28,7 @@ from tests.builders import a_user
 
 STORES = ("S1", "S2", "S3", "S4", "S5")
 ADMIN = "admin@example.org"
-_START_SECONDS = 90.0
+_START_SECONDS = 120.0
 
 
 @dataclass
@@ -93,10 +92,8 @@ class Shop:
         return server
 
     def worker(self) -> "subprocess.Popen[bytes]":
-        process = self.run("worker")
-        lock = self.settings.locks_dir / "worker.lock"
-        wait_until(lambda: lock.exists() and is_locked(lock), "the worker")
-        return process
+        """It is at work some seconds later: who waits for one of its phases waits for that too."""
+        return self.run("worker")
 
     def phases_of(self, process: int) -> tuple[str, ...]:
         return phases_now(self.settings).get(process, ())
@@ -170,7 +167,7 @@ def kill(process: int, shop: Shop, inside: str = "") -> bool:
     return proven
 
 
-def kill_inside(process: "subprocess.Popen[bytes]", shop: Shop, phase: str, seconds: float = 60.0) -> bool:
+def kill_inside(process: "subprocess.Popen[bytes]", shop: Shop, phase: str, seconds: float = 120.0) -> bool:
     """Wait until the process is in ``phase`` and kill it there; False where that did not happen in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
@@ -193,15 +190,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def is_locked(path: Path) -> bool:
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def as_json(value: object) -> bytes:

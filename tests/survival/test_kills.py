@@ -11,7 +11,7 @@ from tests.survival.shop import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]  # servers on the loopback
 
-FEW = Kills(web=2, worker=1, importer=2, drain=1, commit=1, compaction=1)
+FEW = Kills(web=1, worker=1, importer=1, drain=1, commit=1, compaction=1)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

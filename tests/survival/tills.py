@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.survival.shop import STORES, as_json
 
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.1
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from pilot.imports.engine import drop_lines, engine, name, table
 from pilot.outcomes.inbox.model import InboxBatch
 from pilot.outcomes.inbox.payload import unpack
 
+_ARRIVAL = ("batch_id", "received_at")
 _NOT_CONTENT = ("line", "receipt_id", "received_at", "batch_id")
+_ROWS_AT_ONCE = 50_000
 _NATURAL_KEY = ("store_id", "till", "number", "business_date")
 
 
@@ -83,22 +86,35 @@ def stage(path: Path, payloads: Iterable[tuple[InboxBatch, bytes]]) -> Staged:
     The file is scratch: after a crash it is written again from the inbox.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged, writer, schema = Staged(path), None, pa.schema([])
-    try:
+    staged, waiting, n_waiting = Staged(path), list[pa.Table](), 0
+    with ExitStack() as opened:
+        writer: pq.ParquetWriter | None = None
+        schema: pa.Schema | None = None
         for batch, payload in payloads:
-            try:
-                receipts = staged._add(batch, unpack(payload))
-                if writer is None:
-                    schema = receipts.schema
-                    writer = pq.ParquetWriter(path, schema, compression="zstd")
-                receipts = receipts.select(schema.names).cast(schema)
-            except (pa.ArrowException, KeyError, OSError) as error:
-                raise UnreadablePayload(batch.batch_id, str(error).splitlines()[0]) from error
-            writer.write_table(receipts)
-    finally:
-        if writer is not None:
-            writer.close()
+            receipts = staged._add(batch, _readable(batch, payload, schema))
+            if writer is None:
+                schema = receipts.schema
+                writer = opened.enter_context(pq.ParquetWriter(path, schema, compression="zstd"))
+            waiting.append(receipts)
+            n_waiting += receipts.num_rows
+            if n_waiting >= _ROWS_AT_ONCE:  # calls are small, row groups are not
+                writer.write_table(pa.concat_tables(waiting))
+                waiting, n_waiting = [], 0
+        if writer is not None and waiting:
+            writer.write_table(pa.concat_tables(waiting))
     return staged
+
+
+def _readable(batch: InboxBatch, payload: bytes, schema: pa.Schema | None) -> pa.Table:
+    """The receipts of a batch, with the columns of the batches before it. A full disk is no fault of the payload."""
+    try:
+        receipts = unpack(payload)
+        if schema is None:
+            return receipts
+        wanted = pa.schema([field for field in schema if field.name not in _ARRIVAL])
+        return receipts.select(wanted.names).cast(wanted)
+    except (pa.ArrowException, KeyError) as error:
+        raise UnreadablePayload(batch.batch_id, str(error).splitlines()[0]) from error
 
 
 def drop_doubled(staged: Staged) -> list[Doubled]:
