@@ -30,7 +30,7 @@ def test_a_day_before_the_first_receipts_is_refused_in_words(as_person: SignIn) 
 
 def test_a_day_that_is_no_day_is_refused_in_words(as_person: SignIn) -> None:
     page = as_person("analyst").get(f"{ADDRESS}?on=yesterday")
-    assert page.status_code == 400
+    assert page.status_code == 422
     assert "cannot be read" in page.text
 
 

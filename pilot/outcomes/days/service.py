@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from experiments.measure.days import DayFacts, customer_days, store_days
 from pilot.outcomes.days.deliveries import Delivery, Slice, base_of, delivery_of
-from pilot.outcomes.days.tables import CUSTOMER_DAYS, STORE_DAYS, VERSION, DayTable, Included, Size, details_of
+from pilot.outcomes.days.tables import CUSTOMER_DAYS, RULES, STORE_DAYS, VERSION, DayTable, Included, Size, details_of
 from pilot.outcomes.engine import DuckEngine
 from pilot.outcomes.errors import LakeVersionVacuumed
 from pilot.outcomes.phases import phase
@@ -86,7 +86,7 @@ class Days:
         """Empty the tables: reports read receipts until ``rebuild``."""
         with self._locked():
             for table in self._tables:
-                table.clear(Included(_next_generation(table.included()), 0, None, "", is_dropped=True))
+                table.clear(Included(_next_generation(table.included()), 0, None, "", is_dropped=True, rules=RULES))
                 table.vacuum(())
 
     def through(self) -> int | None:
@@ -134,7 +134,7 @@ class Days:
         """Empty the table for a new base: the lake as it is now."""
         last = self._lake.commits(0)[-1:]
         base, batch = (last[0].version, last[0].batch_id) if last else (0, "")
-        held = Included(_next_generation(table.included()), base, None if last else 0, batch)
+        held = Included(_next_generation(table.included()), base, None if last else 0, batch, rules=RULES)
         table.clear(held)
         return held
 
@@ -167,7 +167,9 @@ class Days:
             table.append(batch_id, sorted(part.files), write, details=details_of(held))
 
     def _is_of_lake(self, held: Included) -> bool:
-        """Whether the lake still is the one from which the table was made: its version has that batch."""
+        """Whether the table was made by today's rules from this lake: its version still has that batch."""
+        if held.rules != RULES:
+            return False
         version = held.base if held.through is None else held.through
         if version > self._lake.version():
             return False

@@ -19,6 +19,8 @@ from pilot.settings import Settings
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+# Count up when what a day counts changes (``experiments.measure.days``): tables made by other rules are made anew.
+RULES = 1
 YEAR = "business_year"
 VERSION = "lake_version"
 _ROW_GROUP = 122_880
@@ -49,7 +51,7 @@ class Included:
 
     ``through`` is the last lake version that is in it wholly, ``batch`` that version's batch (another batch under the
     same number: another lake). While a base is being written ``through`` is None; ``is_dropped`` after a drop.
-    ``generation`` counts the bases.
+    ``generation`` counts the bases, ``rules`` is the ``RULES`` by which they were made.
     """
 
     generation: int
@@ -57,6 +59,7 @@ class Included:
     through: int | None
     batch: str
     is_dropped: bool = False
+    rules: int = 0
 
 
 @dataclass(frozen=True, slots=True)
