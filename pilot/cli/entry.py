@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("installation", N_("make an installation: home, database, network, first administrator")),
     "upgrade": ("installation", N_("bring an installation to this version: backup, migrate, check")),
     "user": ("users", N_("people: list, add, role, link, deactivate, reactivate")),
-    "key": ("keys", N_("API keys: list, add, rotate, revoke")),
+    "key": ("keys", N_("API keys: list, add, rotate, revoke; the key of bundles")),
     "import": ("imports", N_("take a file in: regions, stores, customers or receipts")),
     "drain": ("drain", N_("take the receipts that wait in the inbox to the lake, by hand")),
     "days": ("days", N_("the derived days that reports read: status, rebuild, drop")),

@@ -8,6 +8,7 @@ from pilot.access.model import ApiKey
 from pilot.access.permissions import Scope
 from pilot.access.queries import api_keys as all_keys
 from pilot.access.queries import key_by_code
+from pilot.assignment.signing import key_id, public_key
 from pilot.cli.console import phrase
 from pilot.cli.context import Context
 from pilot.cli.users import ACTOR
@@ -29,6 +30,7 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
         ("revoke", N_("end a key at once"), revoke),
     ):
         verbs.add(verb, purpose, do).add_argument("code")
+    verbs.add("bundle", N_("the public key with which tills check their bundles"), show_bundle_key)
 
 
 def show_all(context: Context) -> None:
@@ -78,6 +80,14 @@ def revoke(context: Context) -> None:
         key = api_keys.revoke_api_key(session, old, actor=ACTOR, now=context.settings.wall_clock())
     context.console.say(N_("{key} has ended."), key=key.code)
     context.console.answer(_document(context, key))
+
+
+def show_bundle_key(context: Context) -> None:
+    """Made on first use, as the first bundle would make it."""
+    public = public_key(context.settings)
+    context.console.say(N_("Bundles are signed by key {id}. Give tills its public half by hand:"), id=key_id(public))
+    context.console.say("  {key}", key=public.hex())
+    context.console.answer({"algorithm": "Ed25519", "id": key_id(public), "key": public.hex()})
 
 
 def _show_secret(context: Context, key: ApiKey, secret: str) -> None:
