@@ -1,7 +1,9 @@
 """Moments: the exact whole numbers per unit (or per arm of customers) that every estimate starts from."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import cache
 from operator import attrgetter
 
 from experiments.errors import InvalidMoments
@@ -92,7 +94,7 @@ class ArmMoments:
 
 
 def _require_whole(moments: UnitMoments | ArmMoments, *names: str) -> None:
-    if all(type(value) is int for value in _numbers(type(moments), names)(moments)):
+    if all(type(value) is int for value in _NUMBERS[type(moments)](moments)):
         return
     unit = str(getattr(moments, names[0]))
     for field in fields(moments):
@@ -101,7 +103,8 @@ def _require_whole(moments: UnitMoments | ArmMoments, *names: str) -> None:
             raise InvalidMoments(unit=unit, must_be=f"{field.name} is {value!r}, not a whole number")
 
 
-@cache
-def _numbers(kind: type[UnitMoments] | type[ArmMoments], names: tuple[str, ...]) -> "attrgetter[tuple[object, ...]]":
-    """What gets all numbers of a row of moments at once: thousands of rows are made for one report."""
-    return attrgetter(*(field.name for field in fields(kind) if field.name not in names))
+# What gets all numbers of a row at once: thousands of rows are made for one report.
+_NUMBERS: Mapping[type, attrgetter[tuple[object, ...]]] = {
+    UnitMoments: attrgetter(*(field.name for field in fields(UnitMoments) if field.name != "unit")),
+    ArmMoments: attrgetter(*(field.name for field in fields(ArmMoments) if field.name not in ("variant", "stratum"))),
+}
