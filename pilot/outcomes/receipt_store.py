@@ -110,7 +110,7 @@ def append_new(
             if clashes and on_clash is OnClash.REFUSE and known is None:
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM news GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
+            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
             months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
             version = known
             if version is None and months:
@@ -148,7 +148,7 @@ def _joined(
         connection.execute("CREATE TEMP TABLE gone AS SELECT line FROM same UNION SELECT line FROM clash")
         is_any = _one(connection, "SELECT count(*) FROM gone")
         without = " ANTI JOIN gone USING (line)" if is_any else ""
-        connection.execute(f"CREATE TEMP VIEW news AS SELECT staged.* FROM staged{without}")  # noqa: S608 - our names
+        connection.execute(f"CREATE TEMP VIEW fresh AS SELECT staged.* FROM staged{without}")  # noqa: S608 - our names
         yield connection
 
 
@@ -274,7 +274,7 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
         f"""
         COPY (
             SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
-            FROM news WHERE {MONTH} = {literal(month)}
+            FROM fresh WHERE {MONTH} = {literal(month)}
             ORDER BY business_date, store_id, receipt_id
         ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
         """  # noqa: S608 - names, texts and paths are quoted

@@ -17,6 +17,7 @@ from pilot.network.queries import customer_keys
 from pilot.outcomes.errors import ReceiptsClash
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
+from pilot.outcomes.receipt_rules import IMPLAUSIBLE
 from tests.pilot.imports.builders import CUSTOMERS, RECEIPTS, Chain
 
 HEADER = "receipt,store,till,number,at,kind,customer,net,vat,n_items\n"
@@ -202,3 +203,57 @@ def test_a_crash_while_files_are_written_leaves_the_lake_as_it_was(
 
 def _fail(path: object) -> None:
     raise OSError("disk full")
+
+
+FACTS = "receipt,store,at,kind,refers_to,customer,net,vat\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "code"),
+    [
+        ("c1,31,2026-01-12 09:00,correction,,,1.00,0", "refers_to", "refers_to_missing"),
+        ("c1,31,2026-01-12 09:00,correction,b1,,,0", "net", "missing"),
+        ("i1,31,2026-01-12 09:00,identification,b2,,,", "customer", "identification_of_nobody"),
+        ("i1,31,2026-01-12 09:00,identification,,55,,", "refers_to", "refers_to_missing"),
+        ("i1,31,2026-01-12 09:00,identification,b2,55,1.00,", "net", "identification_with_amount"),
+        ("x1,31,2026-01-12 09:00,sale,,,10000000.00,0", "net", "impossible_money"),
+        ("x1,31,1999-12-31 09:00,sale,,,1.00,0", "at", "implausible_date"),
+        ("x1,31,2026-03-04 09:00,sale,,,1.00,0", "at", "implausible_date"),
+        ("x1,40,2026-01-12 09:00,sale,,,1.00,0", "store", "unknown_store"),
+    ],
+)
+def test_every_kind_has_its_rules_and_the_implausible_its_reason(chain: Chain, row: str, field: str, code: str) -> None:
+    with pytest.raises(BadRows) as refused:
+        chain.stage(ImportKind.RECEIPTS, FACTS + row + "\n")
+    assert [(f.field, f.reason.code) for f in refused.value.findings] == [(field, code)]
+    is_implausible = code in ("impossible_money", "implausible_date", "unknown_store")
+    assert (code in IMPLAUSIBLE) == is_implausible
+
+
+def test_before_the_first_opening_there_is_no_history(chain: Chain) -> None:
+    chain.take_in(ImportKind.STORES, "store,region,opened_on\n31,N,2020-05-01\n309,N,2021-01-01\n7,S,2022-01-01\n")
+    with pytest.raises(BadRows) as refused:
+        chain.stage(ImportKind.RECEIPTS, FACTS + "x1,31,2020-04-30 23:00,sale,,,1.00,0\n")
+    assert refused.value.findings[0].reason.code == "before_history"
+    assert chain.stage(ImportKind.RECEIPTS, FACTS + "x1,31,2020-05-01 09:00,sale,,,1.00,0\n").n_bad == 0
+
+
+def test_corrections_and_identifications_from_a_file_stand_where_their_receipt_stands(chain: Chain) -> None:
+    chain.take_in(ImportKind.RECEIPTS, RECEIPTS)
+    facts = (
+        "k1,31,2026-02-20 09:00,correction,b2,,-1.25,-0.25\n"
+        "k2,31,2026-02-20 09:00,identification,b2,55,,\n"
+        "k3,31,2026-02-20 09:00,identification,nowhere,55,,\n"
+    )
+    run = chain.take_in(ImportKind.RECEIPTS, FACTS + facts, quarantine=True)
+    assert (run.n_new, run.n_quarantined) == (2, 1)
+    found = receipts_of(chain)
+    original = found["b2"]
+    for fact in ("k1", "k2"):
+        assert found[fact]["store_id"] == original["store_id"]
+        assert found[fact]["business_date"] == original["business_date"]
+    assert found["k1"]["net_minor"] == -125
+    assert found["k2"]["net_minor"] == original["net_minor"]
+    assert found["k2"]["customer_key"] is not None
+    with chain.database.reading() as session:
+        assert queries.waiting_rows(session)[0].reason["code"] == "refers_to_unknown"
