@@ -27,6 +27,7 @@ from pilot.outcomes.lake import Lake
 from pilot.settings import Settings
 
 _STALE_SECONDS = 0.5
+_ROOM_SECONDS = 0.2  # what comes in meanwhile is far less than three quarters of a limit worth having
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Reception:
     inbox: InboxDatabase
     window: KeyWindow = field(default_factory=KeyWindow)
     _book: tuple[object, Rulebook] | None = None
+    _room_until: float = 0.0
 
     def accept(self, session: Session, call: Call, *, head: object) -> Accepted:
         """Take the call's receipts in and say what became of each; when this returns they are on disk.
@@ -105,7 +107,13 @@ class Reception:
         return Accepted.stored(batch)
 
     def _require_room(self, connection: Connection) -> None:
-        waiting, limit = waiting_receipts(connection), self.settings.inbox_limit
+        """Refuse while the inbox is full. Far from the limit it is not counted anew for every call."""
+        limit, counted = self.settings.inbox_limit, time.monotonic()
+        if self._room_until > counted:
+            return
+        waiting = waiting_receipts(connection)
+        if waiting < limit // 4:
+            self._room_until = counted + _ROOM_SECONDS
         if waiting >= limit:
             seconds = seconds_until_room(connection, waiting - limit + 1, self.settings)
             raise InboxIsFull(waiting=waiting, limit=limit, seconds=seconds)

@@ -60,7 +60,7 @@ def check_call(texts: pa.Table, store_codes: Sequence[str], book: Rulebook, now:
     reading = Reading(
         utc_today(now), API_MAPPING.decimal_mark, API_MAPPING.date_order, context.currency_exponent, context.known
     )
-    checked = check_batch(texts, RECEIPTS.fields, book.rules, API_MAPPING.columns, reading)
+    checked = check_batch(texts, RECEIPTS.fields, book.rules, _given(texts), reading)
     parked: dict[int, Found] = {}
     for index, findings in _by_line(checked.findings).items():
         wrong = [finding for finding in findings if not _may_wait(finding)]
@@ -79,6 +79,16 @@ def _of_other_stores(texts: pa.Table, store_codes: Sequence[str]) -> dict[int, F
             "store", Message("store_not_yours", _NOT_YOURS, {"store": row["store"][:SHOWN_CHARACTERS]})
         )
         for row in found
+    }
+
+
+def _given(texts: pa.Table) -> dict[str, str]:
+    """The fields that any receipt of the call has, and those it has to have: the others need no reading."""
+    nothing = texts.num_rows
+    return {
+        field.name: field.name
+        for field in RECEIPTS.fields
+        if field.is_required or texts.column(field.name).null_count < nothing
     }
 
 
