@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -65,7 +65,11 @@ class Shop:
         return cls(settings, secret)
 
     def run(self, *command: str, log: str = "") -> "subprocess.Popen[bytes]":
-        """Start ``pilot …`` in a process group of its own; what it says goes to ``logs/``."""
+        """Start ``pilot …``; what it says goes to ``logs/``."""
+        return self.run_program([sys.executable, "-m", "pilot.cli", *command], log or command[0])
+
+    def run_program(self, command: Sequence[str], log: str = "other") -> "subprocess.Popen[bytes]":
+        """Start a program in this installation and in a process group of its own."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PILOT_")},
             "PILOT_HOME": str(self.settings.home),
@@ -74,14 +78,8 @@ class Shop:
         }
         logs = self.settings.home / "logs"
         logs.mkdir(exist_ok=True)
-        with (logs / f"{log or command[0]}.log").open("ab") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pilot.cli", *command],
-                env=environment,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+        with (logs / f"{log}.log").open("ab") as out:
+            process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -131,12 +129,14 @@ class Server:
     port: int
 
     def answers(self) -> bool:
-        try:
-            connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", "/healthz")
-            return bool(connection.getresponse().status == 200)
-        except OSError:
-            return False
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+            try:
+                connection.request("GET", "/healthz")
+                answer = connection.getresponse()
+                answer.read()
+            except OSError:
+                return False
+            return bool(answer.status == 200)
 
     def workers(self) -> list[int]:
         """The processes that answer."""
