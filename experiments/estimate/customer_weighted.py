@@ -69,7 +69,8 @@ def customer_weighted(
     """
     if correction not in (Correction.CR1S, Correction.CR2):
         raise InvalidNumber(name="correction", value=correction.value, must_be="cr1s or cr2")
-    products, outcomes = _design(moments, treated, block)
+    fixed = _fixed(treated, block)
+    products, outcomes = _design(moments, fixed)
     total = products.sum(axis=1)
     scale = np.sqrt(np.maximum(np.diagonal(total, axis1=1, axis2=2), 1e-300))
     conditioned = total / scale[:, :, None] / scale[:, None, :]
@@ -89,15 +90,18 @@ def customer_weighted(
         factor = present / (present - 1.0) * (n - 1.0) / (n - k)
         each = np.einsum("ci,cgi->cg", aim, scores)
         return CustomerWeighted(b[:, 0], np.sqrt(factor * (each**2).sum(axis=1)), present - 1.0)
-    return _cr2(b[:, 0], products, scores, bread, aim)
+    return _cr2(b[:, 0], moments, fixed, scores, bread, aim)
 
 
-def _design(moments: StoreMoments, treated: Floats, block: Ints | None) -> tuple[Floats, Floats]:
+def _fixed(treated: Floats, block: Ints | None) -> Floats:
+    """(G × f) The columns that all customers of a store share: treatment, blocks."""
+    blocks = np.zeros(len(treated), dtype=np.int64) if block is None else block
+    return np.column_stack([treated, *(blocks == b for b in range(int(blocks.max()) + 1))]).astype(np.float64)
+
+
+def _design(moments: StoreMoments, fixed: Floats) -> tuple[Floats, Floats]:
     """(C × G × k × k) X'X and (C × G × k) X'y per store; columns: treatment, blocks, covariates."""
-    c, g, q = moments.x.shape
-    blocks = np.zeros(g, dtype=np.int64) if block is None else block
-    fixed = np.column_stack([treated, *(blocks == b for b in range(int(blocks.max()) + 1))]).astype(np.float64)
-    f = fixed.shape[1]
+    (c, g, q), f = moments.x.shape, fixed.shape[1]
     products, outcomes = np.empty((c, g, f + q, f + q)), np.empty((c, g, f + q))
     products[:, :, :f, :f] = moments.n[:, :, None, None] * (fixed[:, :, None] * fixed[:, None, :])
     products[:, :, :f, f:] = fixed[:, :, None] * moments.x[:, :, None, :]
@@ -107,21 +111,57 @@ def _design(moments: StoreMoments, treated: Floats, block: Ints | None) -> tuple
     return products, outcomes
 
 
-def _cr2(effect: Floats, products: Floats, scores: Floats, bread: Floats, aim: Floats) -> CustomerWeighted:
-    """M = L L' and f(S M) = L⁻ᵀ f(L' S L) L'; f is the inverse root of 1 − λ (0 where λ = 1, as in clubSandwich)."""
-    root = np.linalg.cholesky(bread)
-    values, vectors = np.linalg.eigh(np.einsum("cji,cgjk,ckl->cgil", root, products, root, optimize=True))
+def _cr2(
+    effect: Floats, moments: StoreMoments, fixed: Floats, scores: Floats, bread: Floats, aim: Floats
+) -> CustomerWeighted:
+    """A store's customers share all columns but the covariates: S = P G P' with G of 1 + q rows, so S = A A' with
+    A = P √G, and f(S M) = I + A V h(Λ) V' A' M from the few eigenvalues Λ of A' M A; f is the inverse root of 1 − λ
+    (0 where λ = 1, as in clubSandwich) and h(λ) = (f(λ) − 1) / λ."""
+    n_fixed = fixed.shape[1]
+
+    def narrow(columns: Floats) -> Floats:
+        """P' times (C × G × k)."""
+        first = np.einsum("gi,cgi->cg", fixed, columns[:, :, :n_fixed])
+        return np.concatenate([first[:, :, None], columns[:, :, n_fixed:]], axis=2)
+
+    spread, axes = np.linalg.eigh(_inner(moments))
+    factor = axes * np.sqrt(np.maximum(spread, 0.0))[:, :, None, :]  # √G
+    middle = _narrowed(bread, fixed)
+    values, vectors = np.linalg.eigh(np.einsum("cgji,cgjk,cgkl->cgil", factor, middle, factor, optimize=True))
     slack = 1.0 - values
-    power = np.where(slack < _RANK, 0.0, np.where(slack < _RANK, 1.0, slack) ** -0.5)
-    along = np.linalg.solve(root, aim[:, :, None])[:, :, 0]  # L⁻¹ aim, so aim'f(SM)v = along' V f V' L'v
-    rotated = np.einsum("cgij,ci->cgj", vectors, along)
-    moved = np.einsum("cgij,cgi->cgj", vectors, np.einsum("cji,cgj->cgi", root, scores))
-    each = (rotated * power * moved).sum(axis=2)
-    # p_g = f(S_g M) S_g aim, rotated by L': f(Λ) Λ along
-    p = np.einsum("cgij,cgj->cgi", vectors, power * values * rotated)
-    d = (power**2 * values * rotated**2).sum(axis=2)
+    open_ = slack >= _RANK
+    root = np.sqrt(np.where(open_, slack, 1.0))
+    power = np.where(open_, 1.0 / root, 0.0)
+    change = np.where(open_, 1.0 / (root * (1.0 + root)), -1.0)
+    turned = np.einsum("cgij,cgjk->cgik", factor, vectors)  # √G V
+    along = np.einsum("cgij,cgi->cgj", turned, narrow(np.broadcast_to(aim[:, None, :], scores.shape)))
+    moved = np.einsum("cgij,cgi->cgj", turned, narrow(np.einsum("cij,cgj->cgi", bread, scores)))
+    each = np.einsum("ci,cgi->cg", aim, scores) + (along * change * moved).sum(axis=2)
+    # p_g = L' f(S M) S aim with M = L L', for the degrees of freedom
+    u = np.einsum("cgij,cgj->cgi", turned, power * along)
+    p = np.concatenate([fixed * u[:, :, :1], u[:, :, 1:]], axis=2) @ np.linalg.cholesky(bread)
+    d = (power**2 * along**2).sum(axis=2)
     cross = np.einsum("cgi,cgj->cij", p, p)
     own = (p * p).sum(axis=2)
     squares = (d * d - 2.0 * d * own).sum(axis=1) + (cross * cross).sum(axis=(1, 2))
     df = (d - own).sum(axis=1) ** 2 / squares
     return CustomerWeighted(effect, np.sqrt((each**2).sum(axis=1)), df)
+
+
+def _inner(moments: StoreMoments) -> Floats:
+    """(C × G × 1 + q × 1 + q) G: sums and products of a one and the covariates over a store's customers."""
+    c, g, q = moments.x.shape
+    inner = np.empty((c, g, 1 + q, 1 + q))
+    inner[:, :, 0, 0], inner[:, :, 0, 1:], inner[:, :, 1:, 0] = moments.n, moments.x, moments.x
+    inner[:, :, 1:, 1:] = moments.xx
+    return inner
+
+
+def _narrowed(bread: Floats, fixed: Floats) -> Floats:
+    """(C × G × 1 + q × 1 + q) P' M P."""
+    f, (c, k, _) = fixed.shape[1], bread.shape
+    middle = np.empty((c, len(fixed), 1 + k - f, 1 + k - f))
+    middle[:, :, 0, 0] = np.einsum("gi,cij,gj->cg", fixed, bread[:, :f, :f], fixed, optimize=True)
+    middle[:, :, 0, 1:] = middle[:, :, 1:, 0] = np.einsum("gi,cij->cgj", fixed, bread[:, :f, f:])
+    middle[:, :, 1:, 1:] = bread[:, None, f:, f:]
+    return middle

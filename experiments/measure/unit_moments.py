@@ -38,7 +38,7 @@ class UnitMoments:
                 unit=self.unit, must_be="counts and sums of squares are not negative, a window has days"
             )
 
-    def __add__(self, other: "UnitMoments") -> "UnitMoments":
+    def __add__(self, other: UnitMoments) -> UnitMoments:
         """The moments of the union of two disjoint groups of rows of one unit in the same windows."""
         if (self.unit, self.days, self.days_x) != (other.unit, other.days, other.days_x):
             raise InvalidMoments(unit=other.unit, must_be="a sum needs the same unit and the same windows")
@@ -83,7 +83,7 @@ class ArmMoments:
                 must_be="counts and sums of squares are not negative, a window has days",
             )
 
-    def __add__(self, other: "ArmMoments") -> "ArmMoments":
+    def __add__(self, other: ArmMoments) -> ArmMoments:
         """The moments of two disjoint groups of customers of one variant and stratum in the same windows."""
         mine = (self.variant, self.stratum, self.days, self.days_x)
         if mine != (other.variant, other.stratum, other.days, other.days_x):
