@@ -1,5 +1,6 @@
 """Questions of a till, each answered or refused by itself: read from plain data, answered together."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +10,14 @@ from sqlalchemy.orm import Session
 
 from pilot.assignment.answers import Verdict
 from pilot.assignment.keeping import Kept
-from pilot.assignment.people import Person, card_number, external_ids_of_phones, people
+from pilot.assignment.people import Person, card_number, external_ids_of_phones, is_storable, people
 from pilot.errors import NotFound
 from pilot.words import N_, Message
 
 MOST_QUESTIONS = 1_000
 LONGEST = 120
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+$"
+_PLAIN = re.compile(PLAIN)
 _WAYS = ("customer", "card", "phone")
 _FIELDS = ("store", *_WAYS, "greeting")
 _NOT_AN_OBJECT = N_("A question is an object with “store” and, where somebody was recognised, “customer”.")
@@ -82,10 +85,10 @@ def _answer(kept: Kept, question: Question, person: Person | None, at: datetime)
 
 
 def _is_plain(value: object) -> bool:
-    """A short text without control characters; the spaces that people write into numbers count as spaces."""
+    """A short text without control characters, marks that turn the direction of writing, and half characters."""
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST:
         return False
-    return value.isprintable() or value.replace("\u00a0", " ").replace("\u202f", " ").isprintable()
+    return (value.isascii() and value.isprintable()) or (_PLAIN.fullmatch(value) is not None and is_storable(value))
 
 
 def _refused(template: str, **values: object) -> Message:

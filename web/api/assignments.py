@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pilot.access.permissions import KeyMayNot, Scope, may_key
 from pilot.assignment.answers import Verdict
-from pilot.assignment.asking import LONGEST, MOST_QUESTIONS, answer_all, read_question
+from pilot.assignment.asking import LONGEST, MOST_QUESTIONS, PLAIN, answer_all, read_question
 from pilot.assignment.asking import Question as Asked
+from pilot.errors import Refused
 from pilot.words import N_, Message, translate
 from web.api.answer_texts import answer_text, instant_text, verdict_text
 from web.api.fast_lookup import FastLookUp
@@ -37,14 +38,21 @@ class QuestionUnreadable(FieldUnreadable):
     template = N_("{problem}")
 
 
+class NamedTwice(Refused):
+    """Both a customer and a card in one address: nobody guesses who is meant."""
+
+    code = "named_twice"
+    template = N_("Name the customer by “customer” or by “card”, not by both.")
+
+
 class Question(BaseModel):
     """Which customer stands in which store. Phones and greetings are asked for in a body, never in an address."""
 
     model_config = ConfigDict(extra="forbid")
 
-    store: str = Field(min_length=1, max_length=LONGEST, description="The store's code")
-    customer: str | None = Field(None, min_length=1, max_length=LONGEST, description=_A_CUSTOMER)
-    card: str | None = Field(None, min_length=1, max_length=LONGEST, description=_A_CARD)
+    store: str = Field(min_length=1, max_length=LONGEST, pattern=PLAIN, description="The store's code")
+    customer: str | None = Field(None, min_length=1, max_length=LONGEST, pattern=PLAIN, description=_A_CUSTOMER)
+    card: str | None = Field(None, min_length=1, max_length=LONGEST, pattern=PLAIN, description=_A_CARD)
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +147,8 @@ def small_body(view: Callable[..., Any]) -> Callable[..., Any]:
 def assignment(question: Question) -> Response:
     """Variant, offer, terms and the reason in words for one customer in one store."""
     now = settings().now()
+    if question.customer is not None and question.card is not None:
+        raise NamedTwice
     asked = read_question(question.__dict__)
     if isinstance(asked, Message):
         raise QuestionUnreadable(problem=asked)

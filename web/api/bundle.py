@@ -7,7 +7,7 @@ from flask import Response, current_app, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from pilot.access.permissions import Scope
-from pilot.assignment.asking import LONGEST
+from pilot.assignment.asking import LONGEST, PLAIN
 from pilot.assignment.bundle import Bundler
 from pilot.assignment.signing import key_id, public_key
 from web.api.live_keys import audit_head, desk
@@ -27,7 +27,7 @@ class BundleOf(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    store: str = Field(min_length=1, max_length=LONGEST, description="The store's code")
+    store: str = Field(min_length=1, max_length=LONGEST, pattern=PLAIN, description="The store's code")
 
 
 class PublicKey(BaseModel):
