@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _compare(name: str, home: Home, bare_database: str) -> bool:
-    _seed_keys(home)
+    seed_keys(home)
     os.environ["BARE_DATABASE"] = bare_database
     importlib.reload(importlib.import_module("benchmarks.ingest_bare")).make_table()
     ours, bare = free_port(), free_port()
@@ -79,7 +79,7 @@ def _serve_bare(port: int) -> list[str]:
     ]
 
 
-def _seed_keys(home: Home) -> None:
+def seed_keys(home: Home) -> None:
     """The window as a busy month would have left it: one large segment a business day."""
     rng = np.random.default_rng(1)
     inbox = InboxDatabase(home.settings)
