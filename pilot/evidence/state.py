@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SAID = "pilot"
 _KEPT_FILES = 24
-_REWRITE_SHARE = 0.1  # of the kept rows: so many new ones are merged at each report before the file is written anew
+_REWRITE_SHARE = 0.5  # of the kept rows: up to so many new ones are merged at each report, then the file is made anew
 
 
 class StageState:
