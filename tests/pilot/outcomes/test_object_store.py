@@ -132,7 +132,7 @@ def test_commits_of_several_processes_at_once_are_all_there(in_bucket: Settings,
         for name in ("one", "two")
     ]
     processes = [subprocess.Popen(command) for command in commands]
-    assert [process.wait(120) for process in processes] == [0, 0]
+    assert [process.wait(300) for process in processes] == [0, 0]
     assert store.version() == 2 * each
     wanted = {f"{name}-{number}" for name in ("one", "two") for number in range(each)}
     assert {commit.batch_id for commit in store.commits(0)} == wanted
@@ -177,7 +177,7 @@ def test_one_machine_writes_at_a_time_where_they_share_a_server(
         thread.start()
         time.sleep(0.3)
         order.append("here")
-    thread.join(20)
+    thread.join(60)
     assert order == ["here", "there"]
     postgres.drop(url)
 
