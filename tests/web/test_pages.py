@@ -253,6 +253,28 @@ def test_a_parked_row_is_corrected_and_taken_in(app: Flask, house_settings: Sett
     assert "S91" in analyst.get("/network/").text
 
 
+def test_parked_rows_are_filtered_released_and_dropped_several_at_once(
+    app: Flask, house_settings: Settings, as_person: SignIn
+) -> None:
+    analyst = as_person("analyst")
+    rows = b"store,region\nS92,nowhere\nS93,nowhere\nS94,elsewhere\n"
+    address = upload(analyst, "stores", "stores.csv", rows).location
+    job = post(analyst, address, form_of(analyst.get(address).text) | {"quarantine": "yes"}).location
+    work(app, house_settings)
+    analyst.get(job)
+    page = analyst.get("/quarantine/?store=S92").text
+    [first] = re.findall(r'name="row" value="(\d+)"', page)
+    every = re.findall(r'name="row" value="(\d+)"', analyst.get("/quarantine/").text)
+    assert first in every
+    refused = post(analyst, "/quarantine/", {"row": first, "release": "1"})
+    assert refused.status_code == 409
+    assert "That did not work." in refused.text
+    assert post(analyst, "/quarantine/", {"drop": "1"}).status_code == 302
+    dropped = post(analyst, "/quarantine/", {"row": first, "drop": "1"})
+    assert dropped.status_code == 302
+    assert first not in re.findall(r'name="row" value="(\d+)"', analyst.get("/quarantine/").text)
+
+
 def test_a_file_that_is_no_table_is_refused_in_words(as_person: SignIn) -> None:
     analyst = as_person("analyst")
     address = upload(analyst, "stores", "stores.csv", b"PK\x03\x04 not a table").location
