@@ -133,7 +133,7 @@ def postgres() -> Iterator[str]:
 def running(command: Sequence[str], environment: Mapping[str, str], port: int | None = None) -> Iterator[int]:
     """A process of ours (and its children), ended with the block; waits until ``port`` answers. Yields its id."""
     BENCH.mkdir(parents=True, exist_ok=True)
-    log = (BENCH / f"process-{port or 'worker'}.log").open("w")
+    log = (BENCH / f"process-{port or command[3]}.log").open("w")  # python -m pilot.cli worker
     process = subprocess.Popen(command, env=dict(environment), stdout=log, stderr=log, start_new_session=True)
     try:
         if port is not None:
