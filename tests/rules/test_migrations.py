@@ -1,5 +1,8 @@
 """Migrations: numbered, one head, one chain."""
 
+import re
+from pathlib import Path
+
 from alembic.script import ScriptDirectory
 
 from tests.rules.house import ROOT
@@ -22,3 +25,13 @@ def test_files_are_named_after_their_revision() -> None:
     for revision in script().walk_revisions():
         assert revision.path is not None
         assert revision.path.rsplit("/", 1)[1].startswith(f"{revision.revision}_")
+
+
+def test_each_revision_says_which_of_the_two_databases_it_is_for() -> None:
+    for revision in script().walk_revisions():
+        source = Path(str(revision.path)).read_text("utf-8")
+        guards = re.findall(
+            r'if context\.config\.attributes\["target"\] != "(business|inbox)":\n        return\n', source
+        )
+        assert len(guards) == 2, revision.revision  # one in upgrade, one in downgrade
+        assert len(set(guards)) == 1
