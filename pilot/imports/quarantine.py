@@ -106,7 +106,8 @@ def drop_quarantined(session: Session, row_ids: Sequence[int], *, actor: User, n
     if not rows:
         return
     for row in rows:
-        row.state, row.row, row.decided_by, row.decided_at = QuarantineState.DROPPED, {}, actor.email, now
+        row.state, row.row, row.store = QuarantineState.DROPPED, {}, ""
+        row.decided_by, row.decided_at = actor.email, now
     session.flush()
     details = {"rows": sorted(row_ids)}
     record(

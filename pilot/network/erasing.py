@@ -62,7 +62,7 @@ def _erase_rows(session: Session, external_id: str, *, actor: User, now: datetim
         if external_id not in (text.strip() for text in row.row.values()):
             continue
         session.execute(delete(ImportFinding).where(ImportFinding.run_id == row.run_id, ImportFinding.line == row.line))
-        row.row, row.reason, row.state = {}, _FORGOTTEN, QuarantineState.DROPPED
+        row.row, row.store, row.reason, row.state = {}, "", _FORGOTTEN, QuarantineState.DROPPED
         row.decided_by, row.decided_at = actor.email, now
 
 
