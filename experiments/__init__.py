@@ -125,6 +125,12 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.look.report import ReportRow as ReportRow
     from experiments.look.report import Stamp as Stamp
     from experiments.look.report import Status as Status
+    from experiments.measure.customer_sums import CustomerReach as CustomerReach
+    from experiments.measure.customer_sums import customer_sums as customer_sums
+    from experiments.measure.customer_sums import merge_customer_sums as merge_customer_sums
+    from experiments.measure.days import DayFacts as DayFacts
+    from experiments.measure.days import customer_days as customer_days
+    from experiments.measure.days import store_days as store_days
     from experiments.measure.metrics import AssignmentUnit as AssignmentUnit
     from experiments.measure.metrics import Direction as Direction
     from experiments.measure.metrics import Metric as Metric
@@ -142,8 +148,18 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.moments import arm_moments as arm_moments
     from experiments.measure.moments import unit_moments as unit_moments
     from experiments.measure.moments import weekly_series as weekly_series
+    from experiments.measure.risk import RiskTable as RiskTable
     from experiments.measure.series import WeekPoint as WeekPoint
+    from experiments.measure.series import Weekly as Weekly
     from experiments.measure.series import weeks_around as weeks_around
+    from experiments.measure.stage import Asked as Asked
+    from experiments.measure.stage import StageMoments as StageMoments
+    from experiments.measure.stage import stage_moments as stage_moments
+    from experiments.measure.stage import stage_reach as stage_reach
+    from experiments.measure.stage_arms import AskedOfArms as AskedOfArms
+    from experiments.measure.stage_arms import StageArms as StageArms
+    from experiments.measure.stage_arms import arms_reach as arms_reach
+    from experiments.measure.stage_arms import stage_arms as stage_arms
     from experiments.measure.unit_moments import ArmMoments as ArmMoments
     from experiments.measure.unit_moments import UnitMoments as UnitMoments
     from experiments.measure.windows import Window as Window
@@ -261,6 +277,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "Stamp",
         "Status",
     ),
+    "experiments.measure.customer_sums": ("CustomerReach", "customer_sums", "merge_customer_sums"),
+    "experiments.measure.days": ("DayFacts", "customer_days", "store_days"),
     "experiments.measure.metrics": (
         "AssignmentUnit",
         "Direction",
@@ -278,7 +296,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "store_total",
     ),
     "experiments.measure.moments": ("arm_moments", "unit_moments", "weekly_series"),
-    "experiments.measure.series": ("WeekPoint", "weeks_around"),
+    "experiments.measure.risk": ("RiskTable",),
+    "experiments.measure.series": ("WeekPoint", "Weekly", "weeks_around"),
+    "experiments.measure.stage": ("Asked", "StageMoments", "stage_moments", "stage_reach"),
+    "experiments.measure.stage_arms": ("AskedOfArms", "StageArms", "arms_reach", "stage_arms"),
     "experiments.measure.unit_moments": ("ArmMoments", "UnitMoments"),
     "experiments.measure.windows": ("Window", "Windows", "windows_for"),
     "experiments.messages": ("Message",),
