@@ -1,18 +1,24 @@
 """Exact arithmetic inside the engine: whole numbers never become floats and never overflow, on any number of threads.
 
 Sums are taken over ``decimal(38,0)``, which every engine adds exactly in any order. Products of 64-bit numbers are
-taken in 64 bits where both factors are small enough and in ``decimal(38,0)`` where they are not, row by row.
+taken in 64 bits where both factors are small enough and in ``decimal(38,0)`` where they are not, row by row. What an
+engine hands over is added up by ``totals``, exactly as well.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 EXACT = "decimal(38,0)"
 _SMALL = 3_000_000_000  # its square is below 2**63
+_EXACT_FLOATS = 2**53
 
 
 def exact_sum(expression: Any) -> Any:
@@ -26,3 +32,60 @@ def exact_product(a: ir.IntegerValue, b: ir.IntegerValue) -> Any:
     """``a`` times ``b`` of each row as an exact decimal."""
     small = a.between(-_SMALL, _SMALL) & b.between(-_SMALL, _SMALL)
     return small.ifelse((a * b).cast(EXACT), a.cast(EXACT) * b.cast(EXACT)).cast(EXACT)
+
+
+def totals(column: pa.ChunkedArray[Any], groups: npt.NDArray[np.int64], n_groups: int) -> npt.NDArray[np.object_]:
+    """(n_groups) the sums of ``column`` by group, as Python's whole numbers.
+
+    ``column`` has 64-bit whole numbers or decimals without a fraction, and no null; ``groups`` says whose each row is.
+    """
+    import pyarrow as pa
+
+    if not pa.types.is_decimal(column.type):
+        return whole_totals(column.to_numpy(), groups, n_groups)
+    words = np.concatenate([_words(chunk) for chunk in column.chunks] or [np.zeros((0, 2), dtype=np.uint64)])
+    low, high = np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1]).view(np.int64)
+    if bool((high == (low.view(np.int64) >> 63)).all()):  # they all fit into 64 bits
+        return whole_totals(low.view(np.int64), groups, n_groups)
+    return whole_totals(high, groups, n_groups) * 2**64 + _unsigned_totals(low, groups, n_groups)
+
+
+def whole_totals(
+    values: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], n_groups: int
+) -> npt.NDArray[np.object_]:
+    """(n_groups) the sums of ``values`` by group, as Python's whole numbers."""
+    if not len(values):
+        return np.zeros(n_groups, dtype=np.int64).astype(object)
+    largest = max(abs(int(values.min())), abs(int(values.max())))
+    if largest * len(values) < _EXACT_FLOATS:
+        return np.bincount(groups, values, n_groups).astype(np.int64).astype(object)
+    negative = np.bincount(groups[values < 0], minlength=n_groups).astype(object)
+    return _unsigned_totals(values.view(np.uint64), groups, n_groups) - negative * 2**64
+
+
+def squares_totals(
+    values: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], n_groups: int
+) -> npt.NDArray[np.object_]:
+    """(n_groups) the sums of the squares of ``values`` by group, as Python's whole numbers."""
+    small = (values >= -_SMALL) & (values <= _SMALL)
+    found = whole_totals(np.where(small, values, 0) ** 2, groups, n_groups)
+    for place in np.flatnonzero(~small):
+        found[groups[place]] += int(values[place]) ** 2
+    return found
+
+
+def _unsigned_totals(
+    values: npt.NDArray[np.uint64], groups: npt.NDArray[np.int64], n_groups: int
+) -> npt.NDArray[np.object_]:
+    """Sums of parts of 22 bits, which floats hold exactly for billions of rows."""
+    found = np.zeros(n_groups, dtype=np.int64).astype(object)
+    for shift in (0, 22, 44):
+        part = (values >> np.uint64(shift)) & np.uint64(2**22 - 1)
+        found = found + np.bincount(groups, part, n_groups).astype(np.int64).astype(object) * 2**shift
+    return found
+
+
+def _words(chunk: Any) -> npt.NDArray[np.uint64]:
+    """(n × 2) the low and the high 64 bits of a chunk of 128-bit decimals."""
+    start = 2 * chunk.offset
+    return np.frombuffer(chunk.buffers()[1], dtype=np.uint64)[start : start + 2 * len(chunk)].reshape(-1, 2)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from experiments.errors import InvalidWindow, NotEstimable
 from experiments.measure.customer_sums import CustomerReach, whole_sum
-from experiments.measure.exact import exact_sum
+from experiments.measure.exact import exact_sum, totals
 from experiments.measure.listed import Listed
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel
+from experiments.measure.store_moments import Daily
 from experiments.measure.windows import Window
 from experiments.messages import N_, Message
 
@@ -77,17 +80,18 @@ def weeks_around(start: date, *, first: date, last: date) -> tuple[Window, ...]:
     return tuple(weeks)
 
 
-def week_sums_of_stores(daily: ir.Table, weekly: Weekly, stores: pa.Table) -> WeekSums:
+def week_sums_of_stores(daily: Daily, weekly: Weekly, units: Sequence[str], stores: pa.Table) -> WeekSums:
     """The sums of a store metric by week and unit, from one row per store and day."""
-    import ibis
-
     if not weekly.weeks:
         return {}
-    t = daily.filter(daily.business_date.between(weekly.days.first, weekly.days.last))
-    t = t.join(ibis.memtable(stores.select(["store_id", "unit"])), "store_id")
-    y = t.identified_sales if weekly.metric.kind is MetricKind.IDENTIFICATION_RATE else t.net_minor
-    found = t.group_by("unit", start=_start(t, weekly)).aggregate(y=exact_sum(y), sales=exact_sum(t.sales))
-    return _fetched(found, "unit")
+    unit_of, n_units = daily.units(stores, units), len(units)
+    rows = np.flatnonzero((unit_of >= 0) & daily.inside(weekly.days))
+    week = (daily.day[rows] - (weekly.days.first - daily.first).days) // _WEEK
+    cell, n_cells = week * n_units + unit_of[rows], len(weekly.weeks) * n_units
+    y = "identified_sales" if weekly.metric.kind is MetricKind.IDENTIFICATION_RATE else "net_minor"
+    sums = [totals(daily.column(name).take(rows), cell, n_cells) for name in (y, "sales")]
+    keys = ((number, unit) for number in range(len(weekly.weeks)) for unit in units)
+    return dict(zip(keys, zip(*sums, strict=True), strict=True))
 
 
 def week_sums_of_customers(

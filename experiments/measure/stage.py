@@ -30,7 +30,7 @@ from experiments.measure.series import (
     week_sums_of_customers,
     week_sums_of_stores,
 )
-from experiments.measure.store_moments import Activity, activity_of, daily_sums, store_unit_moments
+from experiments.measure.store_moments import Activity, Daily, activity_of, store_unit_moments
 from experiments.measure.unit_moments import UnitMoments
 from experiments.measure.windows import Window, Windows
 from experiments.messages import N_, Message
@@ -150,11 +150,10 @@ def _pass_over_stores(facts: ir.Table, asked: Asked, names: Sequence[str], store
     sizes = Counter(str(unit) for unit in stores.column("unit").to_pylist())
     for unit in sorted(set(sizes) - set(names)):
         raise UnknownUnit(unit=unit)
-    daily = daily_sums(facts, min(window.first for window in read), max(window.last for window in read))
-    with kept(daily, bool(metrics) + bool(weekly) + bool(asked.activity)) as t:
-        moments = store_unit_moments(t, metrics, units=names, stores=stores, sizes=sizes)
-        found = week_sums_of_stores(t, weekly, stores) if weekly else {}
-        activity = activity_of(t, asked.activity) if asked.activity else {}
+    daily = Daily.of(facts, min(window.first for window in read), max(window.last for window in read))
+    moments = store_unit_moments(daily, metrics, units=names, stores=stores, sizes=sizes)
+    found = week_sums_of_stores(daily, weekly, names, stores) if weekly else {}
+    activity = activity_of(daily, asked.activity) if asked.activity else {}
     weeks = UnitWeeks(weekly, found, sizes) if weekly else None
     return StageMoments(moments, {}, weeks=weeks, activity=activity)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from experiments.measure.customer_sums import whole_sum
-from experiments.measure.exact import exact_product, exact_sum
+from experiments.measure.exact import exact_sum, squares_totals, totals, whole_totals
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.unit_moments import UnitMoments
 from experiments.measure.windows import Window, Windows
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+Flags = npt.NDArray[np.bool_]
 _COUNTS = ("sales", "identified_sales", "receipts")
 
 
@@ -38,8 +42,46 @@ def daily_sums(stores: ir.Table, first: date, last: date) -> ir.Table:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Daily:
+    """The rows of ``daily_sums``, fetched: stores times days are few. ``store`` is the place in ``ids``, ``day`` counts
+    from ``first``."""
+
+    rows: pa.Table
+    ids: list[Any]
+    store: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64]
+    first: date
+
+    @classmethod
+    def of(cls, stores: ir.Table, first: date, last: date) -> Daily:
+        """One row per store and day of ``DayFacts.stores`` from ``first`` to ``last``."""
+        import pyarrow as pa
+
+        rows = daily_sums(stores, first, last).to_pyarrow()
+        days = rows["business_date"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+        coded: Any = rows["store_id"].combine_chunks().dictionary_encode()
+        store = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls(rows, coded.dictionary.to_pylist(), store, days - (first - _EPOCH).days, first)
+
+    def inside(self, window: Window) -> Flags:
+        """Which rows are of days in ``window``."""
+        return (self.day >= (window.first - self.first).days) & (self.day <= (window.last - self.first).days)
+
+    def column(self, name: str) -> pa.ChunkedArray[Any]:
+        """One of its columns."""
+        return self.rows.column(name)
+
+    def units(self, stores: pa.Table, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """(n) the place among ``names`` of the unit of each row's store; -1 where the store is in none."""
+        place_of = {unit: place for place, unit in enumerate(names)}
+        unit_of = dict(zip(stores.column("store_id").to_pylist(), stores.column("unit").to_pylist(), strict=True))
+        places = [place_of[str(unit_of[store])] if store in unit_of else -1 for store in self.ids]
+        return np.array(places, dtype=np.int64)[self.store]
+
+
 def store_unit_moments(
-    daily: ir.Table,
+    daily: Daily,
     metrics: Sequence[tuple[Metric, Windows]],
     *,
     units: Sequence[str],
@@ -47,66 +89,59 @@ def store_unit_moments(
     sizes: Mapping[str, int],
 ) -> dict[str, tuple[UnitMoments, ...]]:
     """Moments of store metrics by code, one for each of ``units`` (sorted); ``sizes`` says how many stores each has."""
-    import ibis
+    unit_of = daily.units(stores, units)
+    windows = {window for _, pair in metrics for window in (pair.window, pair.before) if window is not None}
+    inside = {window: np.flatnonzero((unit_of >= 0) & daily.inside(window)) for window in windows}
 
-    if not metrics:
-        return {}
-    t = daily.join(ibis.memtable(stores.select(["store_id", "unit"])), "store_id")
-    totals: dict[str, Any] = {}
-    for number, (metric, windows) in enumerate(metrics):
-        for ending, window in (("", windows.window), ("_x", windows.before)):
-            if window is not None:
-                inside = t.business_date.between(window.first, window.last)
-                for name, total in _totals(t, inside, metric).items():
-                    totals[f"{name}{ending}_{number}"] = total
-    rows = {row["unit"]: row for row in t.group_by("unit").aggregate(**totals).to_pyarrow().to_pylist()}
-    return {
-        metric.code: tuple(_unit(unit, sizes[unit], rows.get(unit, {}), number, metric, windows) for unit in units)
-        for number, (metric, windows) in enumerate(metrics)
-    }
+    def of_window(metric: Metric, window: Window | None) -> dict[str, list[int]]:
+        if window is None:
+            return dict.fromkeys(("y", "yy", "n"), [0] * len(units))
+        rows = inside[window]
+        return _totals(daily, rows, unit_of[rows], len(units), metric)
+
+    found = {}
+    for metric, pair in metrics:
+        now, before = of_window(metric, pair.window), of_window(metric, pair.before)
+        days, days_x = pair.window.days, pair.before.days if pair.before else 0
+        if metric.kind is MetricKind.STORE_TOTAL:  # the rows are store-days
+            now["n"], before["n"] = [sizes[u] * days for u in units], [sizes[u] * days_x for u in units]
+        columns = (now["n"], now["y"], now["yy"], before["y"], before["yy"], before["n"])
+        found[metric.code] = tuple(
+            UnitMoments(unit, n, y, yy, x, xx, 0, n_x, days, days_x)
+            for unit, n, y, yy, x, xx, n_x in zip(units, *columns, strict=True)
+        )
+    return found
 
 
-def activity_of(daily: ir.Table, window: Window) -> dict[Any, Activity]:
+def activity_of(daily: Daily, window: Window) -> dict[Any, Activity]:
     """Receipts in the window per store id; a store without any is not in the answer."""
-    t = daily.filter(daily.business_date.between(window.first, window.last), daily.receipts > 0)
-    found = t.group_by("store_id").aggregate(n=whole_sum(t.receipts), last=t.business_date.max()).to_pyarrow()
-    return {row["store_id"]: Activity(int(row["n"]), row["last"]) for row in found.to_pylist()}
-
-
-def _totals(t: ir.Table, inside: Any, metric: Metric) -> dict[str, Any]:
-    net = inside.ifelse(t.net_minor, 0)
-    if metric.kind is MetricKind.STORE_TOTAL:  # the rows are store-days
-        return {"y": exact_sum(net), "yy": exact_sum(exact_product(net, net))}
-    if metric.kind is MetricKind.IDENTIFICATION_RATE:
-        return {
-            "y": whole_sum(inside.ifelse(t.identified_sales, 0)),
-            "n": whole_sum(inside.ifelse(t.sales, 0)),
-        }
+    receipts = daily.column("receipts").to_numpy()
+    rows = np.flatnonzero(daily.inside(window) & (receipts > 0))
+    last = np.zeros(len(daily.ids), dtype=np.int64)
+    np.maximum.at(last, daily.store[rows], daily.day[rows])
+    counts = whole_totals(receipts[rows], daily.store[rows], len(daily.ids))
     return {
-        "y": exact_sum(net),
-        "yy": exact_sum(inside.ifelse(t.net_squares, 0)),
-        "n": whole_sum(inside.ifelse(t.sales, 0)),
+        store: Activity(n, daily.first + timedelta(days=int(day)))
+        for store, n, day in zip(daily.ids, counts, last, strict=True)
+        if n
     }
 
 
-def _unit(
-    unit: str, n_stores: int, row: Mapping[str, Any], number: int, metric: Metric, windows: Windows
-) -> UnitMoments:
-    def value(name: str) -> int:
-        return int(row.get(f"{name}_{number}", 0))
+def _totals(
+    daily: Daily, rows: npt.NDArray[np.int64], unit_of: npt.NDArray[np.int64], n_units: int, metric: Metric
+) -> dict[str, list[int]]:
+    """The sums of ``rows`` by unit: y, yy and (but for a store total) n."""
 
-    days, days_x = windows.window.days, windows.before.days if windows.before else 0
-    of_days = metric.kind is MetricKind.STORE_TOTAL
-    square = "y" if metric.kind is MetricKind.IDENTIFICATION_RATE else "yy"  # 0 or 1: its own square
-    return UnitMoments(
-        unit=unit,
-        n=n_stores * days if of_days else value("n"),
-        y=value("y"),
-        yy=value(square),
-        x=value("y_x"),
-        xx=value(f"{square}_x"),
-        xy=0,
-        n_x=n_stores * days_x if of_days else value("n_x"),
-        days=days,
-        days_x=days_x,
-    )
+    def total(name: str) -> list[int]:
+        return list(totals(daily.column(name).take(rows), unit_of, n_units))
+
+    if metric.kind is MetricKind.STORE_TOTAL:
+        net = daily.column("net_minor").to_numpy()[rows]
+        return {"y": total("net_minor"), "yy": list(squares_totals(net, unit_of, n_units))}
+    if metric.kind is MetricKind.IDENTIFICATION_RATE:
+        y = total("identified_sales")
+        return {"y": y, "yy": y, "n": total("sales")}  # 0 or 1: its own square
+    return {"y": total("net_minor"), "yy": total("net_squares"), "n": total("sales")}
+
+
+_EPOCH = date(1970, 1, 1)
