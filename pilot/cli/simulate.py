@@ -30,7 +30,7 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
         "--seed", type=_seed, metavar="N", default=1, help=phrase(N_("the same seed writes the same bytes (1)"))
     )
     command.add_argument(
-        "--out", type=Path, metavar="DIR", required=True, help=phrase(N_("a folder that is new or empty"))
+        "--out", type=Path, metavar="DIR", help=phrase(N_("a folder that is new or empty (network-SEED, here)"))
     )
     form = phrase(N_("“import” (default): files for “pilot import”; “lake”: the lake's columns by business month"))
     command.add_argument("--format", choices=[str(form) for form in Form], default=str(Form.IMPORT), help=form)
@@ -42,6 +42,7 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 def simulate(context: Context) -> None:
     options, console = context.options, context.console
     shape = Shape(options.stores, options.customers, options.receipts, options.seed, options.weeks)
+    folder = options.out or Path(f"network-{shape.seed}")
     began = time.perf_counter()
     with console.progress(N_("Writing receipts")) as bar:
 
@@ -49,7 +50,7 @@ def simulate(context: Context) -> None:
             bar.label = phrase(N_("Writing receipts, {rate:,} a second"), rate=_rate(done, began))
             bar(done, total)
 
-        found = simulate_network(shape, options.out, form=Form(options.format), files=options.files, progress=progress)
+        found = simulate_network(shape, folder, form=Form(options.format), files=options.files, progress=progress)
     seconds = time.perf_counter() - began
     console.say(
         N_("{receipts:,} receipts of {stores:,} stores and {customers:,} customers are in {folder}."),

@@ -148,6 +148,19 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_without_a_folder_the_network_goes_into_one_named_after_its_seed_that_is_not_written_into_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = "simulate-network --stores 5 --customers 200 --receipts 1000 --seed 1".split()
+    assert main(asked) == 0
+    assert "network-1" in capsys.readouterr().out
+    assert {"regions.csv", "stores.csv", "customers.parquet"} <= {path.name for path in Path("network-1").iterdir()}
+    assert main(asked) == 1
+    assert "network-1 is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["network-1"]
+
+
 def test_numbers_of_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TooManyFiles):
         simulate_network(SMALL, tmp_path / "out", files=43)
