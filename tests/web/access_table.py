@@ -18,10 +18,11 @@ from pilot.access.api_keys import create_api_key
 from pilot.access.model import Role, User
 from pilot.access.permissions import Scope
 from pilot.database import Database
-from pilot.imports.model import ImportRun, QuarantinedRow, QuarantineState
+from pilot.imports.model import ImportRun, QuarantinedRow
 from pilot.jobs.model import JobRun, JobState
 from pilot.planning.model import Pilot
 from pilot.programs.model import Program
+from pilot.words import Message
 from tests.web.house import AT_GATE, build_house
 from web.app import create_app
 from web.auth import PUBLIC, KeyRule, Rule, rule_of
@@ -129,8 +130,8 @@ def _objects(database: Database) -> dict[str, str]:
         now = admin.created_at
         run = session.query(ImportRun).first()
         assert run is not None
-        row = QuarantinedRow(
-            run_id=run.id, kind=run.kind, line=2, field="store", row={}, reason={}, state=QuarantineState.WAITING
+        row = QuarantinedRow.parked(
+            run.kind, run.batch_id, 2, "store", {}, Message("missing", "missing"), now, run_id=run.id
         )
         job = JobRun(
             code=f"job-{secrets.token_hex(4)}", kind="look.take", state=JobState.QUEUED, done=0, total=0,
