@@ -81,6 +81,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annot
 
 lock: venv
 	$(COMPILE) --extra demo setup.cfg -o requirements.lock
+	$(COMPILE) --extra demo --extra s3 --constraint requirements.lock setup.cfg -o requirements-s3.lock
 	$(COMPILE) --extra demo --extra s3 --extra spark --extra dev --constraint requirements.lock setup.cfg -o requirements-dev.lock
 	$(COMPILE) --extra spark --extra bench --constraint requirements.lock setup.cfg -o requirements-bench.lock
 

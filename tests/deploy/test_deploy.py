@@ -44,12 +44,19 @@ def compose() -> dict[str, Any]:
     return found
 
 
+def by_default(text: str) -> str:
+    """``text`` where nobody has set its variables."""
+    return re.sub(r"\$\{\w+:-(.*?)\}", r"\1", text)
+
+
 def settings_in(text: str) -> set[str]:
     return set(re.findall(r"\bPILOT_[A-Z_]+", text))
 
 
 def known_settings() -> set[str]:
-    aliases = {str(f.validation_alias) for f in Settings.model_fields.values() if f.validation_alias}
+    aliases = {"PILOT_WATCH_AS"} | {
+        str(f.validation_alias) for f in Settings.model_fields.values() if f.validation_alias
+    }
     return {f"PILOT_{name.upper()}" for name in Settings.model_fields} | aliases
 
 
@@ -159,17 +166,21 @@ def test_the_services_of_the_compose_file_work_together_on_postgresql(
     running: Callable[[list[str], Mapping[str, str]], subprocess.Popen[bytes]],
 ) -> None:
     services = compose()["services"]
-    environment = dict(services["web"]["environment"])
-    assert environment == services["worker"]["environment"]
+    environment = {name: by_default(value) for name, value in services["web"]["environment"].items()}
+    assert services["web"]["environment"] == services["worker"]["environment"]
     assert services["db"]["environment"]["POSTGRES_USER"] in environment["PILOT_DATABASE_URL"]
     environment |= {"PILOT_HOME": str(tmp_path / "home"), "PILOT_DATABASE_URL": postgres_url}
-    environment["PILOT_PUBLIC_URL"] = "http://127.0.0.1:8000"
     init(environment)
     port = free_port()
     for name in ("web", "worker"):
         _, *arguments = services[name]["command"]
         running([PILOT, *arguments, *(["--port", str(port)] if name == "web" else [])], environment)
     assert ready(port) == "200"
+
+
+def test_the_watched_folder_of_the_compose_file_is_watched_by_a_command_of_ours() -> None:
+    _, *arguments = [by_default(word) for word in compose()["services"]["watch"]["command"]]
+    assert build_parser(arguments).parse_args(arguments).command == "watch"
 
 
 def test_every_setting_named_in_deploy_exists() -> None:
@@ -184,6 +195,6 @@ def test_the_image_takes_every_package_and_the_locked_requirements() -> None:
     setup.read(ROOT / "setup.cfg")
     packages = {line.split(".")[0] for line in setup["options"]["packages"].split()} | {"migrations"}
     copied = {line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line}
-    assert packages <= copied | {"requirements.lock"}
-    assert "--require-hashes -r /src/requirements.lock" in text
+    assert packages <= copied
+    assert "--require-hashes -r /src/requirements-s3.lock" in text
     assert re.search(r"^USER pilot$", text, re.M)
