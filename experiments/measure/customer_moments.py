@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.measure.customer_sums import CustomerReach, net_column, sales_column, whole_sum
-from experiments.measure.exact import exact_product, exact_sum
-from experiments.measure.listed import Listed
+from experiments.measure.exact import exact_product, exact_sum, totals
+from experiments.measure.kept_sums import SIGN, CustomerSums, signed
+from experiments.measure.listed import Listed, Totals, key_of
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.windows import Window, Windows, day_offsets
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
 VALUES = ("y", "d", "x", "e")
 PAIRS = ("yy", "yd", "yx", "ye", "dd", "dx", "de", "xx", "xe", "ee")
@@ -35,10 +37,9 @@ class Reading:
 
 
 def cell_sums(
-    sums: ir.Table, reach: CustomerReach, listed: Listed, readings: Sequence[Reading]
-) -> list[dict[int, dict[str, int]]]:
-    """For each reading the sums of each cell that has any: y, x, yy, yx, xx, and for a ratio d, e and all products."""
-    import ibis
+    sums: CustomerSums, reach: CustomerReach, listed: Listed, readings: Sequence[Reading]
+) -> list[dict[str, Totals]]:
+    """For each reading the sums (n_cells): y, x, yy, yx, xx, and for a ratio d, e and all products."""
     import pyarrow as pa
 
     if not readings:
@@ -47,19 +48,33 @@ def cell_sums(
     for number, reading in enumerate(readings):
         if reading.kept is not None:
             table = table.append_column(f"kept_{number}", pa.array(reading.kept))
+
+    def key() -> str:
+        return key_of(table, "cell sums", reach, *((r.metric.code, r.windows, r.own_days) for r in readings))
+
+    found = sums.reduced(key, lambda rows: _reduced(rows, reach, table, readings))
+    cells = found.column("cell").to_numpy().astype(np.int64)
+    added = {
+        name: totals(found.column(name), cells, len(listed.labels)) for name in found.column_names if name != "cell"
+    }
+    return [_of_reading(added, number) for number in range(len(readings))]
+
+
+def _reduced(sums: ir.Table, reach: CustomerReach, table: pa.Table, readings: Sequence[Reading]) -> ir.Table:
+    """One row per cell that has any."""
+    import ibis
+
     t = sums.join(ibis.memtable(table), "customer_key")
-    outcomes: dict[str, Any] = {}
+    outcomes: dict[str, Any] = {SIGN: t[SIGN]} if SIGN in t.columns else {}
     for number, reading in enumerate(readings):
         for name, value in _outcomes(t, reach, reading).items():
             kept = t[f"kept_{number}"].ifelse(value, 0) if reading.kept is not None else value
             outcomes[f"{name}_{number}"] = kept
     each = t.select("cell", **outcomes)
-    totals: dict[str, Any] = {}
+    aggregates: dict[str, Any] = {}
     for number, reading in enumerate(readings):
-        totals |= {f"{name}_{number}": total for name, total in _totals(each, number, reading).items()}
-    found = each.group_by("cell").aggregate(**totals).to_pyarrow()
-    cells = found.column("cell").to_pylist()
-    return [_of_reading(found, cells, number) for number in range(len(readings))]
+        aggregates |= {f"{name}_{number}": total for name, total in _totals(each, number, reading).items()}
+    return each.group_by("cell").aggregate(**aggregates)
 
 
 def _outcomes(t: ir.Table, reach: CustomerReach, reading: Reading) -> dict[str, Any]:
@@ -95,7 +110,10 @@ def _totals(each: ir.Table, number: int, reading: Reading) -> dict[str, Any]:
     values = {name: each[f"{name}_{number}"] for name in VALUES if f"{name}_{number}" in each.columns}
     is_money = reading.metric.kind in (MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET)
     # Days and flags of customers, and their products, fit 64 bits by far; money may not.
-    found = {name: exact_sum(value) if is_money else whole_sum(value) for name, value in values.items()}
+    found = {
+        name: exact_sum(signed(each, value)) if is_money else whole_sum(signed(each, value))
+        for name, value in values.items()
+    }
     pairs = [pair for pair in PAIRS if pair[0] in values and pair[1] in values]
     if reading.metric.has_fixed_window:  # 0 or 1: its own square
         pairs.remove("yy")
@@ -103,21 +121,15 @@ def _totals(each: ir.Table, number: int, reading: Reading) -> dict[str, Any]:
             pairs.remove("xx")
     for pair in pairs:
         a, b = values[pair[0]], values[pair[1]]
-        found[pair] = exact_sum(exact_product(a, b)) if is_money else whole_sum(a * b)
+        product = signed(each, exact_product(a, b) if is_money else a * b)
+        found[pair] = exact_sum(product) if is_money else whole_sum(product)
     return found
 
 
-def _of_reading(found: Any, cells: Sequence[int], number: int) -> dict[int, dict[str, int]]:
+def _of_reading(found: Mapping[str, Totals], number: int) -> dict[str, Totals]:
     ending = f"_{number}"
-    names = [name for name in found.column_names if name.endswith(ending)]
-    columns = [[int(value) for value in found.column(name).to_pylist()] for name in names]
-    short = [name.removesuffix(ending) for name in names]
-    rows = {
-        cell: dict(zip(short, values, strict=True))
-        for cell, values in zip(cells, zip(*columns, strict=True), strict=True)
-    }
-    for row in rows.values():
-        for square, value in (("yy", "y"), ("xx", "x")):
-            if square not in row and value in row:
-                row[square] = row[value]
-    return rows
+    sums = {name.removesuffix(ending): column for name, column in found.items() if name.endswith(ending)}
+    for square, value in (("yy", "y"), ("xx", "x")):
+        if square not in sums and value in sums:
+            sums[square] = sums[value]
+    return sums

@@ -47,7 +47,9 @@ def totals(column: pa.ChunkedArray[Any], groups: npt.NDArray[np.int64], n_groups
     low, high = np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1]).view(np.int64)
     if bool((high == (low.view(np.int64) >> 63)).all()):  # they all fit into 64 bits
         return whole_totals(low.view(np.int64), groups, n_groups)
-    return whole_totals(high, groups, n_groups) * 2**64 + _unsigned_totals(low, groups, n_groups)
+    found: npt.NDArray[np.object_] = whole_totals(high, groups, n_groups) * 2**64
+    found += _unsigned_totals(low, groups, n_groups)
+    return found
 
 
 def whole_totals(
@@ -60,7 +62,8 @@ def whole_totals(
     if largest * len(values) < _EXACT_FLOATS:
         return np.bincount(groups, values, n_groups).astype(np.int64).astype(object)
     negative = np.bincount(groups[values < 0], minlength=n_groups).astype(object)
-    return _unsigned_totals(values.view(np.uint64), groups, n_groups) - negative * 2**64
+    found: npt.NDArray[np.object_] = _unsigned_totals(values.view(np.uint64), groups, n_groups) - negative * 2**64
+    return found
 
 
 def squares_totals(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Label = tuple[str | None, ...]
+Totals = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,13 +63,18 @@ def require_once(keys: npt.NDArray[Any], name: str) -> None:
         raise DuplicateUnit(unit=name)
 
 
-def summed(rows: Mapping[int, Mapping[str, int]], cells: Sequence[int]) -> dict[str, int]:
-    """The sums of ``cells`` together; a cell without a row adds nothing."""
-    total: dict[str, int] = {}
-    for cell in cells:
-        for name, value in rows.get(cell, {}).items():
-            total[name] = total.get(name, 0) + value
-    return total
+def summed(columns: Mapping[str, Totals], cells: Sequence[int]) -> dict[str, int]:
+    """The sums of ``cells`` together."""
+    place = list(cells)
+    return {name: int(column[place].sum()) for name, column in columns.items()}
+
+
+def key_of(table: pa.Table, *asked: object) -> str:
+    """Names a list of customers and what is asked of it: other names, other sums."""
+    digest = hashlib.sha256(repr((table.schema.names, asked)).encode())
+    for column in table.columns:
+        digest.update(np.ascontiguousarray(column.to_numpy()).data)
+    return digest.hexdigest()
 
 
 def _coded(table: pa.Table, name: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:

@@ -12,7 +12,8 @@ import numpy as np
 from experiments.errors import InvalidWindow, NotEstimable
 from experiments.measure.customer_sums import CustomerReach, whole_sum
 from experiments.measure.exact import exact_sum, totals
-from experiments.measure.listed import Listed
+from experiments.measure.kept_sums import CustomerSums, signed
+from experiments.measure.listed import Listed, key_of
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel
 from experiments.measure.store_moments import Daily
 from experiments.measure.windows import Window
@@ -95,7 +96,7 @@ def week_sums_of_stores(daily: Daily, weekly: Weekly, units: Sequence[str], stor
 
 
 def week_sums_of_customers(
-    customers: ir.Table, sums: ir.Table, reach: CustomerReach | None, weekly: Weekly, listed: Listed
+    customers: ir.Table, sums: CustomerSums | None, reach: CustomerReach | None, weekly: Weekly, listed: Listed
 ) -> WeekSums:
     """The sums of a customer metric by week and cell of ``listed``: days from one row per customer, which has them;
     money from the facts."""
@@ -103,24 +104,29 @@ def week_sums_of_customers(
 
     if not weekly.weeks:
         return {}
-    members = ibis.memtable(listed.table.select(["customer_key", "cell"]))
-    if weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY and reach is not None and reach.days:
-        t = sums.join(members, "customer_key")
-        places = [reach.days.place(week.first) for week in weekly.weeks]
-        totals = {
-            f"week_{number}": whole_sum(reach.days.count(t, place, place + _WEEK - 1))
-            for number, place in enumerate(places)
-        }
-        rows = t.group_by("cell").aggregate(**totals).to_pyarrow().to_pylist()
+    members = listed.table.select(["customer_key", "cell"])
+    if weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY and sums is not None and reach is not None and reach.days:
+        calendar, places = reach.days, [reach.days.place(week.first) for week in weekly.weeks]
+
+        def reduce(rows: ir.Table) -> ir.Table:
+            t = rows.join(ibis.memtable(members), "customer_key")
+            days = {
+                f"week_{number}": whole_sum(signed(t, calendar.count(t, place, place + _WEEK - 1)))
+                for number, place in enumerate(places)
+            }
+            return t.group_by("cell").aggregate(**days)
+
+        found = sums.reduced(lambda: key_of(members, "days of weeks", reach, weekly.weeks), reduce)
+        cells = found.column("cell").to_numpy().astype(np.int64)
         return {
-            (number, row["cell"]): (int(row[f"week_{number}"]), 0)
-            for row in rows
+            (number, cell): (days, 0)
             for number in range(len(weekly.weeks))
+            for cell, days in enumerate(totals(found.column(f"week_{number}"), cells, len(listed.labels)))
         }
     t = customers.filter(customers.business_date.between(weekly.days.first, weekly.days.last))
-    t = t.join(members, "customer_key")
-    found = t.group_by("cell", start=_start(t, weekly)).aggregate(y=exact_sum(t.net_minor), sales=whole_sum(t.sales))
-    return _fetched(found, "cell")
+    t = t.join(ibis.memtable(members), "customer_key")
+    by_week = t.group_by("cell", start=_start(t, weekly)).aggregate(y=exact_sum(t.net_minor), sales=whole_sum(t.sales))
+    return _fetched(by_week, "cell")
 
 
 def points_of_units(
@@ -131,17 +137,24 @@ def points_of_units(
     ``sizes`` says how many customers (or stores) a unit has. A unit whose denominator is zero in a week is left out of
     that week's mean.
     """
-    points = []
+    points, metric = [], weekly.metric
+    scale, by_sales = (
+        metric.scale(_WEEK),
+        metric.kind is not MetricKind.STORE_TOTAL and metric.level is MetricLevel.STORE,
+    )
+    days = _WEEK if metric.kind is MetricKind.STORE_TOTAL else 1
+    units = [(unit, assignment[unit], sizes.get(unit, 0) * days) for unit in sorted(assignment)]
     for number, week in enumerate(weekly.weeks):
-        values: dict[str, list[float]] = {}
-        for unit in sorted(assignment):
+        values: dict[str, list[float]] = {variant: [] for _, variant, _ in units}
+        for unit, variant, size in units:
             y, sales = sums.get((number, unit), (0, 0))
-            n = _denominator(weekly.metric, sizes.get(unit, 0), sales)
+            n = sales if by_sales else size
             if n:
-                values.setdefault(assignment[unit], []).append(y / n * weekly.metric.scale(week.days))
+                values[variant].append(y / n * scale)
         points += [
             WeekPoint(week.first, variant, sum(found) / len(found), len(found))
             for variant, found in sorted(values.items())
+            if found
         ]
     return tuple(points)
 
@@ -175,12 +188,6 @@ def points_of_arms(
             if d:
                 points.append(WeekPoint(week.first, variant, y / d * weekly.metric.scale(week.days), sizes[variant]))
     return tuple(points)
-
-
-def _denominator(metric: Metric, size: int, sales: int) -> int:
-    if metric.kind is MetricKind.STORE_TOTAL:
-        return size * _WEEK
-    return size if metric.level is MetricLevel.CUSTOMER else sales
 
 
 def _start(t: ir.Table, weekly: Weekly) -> Any:

@@ -2,7 +2,7 @@
 
 Customers are passed once and stores once, whatever is asked. Everything is exact and the same on every engine. The
 facts are receipts as they are, or the days derived from them. Who keeps the rows of ``customer_sums`` for
-``stage_reach`` and merges what came since (``merge_customer_sums``) gives them as ``sums`` and gets the same digits.
+``stage_reach`` gives them and what came since as ``sums`` (``kept_sums``) and gets the same digits.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.errors import DuplicateUnit, NotEstimable, UnknownUnit
 from experiments.measure.customer_moments import Reading, cell_sums
 from experiments.measure.customer_sums import CustomerReach, customer_reach, customer_sums
 from experiments.measure.days import DayFacts
-from experiments.measure.listed import Listed, listed_customers, require_once, summed
+from experiments.measure.kept_sums import CustomerSums, ReadSums
+from experiments.measure.listed import Listed, Totals, listed_customers, require_once
 from experiments.measure.metrics import AssignmentUnit, Metric, MetricKind, MetricLevel
 from experiments.measure.risk import RiskTable, risk_tables
 from experiments.measure.series import (
@@ -94,7 +96,7 @@ def stage_moments(
     stores: pa.Table,
     homes: pa.Table | None = None,
     assignment: Mapping[str, str] | None = None,
-    sums: ir.Table | None = None,
+    sums: CustomerSums | None = None,
 ) -> StageMoments:
     """Everything ``asked`` of a stage of ``units``.
 
@@ -130,13 +132,18 @@ def no_home_list(metric: str) -> NotEstimable:
 
 
 @contextmanager
-def kept(table: ir.Table, uses: int) -> Iterator[ir.Table]:
-    """The table, kept in the engine where it is used more than once."""
-    if uses < 2:
-        yield table
-        return
-    with table.cache() as cached:
-        yield cached
+def customer_rows(
+    facts: ir.Table, reach: CustomerReach | None, sums: CustomerSums | None, uses: int
+) -> Iterator[CustomerSums | None]:
+    """The sums per customer that somebody keeps; else they are read, and kept in the engine where they are used more
+    than once. None where nobody asks for any."""
+    if sums is not None or reach is None:
+        yield sums
+    elif uses < 2:
+        yield ReadSums(customer_sums(facts, reach))
+    else:
+        with customer_sums(facts, reach).cache() as cached:
+            yield ReadSums(cached)
 
 
 def _pass_over_stores(facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table) -> StageMoments:
@@ -163,7 +170,7 @@ def _pass_over_customers(
     asked: Asked,
     names: Sequence[str],
     homes: pa.Table | None,
-    sums: ir.Table | None,
+    sums: CustomerSums | None,
 ) -> StageMoments:
     metrics, weekly = asked.of_level(MetricLevel.CUSTOMER), asked.weekly_of(MetricLevel.CUSTOMER)
     reach = stage_reach(asked)
@@ -174,31 +181,30 @@ def _pass_over_customers(
             [weekly.metric.code] if weekly else [MetricKind.RETENTION.value]
         )
         raise no_home_list(asking[0])
-    members = _Members.of(homes, names, asked.segments)
+    members = _Members.of(homes, names)
     readings = [Reading(metric, windows) for metric, windows in metrics]
     risk: dict[int, RiskTable] = {}
     found: Mapping[tuple[int, Any], tuple[int, int]] = {}
-    each = sums if sums is not None or reach is None else customer_sums(facts, reach)
     days_of_weeks = weekly is not None and weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY
-    with kept(each if each is not None else facts, bool(metrics) + bool(asked.risk) + days_of_weeks) as t:
-        rows = cell_sums(t, reach, members.listed, readings) if reach else []
-        if reach and reach.days and asked.risk:
+    with customer_rows(facts, reach, sums, bool(metrics) + bool(asked.risk) + days_of_weeks) as t:
+        rows = cell_sums(t, reach, members.listed, readings) if reach and t else []
+        if reach and reach.days and asked.risk and t:
             start = reach.days.place(asked.risk.first)
             index = np.full(members.listed.table.num_rows, start, dtype=np.int64)
-            risk = risk_tables(t, reach, members.listed, index, reach.days.place(asked.risk.last))
+            risk = risk_tables(t.everybody(), reach, members.listed, index, reach.days.place(asked.risk.last))
         if weekly is not None:
             found = week_sums_of_customers(facts, t, reach, weekly, members.listed)
     weeks = None
     if weekly is not None:
-        by_unit = {(week, members.unit_of[cell]): (0, 0) for week, cell in found}
+        unit_of, by_unit = members.unit_of, dict[tuple[int, Any], tuple[int, int]]()
         for (week, cell), (y, sales) in found.items():
-            before = by_unit[week, members.unit_of[cell]]
-            by_unit[week, members.unit_of[cell]] = (before[0] + y, before[1] + sales)
+            before = by_unit.get((week, unit_of[cell]), (0, 0))
+            by_unit[week, unit_of[cell]] = (before[0] + y, before[1] + sales)
         weeks = UnitWeeks(weekly, by_unit, members.sizes(None))
     pairs = list(zip(readings, rows, strict=True))
     return StageMoments(
-        {r.metric.code: members.moments(None, r, sums_of) for r, sums_of in pairs},
-        {s: {r.metric.code: members.moments(s, r, sums_of) for r, sums_of in pairs} for s in asked.segments},
+        members.moments(None, pairs),
+        {segment: members.moments(segment, pairs) for segment in asked.segments},
         weeks=weeks,
         risk={members.listed.labels[cell]: table for cell, table in risk.items()},  # type: ignore[misc]  # two texts a label
     )
@@ -210,38 +216,53 @@ class _Members:
 
     listed: Listed
     names: Sequence[str]
-    counts: Sequence[int]
-    cells_of: Mapping[tuple[str, str | None], Sequence[int]]  # a segment of None: everybody
+    place: npt.NDArray[np.int64]  # (n_cells) the place of each cell's unit among the names
 
     @classmethod
-    def of(cls, homes: pa.Table, names: Sequence[str], segments: Sequence[str]) -> _Members:
+    def of(cls, homes: pa.Table, names: Sequence[str]) -> _Members:
         listed = listed_customers(homes, ("unit", "segment"))
-        counts, known = listed.counts(), set(names)
-        cells: dict[tuple[str, str | None], list[int]] = {}
-        for cell, (unit, segment) in enumerate(listed.labels):
-            if unit not in known and counts[cell]:
+        known = {unit: place for place, unit in enumerate(names)}
+        counts = listed.counts()
+        for (unit, *_), n in zip(listed.labels, counts, strict=True):
+            if unit not in known and n:
                 raise UnknownUnit(unit=str(unit))
-            cells.setdefault((str(unit), None), []).append(cell)
-            if segment in segments:
-                cells.setdefault((str(unit), segment), []).append(cell)
-        return cls(listed, names, counts, cells)
+        place = np.array([known.get(str(unit), 0) for unit, *_ in listed.labels], dtype=np.int64)  # no one is in others
+        return cls(listed, names, place)
 
     @property
     def unit_of(self) -> list[str]:
         return [str(label[0]) for label in self.listed.labels]
 
     def sizes(self, segment: str | None) -> dict[str, int]:
-        return {unit: sum(self.counts[cell] for cell in self.cells_of.get((unit, segment), ())) for unit in self.names}
+        counts = np.array(self.listed.counts(), dtype=object)
+        return dict(zip(self.names, self._by_unit(counts, self._cells(segment)), strict=True))
 
     def moments(
-        self, segment: str | None, reading: Reading, rows: Mapping[int, Mapping[str, int]]
-    ) -> tuple[UnitMoments, ...]:
-        windows, sizes = reading.windows, self.sizes(segment)
-        days_x = windows.before.days if windows.before else 0
-        found = []
-        for unit in self.names:
-            row = summed(rows, self.cells_of.get((unit, segment), ()))
-            y, yy, x, xx, xy = (row.get(name, 0) for name in ("y", "yy", "x", "xx", "yx"))
-            n_x = sizes[unit] if days_x else 0
-            found.append(UnitMoments(unit, sizes[unit], y, yy, x, xx, xy, n_x, windows.window.days, days_x))
-        return tuple(found)
+        self, segment: str | None, readings: Sequence[tuple[Reading, Mapping[str, Totals]]]
+    ) -> dict[str, tuple[UnitMoments, ...]]:
+        """One row per unit of every reading, of everybody or of the customers in a segment."""
+        n, cells = list(self.sizes(segment).values()), self._cells(segment)
+        nothing, found = [0] * len(self.names), {}
+        for reading, sums in readings:
+            windows = reading.windows
+            days, days_x = windows.window.days, windows.before.days if windows.before else 0
+            columns = [
+                self._by_unit(sums[name], cells) if name in sums else nothing for name in ("y", "yy", "x", "xx", "yx")
+            ]
+            rows = zip(self.names, n, *columns, n if days_x else nothing, strict=True)
+            found[reading.metric.code] = tuple(
+                UnitMoments(unit, size, y, yy, x, xx, xy, n_x, days, days_x)
+                for unit, size, y, yy, x, xx, xy, n_x in rows
+            )
+        return found
+
+    def _cells(self, segment: str | None) -> npt.NDArray[np.int64]:
+        """The cells of the segment; of None, all."""
+        if segment is None:
+            return np.arange(len(self.place))
+        return np.flatnonzero([label[1] == segment for label in self.listed.labels])
+
+    def _by_unit(self, column: Totals, cells: npt.NDArray[np.int64]) -> list[int]:
+        found = np.zeros(len(self.names), dtype=np.int64).astype(object)
+        np.add.at(found, self.place[cells], column[cells])
+        return list(found.tolist())

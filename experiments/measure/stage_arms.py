@@ -16,19 +16,19 @@ import numpy.typing as npt
 
 from experiments.errors import InvalidWindow, NotEstimable
 from experiments.measure.customer_moments import PAIRS, VALUES, Reading, cell_sums
-from experiments.measure.customer_sums import CustomerReach, customer_reach, customer_sums
+from experiments.measure.customer_sums import CustomerReach, customer_reach
 from experiments.measure.days import DayFacts
-from experiments.measure.listed import Listed, listed_customers, summed
+from experiments.measure.kept_sums import CustomerSums
+from experiments.measure.listed import Listed, Totals, listed_customers, summed
 from experiments.measure.metrics import AssignmentUnit, Metric, MetricKind
 from experiments.measure.risk import RiskTable, risk_tables
 from experiments.measure.series import Weekly, WeekPoint, points_of_arms, week_sums_of_customers
-from experiments.measure.stage import kept
+from experiments.measure.stage import customer_rows
 from experiments.measure.unit_moments import ArmMoments
 from experiments.measure.windows import Window, Windows, day_offsets, windows_for
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
 Moments = Mapping[str, tuple[ArmMoments, ...]]
@@ -82,7 +82,9 @@ def arms_reach(asked: AskedOfArms) -> CustomerReach | None:
     return customer_reach(found, days)
 
 
-def stage_arms(facts: DayFacts, asked: AskedOfArms, *, customers: pa.Table, sums: ir.Table | None = None) -> StageArms:
+def stage_arms(
+    facts: DayFacts, asked: AskedOfArms, *, customers: pa.Table, sums: CustomerSums | None = None
+) -> StageArms:
     """Everything ``asked`` of a stage of ``customers``: ``customer_key``, ``variant`` and, if wanted, ``stratum``,
     ``segment`` (text) and ``index_date`` (date; the start of the window where it is missing).
 
@@ -97,13 +99,12 @@ def stage_arms(facts: DayFacts, asked: AskedOfArms, *, customers: pa.Table, sums
     readings, refusals = _readings(asked, index, start)
     weekly = asked.weekly if asked.weekly and asked.weekly.weeks else None
     days_of_weeks = weekly is not None and weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY
-    each = sums if sums is not None or reach is None else customer_sums(facts.customers, reach)
     risk: dict[int, RiskTable] = {}
     points: tuple[WeekPoint, ...] = ()
-    with kept(each if each is not None else facts.customers, bool(readings) + asked.risk + days_of_weeks) as t:
-        rows = cell_sums(t, reach, listed, readings) if reach else []
-        if reach and reach.days and asked.risk:
-            risk = risk_tables(t, reach, listed, index, reach.days.place(asked.observed))
+    with customer_rows(facts.customers, reach, sums, bool(readings) + asked.risk + days_of_weeks) as t:
+        rows = cell_sums(t, reach, listed, readings) if reach and t else []
+        if reach and reach.days and asked.risk and t:
+            risk = risk_tables(t.everybody(), reach, listed, index, reach.days.place(asked.observed))
         if weekly is not None:
             points = _points(weekly, listed, week_sums_of_customers(facts.customers, t, reach, weekly, listed))
     pairs = list(zip(readings, rows, strict=True))
@@ -175,9 +176,7 @@ def _nobody(metric: Metric) -> NotEstimable:
     )
 
 
-def _arms(
-    listed: Listed, reading: Reading, rows: Mapping[int, Mapping[str, int]], segment: str | None
-) -> tuple[ArmMoments, ...]:
+def _arms(listed: Listed, reading: Reading, sums: Mapping[str, Totals], segment: str | None) -> tuple[ArmMoments, ...]:
     """The arms that have a customer (of the segment) whose window is observed."""
     counts = listed.counts(reading.kept)
     cells: dict[tuple[str, str], list[int]] = {}
@@ -185,7 +184,7 @@ def _arms(
         if counts[cell] and segment in (None, own):
             cells.setdefault((str(variant), str(stratum)), []).append(cell)
     return tuple(
-        _arm(arm, sum(counts[cell] for cell in cells[arm]), summed(rows, cells[arm]), reading) for arm in sorted(cells)
+        _arm(arm, sum(counts[cell] for cell in cells[arm]), summed(sums, cells[arm]), reading) for arm in sorted(cells)
     )
 
 

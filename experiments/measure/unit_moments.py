@@ -94,7 +94,7 @@ class ArmMoments:
 
 
 def _require_whole(moments: UnitMoments | ArmMoments, *names: str) -> None:
-    if all(type(value) is int for value in _NUMBERS[type(moments)](moments)):
+    if set(map(type, _NUMBERS[type(moments)](moments))) == {int}:
         return
     unit = str(getattr(moments, names[0]))
     for field in fields(moments):

@@ -15,6 +15,7 @@ from experiments.look.plan import Leads as AnalysisLeads
 from experiments.look.plan import LookPlan, MarginScale, PlannedMetric, Role
 from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.days import DayFacts
+from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.metrics import metric_from_code
 from experiments.measure.store_moments import Activity
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
@@ -38,8 +39,6 @@ from pilot.planning.plan import Plan, StagePlan
 from pilot.planning.queries import business_day, plan_of
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from pilot.outcomes.days.service import Days
     from pilot.outcomes.lake import Lake
 
@@ -125,7 +124,7 @@ class _Source:
         """The facts of these days, and perhaps more."""
         return self.facts or DayFacts.of_receipts(self.lake.receipts(self.version, _months(first, last)))
 
-    def customer_sums(self, reach: CustomerReach) -> ir.Table | None:
+    def customer_sums(self, reach: CustomerReach) -> CustomerSums | None:
         """The sums per customer, where they were kept from the last report and brought up to date."""
         from pilot.evidence.state import StageState
 

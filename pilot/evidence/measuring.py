@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.errors import NotEstimable
 from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.days import DayFacts
+from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.metrics import (
     AssignmentUnit,
     Metric,
@@ -28,11 +29,10 @@ from pilot.evidence.population import Population, named_segments
 from pilot.planning.plan import STORE_TOTAL, Leads, Plan
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
-SumsOf = Callable[[CustomerReach], "ir.Table | None"]
+SumsOf = Callable[[CustomerReach], CustomerSums | None]
 
 
 @dataclass(frozen=True, slots=True)

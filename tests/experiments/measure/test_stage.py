@@ -14,6 +14,7 @@ from experiments.errors import DuplicateUnit, InvalidWindow, NotEstimable, Unkno
 from experiments.estimate.kaplan_meier import kaplan_meier
 from experiments.measure.customer_sums import customer_sums, merge_customer_sums
 from experiments.measure.days import DayFacts, customer_days, store_days
+from experiments.measure.kept_sums import CustomerSums, KeptSums, ReadSums
 from experiments.measure.metrics import (
     Metric,
     MetricLevel,
@@ -80,7 +81,7 @@ def _stores() -> pa.Table:
     return pa.table({"store_id": list(UNIT_OF), "unit": list(UNIT_OF.values())})
 
 
-def _stage(source: DayFacts, sums: ibis.Table | None = None) -> StageMoments:
+def _stage(source: DayFacts, sums: CustomerSums | None = None) -> StageMoments:
     assignment = {"a": "control", "b": "points", "c": "points"}
     return stage_moments(
         source, _asked(), units="abc", stores=_stores(), homes=_homes(), assignment=assignment, sums=sums
@@ -159,7 +160,40 @@ def test_days_parts_and_kept_sums_give_the_same_digits(rows: list[Fact], cut: in
     assert reach is not None
     kept = merge_customer_sums([customer_sums(DayFacts.of_receipts(part).customers, reach) for part in parts], reach)
     assert _plain(_stage(union)) == expected
-    assert _plain(_stage(union, kept)) == expected
+    assert _plain(_stage(union, ReadSums(kept))) == expected
+
+
+class _Shelf:
+    def __init__(self) -> None:
+        self.kept: dict[str, pa.Table] = {}
+
+    def take(self, key: str) -> pa.Table | None:
+        return self.kept.get(key)
+
+    def put(self, key: str, reduced: pa.Table) -> None:
+        self.kept[key] = reduced
+
+
+@settings(max_examples=8, deadline=None)
+@given(facts, facts)
+def test_what_is_kept_and_the_news_give_the_digits_of_the_full_pass(rows: list[Fact], more: list[Fact]) -> None:
+    reach = stage_reach(_asked())
+    assert reach is not None
+
+    def sums_of(part: list[Fact]) -> ibis.Table:
+        return customer_sums(DayFacts.of_receipts(_receipts(part)).customers, reach)
+
+    shelf = _Shelf()
+    then = KeptSums(sums_of(rows), reach, shelf)
+    assert _plain(_stage(DayFacts.of_receipts(_receipts(rows)), then)) == _plain(
+        _stage(DayFacts.of_receipts(_receipts(rows)))
+    )
+    assert shelf.kept
+    now = KeptSums(sums_of(rows), reach, shelf, sums_of(more).to_pyarrow())
+    whole = DayFacts.of_receipts(_receipts([*rows, *more]))
+    names = set(shelf.kept)
+    assert _plain(_stage(whole, now)) == _plain(_stage(whole))
+    assert set(shelf.kept) == names  # nothing was reduced again
 
 
 @settings(max_examples=8, deadline=None)

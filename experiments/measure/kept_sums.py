@@ -1,0 +1,126 @@
+"""Sums per customer that somebody keeps: what is added up over them follows the news of a few customers.
+
+Whatever is a sum over customers (``reduce``) is linear in their rows. So what it was for all rows when they were kept,
+less the rows of before of those of whom there is news, plus their rows of now, is what it is today, to the digit; the
+list of home customers is joined with those few only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from experiments.measure.customer_sums import CustomerReach, merge_customer_sums
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+SIGN = "sign"
+Reduce = Callable[["ir.Table"], "ir.Table"]
+
+
+class Shelf(Protocol):
+    """Where reduced rows lie from one report to the next; anything may be gone at any moment."""
+
+    def take(self, key: str) -> pa.Table | None:
+        """What was put there as ``key``."""
+
+    def put(self, key: str, reduced: pa.Table) -> None:
+        """Keep it."""
+
+
+class CustomerSums(Protocol):
+    """Rows of ``customer_sums``, one per customer."""
+
+    def everybody(self) -> ir.Table:
+        """All of them."""
+
+    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
+        """Rows that add up to ``reduce`` of everybody's. ``key`` says all on which it depends beside the rows; rows
+        with a column ``SIGN`` below 0 are to be taken off."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSums:
+    """Rows that nobody keeps."""
+
+    rows: ir.Table
+
+    def everybody(self) -> ir.Table:
+        return self.rows
+
+    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
+        return _fetched(reduce(self.rows))
+
+
+@dataclass(frozen=True)
+class KeptSums:
+    """``rows`` as they were kept, what was reduced from them on the ``shelf``, and ``news``: rows of what came since,
+    with one for each customer of whom there is any."""
+
+    rows: ir.Table
+    reach: CustomerReach
+    shelf: Shelf
+    news: pa.Table | None = None
+
+    def everybody(self) -> ir.Table:
+        import ibis
+
+        if self.news is None:
+            return self.rows
+        same = self.rows.anti_join(ibis.memtable(self._before), "customer_key").select(self._columns)
+        return ibis.union(same, self._after)
+
+    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
+        import ibis
+        import pyarrow as pa
+
+        name = key()
+        found = self.shelf.take(name)
+        if found is None:
+            found = _fetched(reduce(self.rows))
+            self.shelf.put(name, found)
+        if self.news is None:
+            return found
+        signed = [
+            rows.mutate(ibis.literal(sign, "int8").name(SIGN))
+            for rows, sign in ((ibis.memtable(self._before), -1), (self._after, 1))
+        ]
+        return pa.concat_tables([found, _fetched(reduce(ibis.union(*signed))).cast(found.schema)])
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return ("customer_key", *self.reach.columns)
+
+    @cached_property
+    def _before(self) -> pa.Table:
+        """The kept rows of the customers of whom there is news."""
+        import ibis
+
+        keys = ibis.memtable(self._news.select(["customer_key"]))
+        return _fetched(self.rows.semi_join(keys, "customer_key").select(self._columns))
+
+    @property
+    def _after(self) -> ir.Table:
+        import ibis
+
+        return merge_customer_sums([ibis.memtable(self._before), ibis.memtable(self._news)], self.reach)
+
+    @property
+    def _news(self) -> pa.Table:
+        if self.news is None:
+            raise ValueError("there is no news")
+        return self.news.select(self._columns)
+
+
+def signed(t: Any, value: Any) -> Any:
+    """``value`` of each row of ``t``, with the sign that the row has."""
+    return (t[SIGN] > 0).ifelse(value, -value) if SIGN in t.columns else value
+
+
+def _fetched(rows: ir.Table) -> pa.Table:
+    found: pa.Table = rows.to_pyarrow()
+    return found
