@@ -12,6 +12,7 @@ from pilot.database import Database
 from pilot.imports.service import sweep
 from pilot.jobs.drainer import Drainer
 from pilot.jobs.errors import WorkerRunsAlready
+from pilot.jobs.lake_keeper import keep_lake_small
 from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
 from pilot.jobs.uploads import sweep_uploads
@@ -36,6 +37,7 @@ def work(settings: Settings, *, threads: int = 1) -> None:
         beside = [
             threading.Thread(target=_keep_house, args=(database, inbox, queue, stop), name="heartbeat", daemon=True),
             threading.Thread(target=Drainer(database, stop).run, name="drain", daemon=True),
+            threading.Thread(target=keep_lake_small, args=(database, stop), name="lake", daemon=True),
         ]
         for thread in beside:
             thread.start()

@@ -174,19 +174,28 @@ class DeltaStore:
                 while len(files := self._small(table := self._open()).get(part, {})) > 1:
                     self._join(table, part, files)
 
-    def vacuum(self, keep_versions: Sequence[int]) -> list[str]:
+    def vacuum(self, keep_versions: Sequence[int], *, grace_hours: int = 0) -> list[str]:
         """Delete files that neither the latest version nor any of ``keep_versions`` needs. Returns the deleted ones.
+
+        What was joined (or left by a crash) less than ``grace_hours`` ago stays: who opened the table before may still
+        be reading it. Where nothing is to go, nothing is written.
 
         It alone takes files away, so a backup that copies them holds ``vacuum.lock`` and imports can go on.
         """
         with _locked(self._vacuum_lock), self.writing():
             table = self._open()
-            deleted: list[str] = table.vacuum(
-                retention_hours=0,
-                dry_run=False,
+            latest = int(table.version())
+            vacuum = partial(
+                table.vacuum,
+                retention_hours=grace_hours,
                 enforce_retention_duration=False,
-                keep_versions=sorted({*keep_versions, table.version()}),
+                keep_versions=sorted({latest, *(version for version in keep_versions if 0 <= version <= latest)}),
+                full=True,  # also what no log entry ever named
             )
+            deleted: list[str] = vacuum(dry_run=True)
+            if deleted:
+                deleted = vacuum(dry_run=False)
+                self.storage.sync_log(self.version())
             return deleted
 
     @contextmanager

@@ -5,6 +5,7 @@ import errno
 import importlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -44,6 +45,12 @@ class Storage(Protocol):
     def exists(self, path: str) -> bool: ...
 
     def remove(self, path: str) -> None: ...
+
+    def paths(self, folder: str = "") -> list[str]:
+        """Every file below ``folder``, sorted; none where there is nothing yet."""
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Copy a file to ``target`` on this machine."""
 
     def filesystem(self) -> Any | None:
         """The fsspec file system through which an engine reads; None: local paths."""
@@ -113,6 +120,12 @@ class LocalFolder:
     def remove(self, path: str) -> None:
         (self.path / path).unlink(missing_ok=True)
 
+    def paths(self, folder: str = "") -> list[str]:
+        return sorted(str(file.relative_to(self.path)) for file in (self.path / folder).rglob("*") if file.is_file())
+
+    def fetch(self, path: str, target: Path) -> None:
+        shutil.copyfile(self.path / path, target)
+
     def filesystem(self) -> None:
         return None
 
@@ -176,6 +189,14 @@ class ObjectStore:
     def remove(self, path: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.filesystem().rm_file(self._at(path))
+
+    def paths(self, folder: str = "") -> list[str]:
+        place = self._at(folder).rstrip("/")
+        found = (f"s3://{name}" for name in self.filesystem().find(place))
+        return sorted(name.removeprefix(f"{self.root}/") for name in found if name.startswith(f"{place}/"))
+
+    def fetch(self, path: str, target: Path) -> None:
+        self.filesystem().get_file(self._at(path), str(target))
 
     def filesystem(self) -> Any:
         if self._fs is None:
