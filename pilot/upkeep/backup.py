@@ -1,5 +1,7 @@
 """Take a backup while everything runs: the database first, then the lake's log, then its files; the keys apart.
 
+The lake is copied from wherever it is, a folder or a bucket, unless it is left out by name: then the manifest says so.
+
 In this order whatever the database names is in the lake's log, and whatever the log names is among the files: both only
 grow, and vacuum is locked out for the time. (The lake first would miss what an import adds in between.)
 """
@@ -21,6 +23,7 @@ from pilot import __version__
 from pilot.audit.service import head as audit_head
 from pilot.database import Database
 from pilot.evidence.truths import TRUTHS_FILE
+from pilot.outcomes.storage import LOG, Storage, storage_of
 from pilot.settings import SETTINGS_FILE, Settings
 from pilot.upkeep import migrating, rows
 from pilot.upkeep.errors import BackupDamaged, KeysInsideBackup, NotABackup, TargetNotEmpty
@@ -28,14 +31,16 @@ from pilot.upkeep.recording import record_upkeep
 
 MANIFEST = "manifest.json"
 LAKE = "lake"
-DELTA_LOG = "_delta_log"
 HOME_FILES = (SETTINGS_FILE, TRUTHS_FILE)
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds. ``files`` maps each path inside the backup to its SHA-256."""
+    """What a backup holds. ``files`` maps each path inside the backup to its SHA-256.
+
+    ``lake_left_at`` says where the lake stayed when it was left out; None: it is inside.
+    """
 
     format: int
     version: str
@@ -45,19 +50,26 @@ class Manifest:
     lake_version: int | None
     audit_head: str
     files: dict[str, str]
+    lake_left_at: str | None = None
 
 
 def back_up(
-    database: Database, target: Path, *, now: datetime, keys_file: Path | None = None, progress: Progress | None = None
+    database: Database,
+    target: Path,
+    *,
+    now: datetime,
+    keys_file: Path | None = None,
+    with_lake: bool = True,
+    progress: Progress | None = None,
 ) -> Manifest:
     """Write a backup of the installation into the new folder ``target`` and return what it holds.
 
     The log says so, in the copy too; only a database that waits for its upgrade is copied as it is (the upgrade
     records itself).
 
-    Keys are left out; ``keys_file`` (outside ``target``) receives them as a tar file of mode 0600. Raises
-    ``TargetNotEmpty``, ``KeysInsideBackup`` and ``KeyMissing``. The folder appears under its name only when it is
-    complete.
+    ``with_lake=False`` leaves the receipts where they are. Keys are left out; ``keys_file`` (outside ``target``)
+    receives them as a tar file of mode 0600. Raises ``TargetNotEmpty``, ``KeysInsideBackup`` and ``KeyMissing``. The
+    folder appears under its name only when it is complete.
     """
     settings, target = database.settings, target.absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -65,7 +77,7 @@ def back_up(
     if keys_file is not None and target in keys_file.absolute().parents:
         raise KeysInsideBackup(path=str(target))
     if migrating.current(database) == migrating.head():
-        details = {"name": target.name, "keys": keys_file is not None}
+        details = {"name": target.name, "keys": keys_file is not None, "lake": with_lake}
         record_upkeep(database, "installation.backed_up", details, now=settings.now())
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -75,7 +87,8 @@ def back_up(
         with database.reading() as session:
             head = str(audit_head(session))
         lake_version = rows.copy_out(database, partial)
-        _copy_lake(settings, partial, progress)
+        if with_lake:
+            _copy_lake(settings, partial / LAKE, progress)
     for name in HOME_FILES:
         if (settings.home / name).is_file():
             shutil.copy2(settings.home / name, partial / name)
@@ -88,6 +101,7 @@ def back_up(
         lake_version=lake_version,
         audit_head=head,
         files={str(path.relative_to(partial)): file_digest(path) for path in _files(partial)},
+        lake_left_at=None if with_lake else settings.lake_root,
     )
     _write_durably(partial / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True))
     if keys_file is not None:
@@ -127,23 +141,22 @@ def file_digest(path: Path) -> str:
 
 
 def _copy_lake(settings: Settings, target: Path, progress: Progress | None) -> None:
-    source = settings.lake_dir
-    if not source.is_dir():
-        return
-    # The log is listed and copied whole before the files are listed: what it names is on the disk by then.
-    log = [path for path in _files(source / DELTA_LOG) if not path.name.startswith(".")]
-    _copy(log, source, target / LAKE)
-    data = [path for path in _files(source) if DELTA_LOG not in path.relative_to(source).parts]
-    _copy(data, source, target / LAKE, progress)
-
-
-def _copy(files: list[Path], source: Path, target: Path, progress: Progress | None = None) -> None:
-    for number, path in enumerate(files, start=1):
-        goal = target / path.relative_to(source)
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, goal)
+    storage = storage_of(settings, settings.lake_root)
+    # The log is listed and copied whole before the files are listed: what it names is there by then.
+    for path in storage.paths(LOG):
+        if not Path(path).name.startswith("."):
+            _fetch(storage, path, target)
+    data = [path for path in storage.paths() if LOG not in Path(path).parts]
+    for number, path in enumerate(data, start=1):
+        _fetch(storage, path, target)
         if progress:
-            progress(number, len(files))
+            progress(number, len(data))
+
+
+def _fetch(storage: Storage, path: str, target: Path) -> None:
+    goal = target / path
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    storage.fetch(path, goal)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -34,6 +34,11 @@ class HomeNotEmpty(Refused):
     template = N_("{home} or its database holds something already. Restore into an empty home and an empty database.")
 
 
+class LakeNotEmpty(Refused):
+    code = "lake_not_empty"
+    template = N_("There is a lake at {place} already. Restore to an empty place (PILOT_LAKE_URL or another home).")
+
+
 class BackupFromTheFuture(Refused):
     code = "backup_from_the_future"
     template = N_("The backup is at revision {revision}, which this version does not know. Install a newer one first.")

@@ -8,10 +8,11 @@ from pathlib import Path
 from alembic.util.exc import CommandError
 
 from pilot.database import Database
+from pilot.outcomes.storage import LOG, storage_of
 from pilot.settings import Settings
 from pilot.upkeep import migrating, rows
-from pilot.upkeep.backup import DELTA_LOG, HOME_FILES, LAKE, Manifest, read_manifest
-from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, NotAKeysFile, OtherDatabaseKind
+from pilot.upkeep.backup import HOME_FILES, LAKE, Manifest, read_manifest
+from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, LakeNotEmpty, NotAKeysFile, OtherDatabaseKind
 from pilot.upkeep.recording import note_restore, record_restore
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -23,7 +24,7 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
     Both must be empty; backup and keys are checked before anything is touched. Without ``keys_file`` the keys stay
     where the installation's keys are looked for (``settings.keys_dir``); until they are put there, the log can be read
     but not continued. The restored log says that it was restored, at once or as soon as the keys are there
-    (``recording.py``).
+    (``recording.py``). A backup without its lake restores everything else: the lake must be where the settings say.
     """
     manifest = read_manifest(backup)
     keys = read_keys_file(keys_file) if keys_file is not None else {}
@@ -32,7 +33,9 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
         kind = database.engine.dialect.name
         if kind != manifest.database:
             raise OtherDatabaseKind(found=manifest.database, wanted=kind)
-        if settings.lake_dir.exists() or not rows.is_empty(database):
+        if manifest.lake_left_at is None and storage_of(settings, settings.lake_root).paths():
+            raise LakeNotEmpty(place=settings.lake_root)
+        if not rows.is_empty(database):
             raise HomeNotEmpty(home=str(settings.home))
         try:
             rows.copy_in(database, backup, manifest.revision)
@@ -44,9 +47,8 @@ def restore(settings: Settings, backup: Path, *, keys_file: Path | None = None) 
     for name in HOME_FILES:
         if (backup / name).is_file() and not (settings.home / name).exists():
             shutil.copy2(backup / name, settings.home / name)
-    if manifest.lake_version is not None:
-        shutil.copytree(backup / LAKE, settings.lake_dir)
-        cut_log(settings.lake_dir / DELTA_LOG, manifest.lake_version)
+    if manifest.lake_version is not None and manifest.lake_left_at is None:
+        _put_lake(settings, backup / LAKE, manifest.lake_version)
     _put_keys(settings, keys)
     _record(settings, manifest)
     return manifest
@@ -63,17 +65,36 @@ def _record(settings: Settings, manifest: Manifest) -> None:
         database.dispose()
 
 
-def cut_log(log: Path, version: int) -> None:
-    """Leave out the log's entries after ``version``: the rows do not know them, their files are imported again.
+def _put_lake(settings: Settings, source: Path, version: int) -> None:
+    """Copy the lake to its place, the log last: until then there is no lake."""
+    storage = storage_of(settings, settings.lake_root)
+    storage.prepare()
+    kept = kept_entries(source / LOG, version)
+    files = sorted(path for path in source.rglob("*") if path.is_file() and path.parent != source / LOG)
+    for file in (*files, *kept):
+        with storage.new_file(str(file.relative_to(source))) as copy:
+            shutil.copyfile(file, copy)
 
-    An import that had reached the lake but not the database when the backup was taken would otherwise count twice.
+
+def kept_entries(log: Path, version: int) -> list[Path]:
+    """The files of a log without what came after ``version``: the rows do not know it, its files are imported again.
+
+    An import that had reached the lake but not the database when the backup was taken would otherwise count twice. What
+    only joined files since stays: the older ones may have been vacuumed.
     """
-    for path in log.iterdir():
-        if path.name[:20].isdigit() and int(path.name[:20]) > version:
-            path.unlink()
-    last = log / _LAST_CHECKPOINT
-    if last.is_file() and int(json.loads(last.read_text("utf-8"))["version"]) > version:
-        last.unlink()
+    last = version
+    while (entry := log / f"{last + 1:020d}.json").is_file() and not _brings_rows(entry):
+        last += 1
+    found = [path for path in sorted(log.iterdir()) if not path.name[:20].isdigit() or int(path.name[:20]) <= last]
+    pointer = log / _LAST_CHECKPOINT
+    if pointer.is_file() and int(json.loads(pointer.read_text("utf-8"))["version"]) > last:
+        found.remove(pointer)
+    return found
+
+
+def _brings_rows(entry: Path) -> bool:
+    lines = [json.loads(line) for line in entry.read_text("utf-8").splitlines() if line.strip()]
+    return any("batch_id" in line.get("commitInfo", {}) for line in lines)
 
 
 def read_keys_file(file: Path) -> dict[str, bytes]:
