@@ -20,7 +20,7 @@ from pilot.imports.model import ImportKind, ImportRun
 from pilot.jobs.model import JobKind
 from pilot.jobs.queue import JobQueue
 from pilot.jobs.uploads import forget_upload
-from pilot.outcomes.importers import importer_for
+from pilot.outcomes.importers import importer_for, keep_days_up
 from pilot.outcomes.lake import Lake
 from pilot.planning.queries import pilot as pilot_by_code
 
@@ -95,6 +95,8 @@ def publish_import(work: Work) -> dict[str, Any]:
         run = imports.publish(session, importer, run, actor=work.actor, now=work.now)
     with work.database.reading() as session:
         imports.remove_staging(session, run)
+    if run.kind == ImportKind.RECEIPTS:
+        keep_days_up(work.database.settings)
     return {"run": run.batch_id, "state": str(run.state)}
 
 

@@ -15,6 +15,7 @@ from pilot.imports.model import ImportFinding, ImportKind, ImportRun, RunState
 from pilot.jobs import queries, running, service
 from pilot.jobs.model import JobKind, JobRun, JobState
 from pilot.jobs.uploads import KEPT, forget_upload, sweep_uploads
+from pilot.outcomes.days.service import Days
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
 from pilot.settings import Settings
@@ -61,7 +62,9 @@ def test_a_file_is_staged_then_published(network: SmallNetwork) -> None:
     published = do(network, JobKind.PUBLISH_IMPORT, {"run": staged.result["run"]})
     assert published.result is not None
     assert published.result["state"] == "published"
-    assert Lake(network.database.settings).receipts().count().to_pyarrow().as_py() == before + 1
+    lake = Lake(network.database.settings)
+    assert lake.receipts().count().to_pyarrow().as_py() == before + 1
+    assert Days(lake).through() == lake.version()  # reports read the days of what came over the page, too
 
 
 def test_a_refused_file_leaves_its_findings_for_the_page(network: SmallNetwork) -> None:
