@@ -52,7 +52,7 @@ def cell_sums(
     def key() -> str:
         return key_of(table, "cell sums", reach, *((r.metric.code, r.windows, r.own_days) for r in readings))
 
-    found = sums.reduced(key, lambda rows: _reduced(rows, reach, table, readings))
+    found = sums.reduced(key, table, lambda rows, some: _reduced(rows, reach, some, readings))
     cells = found.column("cell").to_numpy().astype(np.int64)
     added = {
         name: totals(found.column(name), cells, len(listed.labels)) for name in found.column_names if name != "cell"

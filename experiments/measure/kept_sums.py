@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from experiments.measure.customer_sums import CustomerReach, merge_customer_sums
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIGN = "sign"
-Reduce = Callable[["ir.Table"], "ir.Table"]
+Reduce = Callable[["ir.Table", "pa.Table"], "ir.Table"]
 
 
 class Shelf(Protocol):
@@ -38,9 +40,9 @@ class CustomerSums(Protocol):
     def everybody(self) -> ir.Table:
         """All of them."""
 
-    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
-        """Rows that add up to ``reduce`` of everybody's. ``key`` says all on which it depends beside the rows; rows
-        with a column ``SIGN`` below 0 are to be taken off."""
+    def reduced(self, key: Callable[[], str], listed: pa.Table, reduce: Reduce) -> pa.Table:
+        """Rows that add up to ``reduce`` of everybody's and the ``listed`` customers. ``key`` says all on which it
+        depends beside the rows; rows with a column ``SIGN`` below 0 are to be taken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class ReadSums:
     def everybody(self) -> ir.Table:
         return self.rows
 
-    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
-        return _fetched(reduce(self.rows))
+    def reduced(self, key: Callable[[], str], listed: pa.Table, reduce: Reduce) -> pa.Table:
+        return _fetched(reduce(self.rows, listed))
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,14 @@ class KeptSums:
         same = self.rows.anti_join(ibis.memtable(self._before), "customer_key").select(self._columns)
         return ibis.union(same, self._after)
 
-    def reduced(self, key: Callable[[], str], reduce: Reduce) -> pa.Table:
+    def reduced(self, key: Callable[[], str], listed: pa.Table, reduce: Reduce) -> pa.Table:
         import ibis
         import pyarrow as pa
 
         name = key()
         found = self.shelf.take(name)
         if found is None:
-            found = _fetched(reduce(self.rows))
+            found = _fetched(reduce(self.rows, listed))
             self.shelf.put(name, found)
         if self.news is None:
             return found
@@ -89,7 +91,9 @@ class KeptSums:
             rows.mutate(ibis.literal(sign, "int8").name(SIGN))
             for rows, sign in ((ibis.memtable(self._before), -1), (self._after, 1))
         ]
-        return pa.concat_tables([found, _fetched(reduce(ibis.union(*signed))).cast(found.schema)])
+        there = np.isin(listed["customer_key"].to_numpy(), self._news["customer_key"].to_numpy())
+        fresh = _fetched(reduce(ibis.union(*signed), listed.filter(pa.array(there))))
+        return pa.concat_tables([found, fresh.cast(found.schema)])
 
     @property
     def _columns(self) -> tuple[str, ...]:
