@@ -108,10 +108,13 @@ def compared(
     """What was known at ``version`` (None: the report's own) beside what is known now."""
     then = again(session, pilot, frozen, lake=lake, version=frozen.lake_version if version is None else version)
     now = again(session, pilot, frozen, lake=lake, version=lake.version())
+    return Compared(then, now, paired(then, now), _arrived(lake, then, now), same_numbers(then, frozen))
+
+
+def paired(then: ReportDocument, now: ReportDocument) -> tuple[ComparedRow, ...]:
+    """The rows that both have."""
     of_now = {_key(row): row for row in now.analysis.rows}
-    rows = tuple(ComparedRow(row, of_now[_key(row)]) for row in then.analysis.rows if _key(row) in of_now)
-    arrived = _arrived(lake, then, now)
-    return Compared(then, now, rows, arrived, same_numbers(then, frozen))
+    return tuple(ComparedRow(row, of_now[_key(row)]) for row in then.analysis.rows if _key(row) in of_now)
 
 
 def same_numbers(one: ReportDocument, other: ReportDocument) -> bool:

@@ -21,6 +21,7 @@ class JobKind(StrEnum):
     STAGE_IMPORT = "import.stage"
     PUBLISH_IMPORT = "import.publish"
     TAKE_LOOK = "look.take"
+    COMPARE_KNOWN = "known.compare"
 
 
 class JobRun(Base):

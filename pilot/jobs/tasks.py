@@ -12,6 +12,9 @@ from sqlalchemy import select
 from pilot.access.model import User
 from pilot.database import Database
 from pilot.evidence import service as evidence
+from pilot.evidence.known import compared
+from pilot.evidence.known_kept import KeptComparisons
+from pilot.evidence.queries import report
 from pilot.evidence.truths import load_truths
 from pilot.imports import service as imports
 from pilot.imports.errors import BadRows
@@ -114,8 +117,22 @@ def take_look(work: Work) -> dict[str, Any]:
             progress=work.progress,
         )
     with work.database.unit_of_work() as session:
-        report = evidence.freeze(session, computed, actor=work.actor, now=work.now)
-    return {"report": report.code}
+        frozen = evidence.freeze(session, computed, actor=work.actor, now=work.now)
+    return {"report": frozen.code}
+
+
+def compare_known(work: Work) -> dict[str, Any]:
+    """Compute a look again as it was known, and as it is known now, and keep both: an exploration, never frozen.
+
+    Arguments: ``pilot``, ``report``, ``version``, ``on`` (the day, for the page). Result: ``report``.
+    """
+    settings, code, version = work.database.settings, work.arguments["report"], int(work.arguments["version"])
+    with work.database.reading() as session:
+        frozen = report(session, code).document
+        pilot = pilot_by_code(session, work.arguments["pilot"])
+        found = compared(session, pilot, frozen, lake=Lake(settings), version=version)
+    KeptComparisons(settings.home).keep(code, version, found)
+    return {"report": code}
 
 
 Task = Callable[[Work], dict[str, Any]]
@@ -124,4 +141,5 @@ TASKS: dict[JobKind, Task] = {
     JobKind.STAGE_IMPORT: stage_import,
     JobKind.PUBLISH_IMPORT: publish_import,
     JobKind.TAKE_LOOK: take_look,
+    JobKind.COMPARE_KNOWN: compare_known,
 }

@@ -42,6 +42,8 @@ def _result_address(job: JobRun) -> str:
     result = job.result or {}
     if job.kind == JobKind.TAKE_LOOK:
         return url_for("reports.show", pilot=job.arguments["pilot"], report=result["report"])
+    if job.kind == JobKind.COMPARE_KNOWN:
+        return _origin_address(job)
     token = job.arguments.get("token")
     if token and result["state"] != RunState.REFUSED:
         uploads.remove(settings(), token)  # checked rows are staged; the file itself holds more than they do
@@ -53,6 +55,9 @@ def _origin_address(job: JobRun) -> str:
     """Where the work was asked for: the place to go back to when it fails."""
     if job.kind == JobKind.TAKE_LOOK:
         return url_for("pilots.stages", pilot=job.arguments["pilot"])
+    if job.kind == JobKind.COMPARE_KNOWN:
+        asked = job.arguments
+        return url_for("reports.known", pilot=asked["pilot"], report=asked["report"], on=asked["on"] or None)
     if job.kind == JobKind.PUBLISH_IMPORT:
         return url_for("imports.show", run=job.arguments["run"])
     return url_for("imports.map_columns", token=job.arguments["token"])

@@ -16,12 +16,15 @@ from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError
 from pilot.evidence import charts, queries
 from pilot.evidence.export import exported
-from pilot.evidence.known import compared, version_on
+from pilot.evidence.known import version_on
+from pilot.evidence.known_kept import KeptComparisons
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
 from pilot.governance import queries as governance_queries
 from pilot.governance import service as governance
 from pilot.governance.model import Choice
+from pilot.jobs import service as jobs
+from pilot.jobs.model import JobKind
 from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
@@ -127,19 +130,42 @@ def document(pilot: Pilot, report: str) -> ResponseReturnValue:
 @pages.get("/pilots/<pilot>/reports/<report>/known")
 @requires(Permission.PILOT_VIEW, of="pilot")
 def known(pilot: Pilot, report: str) -> ResponseReturnValue:
-    """The look computed again as it was known on a day (``on``; else as frozen), beside what is known now."""
+    """What was known on a day (``on``; else when the report was frozen), beside what was known when it was computed."""
     _of(pilot, report)
     view, given = queries.report(session(), report), request.args.get("on", "").strip()
-    page = {"pilot": pilot, "tab": "report", "code": report, "on": given, "found": None, "error": None}
-    lake = Lake(settings())
     try:
-        version = version_on(session(), lake, _day(given)) if given else None
-        found = compared(session(), pilot, view.document, lake=lake, version=version)
+        version = _known_version(view, given)
     except PilotError as error:
-        page |= {"error": translate(error.message), "on": ""}
-        return render_template("reports/known.html", **page), status_of(type(error))
+        return _known_page(pilot, report, error=translate(error.message)), status_of(type(error))
+    found = KeptComparisons(settings().home).find(report, version)
+    if found is None:
+        return _known_page(pilot, report, on=given)
     shown = {"rows": known_words.pairs(view, found), "arrived": known_words.arrivals(found, view.document.currency)}
-    return render_template("reports/known.html", **{**page, **shown, "found": found})
+    return _known_page(pilot, report, on=given, found=found, **shown)
+
+
+@pages.post("/pilots/<pilot>/reports/<report>/known")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def compute_known(pilot: Pilot, report: str) -> ResponseReturnValue:
+    """Compute both in the background: two whole reports are too long for a page."""
+    _of(pilot, report)
+    given = request.form.get("on", "").strip()
+    try:
+        version = _known_version(queries.report(session(), report), given)
+    except PilotError as error:
+        return _known_page(pilot, report, error=translate(error.message)), status_of(type(error))
+    arguments = {"pilot": pilot.code, "report": report, "version": version, "on": given}
+    job = jobs.enqueue(session(), JobKind.COMPARE_KNOWN, arguments, actor=actor(), now=settings().wall_clock())
+    return redirect(url_for("jobs.show", job=job.code))
+
+
+def _known_version(view: ReportView, given: str) -> int:
+    return version_on(session(), Lake(settings()), _day(given)) if given else view.document.lake_version
+
+
+def _known_page(pilot: Pilot, report: str, **shown: Any) -> str:
+    page: dict[str, Any] = {"pilot": pilot, "tab": "report", "code": report, "on": "", "found": None, "error": None}
+    return render_template("reports/known.html", **(page | shown))
 
 
 @pages.get("/pilots/<pilot>/decision")
