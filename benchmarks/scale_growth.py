@@ -22,7 +22,7 @@ _OF = {"receipts": "from receipts", "days": "from customer-days"}
 
 
 def main(*, full: bool = False, keep: bool = False) -> int:
-    """Print the section of the speed page; 0 where every bar is held."""
+    """Print the section of the speed page; 0 where every bar is held. The bars are those of ``full``."""
     sizes = LARGE if full else SMALL
     found = {}
     for size in sizes:
@@ -33,19 +33,22 @@ def main(*, full: bool = False, keep: bool = False) -> int:
     print(f"{STORES} stores, 1,000,000 customers; every run in a process of its own, its peak memory by the system.\n")
     print("| report | s | s | growth | bar | peak memory | bar |\n|---|---|---|---|---|---|---|")
     held = True
+    growth_bar, memory_bar = f"≤ {GROWTH:g} ×", f"≤ {MEMORY / 2**20:,.0f} MiB"
+    if not full:
+        growth_bar = memory_bar = "the bar is at 100 M: --full"
     for source, words in _OF.items():
         less, more = found[few][source], found[many][source]
         growth = more["seconds"] / less["seconds"]
         held = held and growth <= GROWTH and more["peak"] <= MEMORY
         print(
-            f"| {words} | {less['seconds']:.2f} | {more['seconds']:.2f} | {growth:.1f} × | ≤ {GROWTH:g} × "
-            f"| {more['peak'] / 2**20:,.0f} MiB | ≤ {MEMORY / 2**20:,.0f} MiB |"
+            f"| {words} | {less['seconds']:.2f} | {more['seconds']:.2f} | {growth:.1f} × | {growth_bar} "
+            f"| {more['peak'] / 2**20:,.0f} MiB | {memory_bar} |"
         )
     made = found[many]["days"]
     print(
         f"\nMaking the days of {many:,} receipts for the first time took {made['made']:.0f} s, within the same memory."
     )
-    return 0 if held else 1
+    return 0 if held or not full else 1
 
 
 def _in_a_process(size: int, source: str) -> dict[str, Any]:

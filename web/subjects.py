@@ -18,12 +18,21 @@ from pilot.programs.model import Offer, Program
 Find = Callable[[Session, str], Any]
 
 
+def whole(text: str) -> int | None:
+    """The whole number that an address or a form names; None for anything that no database could hold."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _by(column: Any) -> Find:
     return lambda session, name: session.scalars(select(column.class_).where(column == name)).one_or_none()
 
 
 def _by_id(entity: type[Any]) -> Find:
-    return lambda session, name: session.get(entity, int(name)) if str(name).isdigit() else None
+    def find(session: Session, name: str) -> Any:
+        number = whole(str(name))
+        return None if number is None else session.get(entity, number)
+
+    return find
 
 
 FINDERS: dict[str, Find] = {

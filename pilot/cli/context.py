@@ -16,7 +16,7 @@ from pilot.access.model import User
 from pilot.access.permissions import Owned, Permission, require
 from pilot.access.queries import user_by_email
 from pilot.cli.console import Console, phrase
-from pilot.cli.errors import NoInstallation, UnreadableFile
+from pilot.cli.errors import NobodyNamed, NoInstallation, UnreadableFile
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
@@ -55,6 +55,8 @@ class Context:
 
     def actor(self, session: Session, permission: Permission, obj: Owned | None = None) -> User:
         """The person in whose name the command acts (``--as``), who must hold the permission."""
+        if self.options.actor is None:
+            raise NobodyNamed()
         user = user_by_email(session, self.options.actor)
         require(user, permission, obj)
         return user
@@ -70,19 +72,21 @@ class Context:
             self._database.dispose()
 
 
-def add_common(parser: argparse.ArgumentParser, *, acts: bool = False, is_json: bool = True) -> None:
-    """The options that commands share: ``--home``, ``--json``, and for acts ``--as``."""
+def add_common(
+    parser: argparse.ArgumentParser, *, acts: bool = False, may_act: bool = False, is_json: bool = True
+) -> None:
+    """The options that commands share: ``--home``, ``--json``, and for acts ``--as`` (``may_act``: optional)."""
     parser.add_argument("--home", type=Path, metavar="DIR", help=phrase(N_("the installation (else PILOT_HOME)")))
     if is_json:
         parser.add_argument("--json", action="store_true", help=phrase(N_("one JSON document on stdout, for programs")))
-    if acts:
+    if acts or may_act:
         known = os.environ.get(_AS)
         parser.add_argument(
             "--as",
             dest="actor",
             metavar="EMAIL",
             default=known,
-            required=known is None,
+            required=acts and known is None,
             help=phrase(N_("in whose name (else PILOT_AS)")),
         )
 

@@ -2,6 +2,8 @@
 
 import argparse
 
+from pilot.access.permissions import Permission
+from pilot.audit.service import record
 from pilot.cli.context import Context
 from pilot.cli.verbs import Verbs
 from pilot.words import N_
@@ -10,8 +12,10 @@ from pilot.words import N_
 def configure(_name: str, command: argparse.ArgumentParser) -> None:
     verbs = Verbs(command)
     verbs.add("status", N_("how far the days are, and how big"), status)
-    verbs.add("rebuild", N_("make the days anew from the receipts; reports read receipts meanwhile"), rebuild)
-    verbs.add("drop", N_("empty the days; reports read receipts until they are rebuilt"), drop)
+    verbs.add(
+        "rebuild", N_("make the days anew from the receipts; reports read receipts meanwhile"), rebuild, acts=True
+    )
+    verbs.add("drop", N_("empty the days; reports read receipts until they are rebuilt"), drop, acts=True)
 
 
 def status(context: Context) -> None:
@@ -57,6 +61,7 @@ def rebuild(context: Context) -> None:
     from pilot.outcomes.lake import Lake
 
     console = context.console
+    _written_down(context, "days.rebuilt")
     with console.progress(N_("Making days of receipts")) as bar:
         through = Days(Lake(context.settings)).rebuild(bar)
     console.say(N_("The days hold everything up to lake version {version}."), version=through)
@@ -68,9 +73,17 @@ def drop(context: Context) -> None:
     from pilot.outcomes.days.service import Days
     from pilot.outcomes.lake import Lake
 
+    _written_down(context, "days.dropped")
     lake = Lake(context.settings)
     days = Days(lake)
     days.drop()
     StageState(lake, days).drop()
     context.console.say(N_("The days are dropped. Reports read receipts, and give the same numbers."))
     context.console.answer({"dropped": True})
+
+
+def _written_down(context: Context, verb: str) -> None:
+    """Who changes what reports read, known before it is changed; doing it twice changes nothing more."""
+    with context.acting(Permission.NETWORK_IMPORT) as (session, actor):
+        record(session, actor=actor.email, verb=verb, subject_kind="installation", subject="days", details={},
+               at=context.now)  # fmt: skip

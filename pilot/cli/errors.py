@@ -19,6 +19,11 @@ class UnreadableFile(Refused):
     template = N_("{path} cannot be read: {problem}.")
 
 
+class NobodyNamed(Refused):
+    code = "nobody_named"
+    template = N_("This changes what others rely on. Say in whose name: --as EMAIL, or PILOT_AS.")
+
+
 class ForeignWeb(Misconfigured):
     """PyPI's web.py installs a top-level ``web`` that can hide ours."""
 

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from pilot.database import Database
 from pilot.jobs.service import beat
+from pilot.outcomes.phases import phase
 from pilot.settings import Settings
 from web.app import create_app
 
@@ -19,7 +20,8 @@ def test_alive_needs_nothing(client: FlaskClient) -> None:
 def test_not_ready_without_a_worker(client: FlaskClient) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json == {"status": "not ready", "checks": {"database": True, "schema": True, "worker": False}}
+    assert answer.json["status"] == "not ready"
+    assert answer.json["checks"] == {"database": True, "schema": True, "worker": False}
 
 
 def test_ready_when_database_schema_and_worker_are_there(
@@ -31,7 +33,15 @@ def test_ready_when_database_schema_and_worker_are_there(
     assert client.get("/readyz").json == {
         "status": "ready",
         "checks": {"database": True, "schema": True, "worker": True},
+        "inbox": {"waiting": 0, "lag_seconds": 0.0, "behind": False},
+        "writing": [],
     }
+
+
+def test_ready_tells_what_is_being_written(client: FlaskClient, house_settings: Settings) -> None:
+    with phase(house_settings, "drain"), phase(house_settings, "commit"):
+        assert client.get("/readyz").json["writing"] == ["commit", "drain"]
+    assert client.get("/readyz").json["writing"] == []
 
 
 def test_not_ready_before_the_migrations(settings: Settings) -> None:

@@ -275,6 +275,15 @@ def test_parked_rows_are_filtered_released_and_dropped_several_at_once(
     assert first not in re.findall(r'name="row" value="(\d+)"', analyst.get("/quarantine/").text)
 
 
+@pytest.mark.parametrize("number", ["²", "9" * 30, "-1", "0x1"])
+def test_a_number_that_no_row_can_have_finds_nothing(as_person: SignIn, number: str) -> None:
+    analyst = as_person("analyst")
+    assert analyst.get(f"/quarantine/{number}").status_code == 404
+    assert analyst.get("/quarantine/", query_string={"run": number}).status_code == 200
+    assert post(analyst, "/quarantine/", {"row": number, "drop": "1"}).status_code == 302
+    assert analyst.get("/pilots/points/assignment.json", query_string={"stage": number}).status_code in (200, 404)
+
+
 def test_a_file_that_is_no_table_is_refused_in_words(as_person: SignIn) -> None:
     analyst = as_person("analyst")
     address = upload(analyst, "stores", "stores.csv", b"PK\x03\x04 not a table").location

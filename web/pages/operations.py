@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pilot.jobs.model import WorkerHeartbeat
 from pilot.outcomes.inbox.alarm import is_behind
 from pilot.outcomes.inbox.queries import Backlog, backlog
+from pilot.outcomes.phases import phases_now
 from pilot.upkeep import migrating
 from web.api.receipts import reception
 from web.metrics import exposition
@@ -38,7 +39,7 @@ def readyz() -> ResponseReturnValue:
     except SQLAlchemyError:
         pass  # what could not be reached stays False in the answer
     ready = all(checks.values())
-    answer = jsonify(status="ready" if ready else "not ready", checks=checks, inbox=_inbox())
+    answer = jsonify(status="ready" if ready else "not ready", checks=checks, inbox=_inbox(), writing=_writing())
     return answer, 200 if ready else 503
 
 
@@ -61,6 +62,11 @@ def _inbox() -> dict[str, Any] | None:
         return None
     behind = is_behind(found, settings().inbox_alarm_minutes, now)
     return {"waiting": found.receipts, "lag_seconds": round(found.lag_seconds(now), 1), "behind": behind}
+
+
+def _writing() -> list[str]:
+    """What processes of this machine write at this moment, such as a drain or a compaction: a detail as well."""
+    return sorted({name for phases in phases_now(settings()).values() for name in phases})
 
 
 def _backlog() -> Backlog | None:

@@ -26,6 +26,7 @@ from web.auth import actor, requires
 from web.errors import status_of
 from web.pages.programs import code_from
 from web.presenters import neutralised
+from web.subjects import whole
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -91,7 +92,7 @@ def stages(pilot: Pilot) -> ResponseReturnValue:
 def assignment(pilot: Pilot) -> ResponseReturnValue:
     """Who was drawn into what, how alike the arms were, and the hash to check it by."""
     drawn = [stage for stage in pilot.stages if ledger.draw_of(session(), pilot, stage.number) is not None]
-    wanted = request.args.get("stage", type=int)
+    wanted = whole(request.args.get("stage", ""))
     stage = next((one for one in drawn if one.number == wanted), drawn[-1] if drawn else None)
     more = _ledger_of(pilot, stage) if stage else {}
     return render_template(
@@ -103,7 +104,7 @@ def assignment(pilot: Pilot) -> ResponseReturnValue:
 @requires(Permission.PILOT_VIEW, of="pilot")
 def ledger_csv(pilot: Pilot) -> ResponseReturnValue:
     """The ledger of one stage as a table."""
-    draw = ledger.draw_of(session(), pilot, request.args.get("stage", 1, type=int))
+    draw = ledger.draw_of(session(), pilot, whole(request.args.get("stage", "")) or 1)
     if draw is None:
         raise NotFound(kind="draw", name=pilot.code)
     text = io.StringIO()
@@ -117,7 +118,7 @@ def ledger_csv(pilot: Pilot) -> ResponseReturnValue:
 @requires(Permission.PILOT_VIEW, of="pilot")
 def ledger_record(pilot: Pilot) -> ResponseReturnValue:
     """The draw's record: enough to draw again elsewhere and get the same ledger hash."""
-    draw = ledger.draw_of(session(), pilot, request.args.get("stage", 1, type=int))
+    draw = ledger.draw_of(session(), pilot, whole(request.args.get("stage", "")) or 1)
     if draw is None:
         raise NotFound(kind="draw", name=pilot.code)
     return _file(draw.record, "application/json", f"{pilot.code}-stage-{draw.stage_number}.json")

@@ -16,6 +16,7 @@ from web import forms
 from web.auth import actor, requires
 from web.errors import status_of
 from web.presenters import kind_name
+from web.subjects import whole
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -31,12 +32,44 @@ REASONS = {
     "impossible_money": N_("Impossible amount of money"),
     "impossible_count": N_("Impossible number of items"),
     "refers_to_unknown": N_("Refers to an unknown receipt"),
+    "refers_to_other_id": N_("Refers to a receipt that is stored under another id"),
     "identified_already": N_("Identified as somebody else already"),
     "correction_too_large": N_("Correction is too large"),
     "nothing_to_identify": N_("Nothing left to identify"),
     "stored_with_other_content": N_("Stored with other content"),
     "stored_under_other_id": N_("Stored under another id"),
     "doubled_in_drain": N_("Sent twice with other content"),
+    "doubled_key": N_("Twice in the file"),
+    "missing": N_("A value is missing"),
+    "id_missing": N_("A value is missing"),
+    "text_missing": N_("A value is missing"),
+    "not_a_date": N_("Not a date or time"),
+    "no_such_day": N_("Not a date or time"),
+    "id_form": N_("Not an id"),
+    "id_is_date": N_("Not an id"),
+    "id_is_number": N_("Not an id"),
+    "id_too_long": N_("Too long"),
+    "text_too_long": N_("Too long"),
+    "text_control": N_("A text that is not allowed"),
+    "formula": N_("A text that is not allowed"),
+    "decimal_mark": N_("Not an amount of money"),
+    "not_an_amount": N_("Not an amount of money"),
+    "not_finite": N_("Not an amount of money"),
+    "too_fine": N_("Not an amount of money"),
+    "not_a_count": N_("Not a whole number"),
+    "count_not_finite": N_("Not a whole number"),
+    "not_a_choice": N_("Not one of the possible words"),
+    "not_a_phone": N_("Not a phone number"),
+    "not_an_email": N_("Not an e-mail address"),
+    "unknown_zone": N_("Not a time zone"),
+    "closed_before_opened": N_("Closed before it opened"),
+    "negative_sale": N_("Sign of the amount"),
+    "negative_on_sale": N_("Sign of the amount"),
+    "positive_return": N_("Sign of the amount"),
+    "vat_out_of_range": N_("VAT does not fit the amount"),
+    "identification_of_nobody": N_("Identifies nobody"),
+    "identification_with_amount": N_("Identification with amounts"),
+    "refers_to_missing": N_("Names no receipt that it refers to"),
 }
 
 
@@ -51,7 +84,7 @@ def show_all() -> ResponseReturnValue:
 @requires(Permission.QUARANTINE_EDIT)
 def decide() -> ResponseReturnValue:
     """Release the ticked rows as they are, or drop them."""
-    rows = [int(row) for row in forms.several("row") if row.isdigit()]
+    rows = [row for row in map(whole, forms.several("row")) if row is not None]
     if not rows:
         flash(_("Tick the rows first."), "warning")
         return redirect(url_for("quarantine.show_all"))
@@ -113,7 +146,7 @@ def _release(corrections: Mapping[int, Mapping[str, str]]) -> ImportRun:
 def _list(error: str | None = None) -> str:
     page, given = forms.page_number(), request.args
     wanted = queries.Waiting(
-        given.get("run", type=int), given.get("batch") or None, given.get("store") or None, given.get("reason") or None
+        whole(given.get("run", "")), given.get("batch") or None, given.get("store") or None, given.get("reason") or None
     )
     found = queries.waiting_rows(session(), wanted, offset=(page - 1) * PAGE, limit=PAGE + 1)
     return render_template(
@@ -130,7 +163,7 @@ def _list(error: str | None = None) -> str:
 
 
 def _reason(code: str) -> str:
-    return translate(Message(code, REASONS[code])) if code in REASONS else code.replace("_", " ")
+    return translate(Message(code, REASONS[code])) if code in REASONS else _("Something else (%(code)s)", code=code)
 
 
 def _page(row: QuarantinedRow, texts: Mapping[str, str], error: str | None = None) -> str:

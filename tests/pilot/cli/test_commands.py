@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -274,3 +276,25 @@ def with_database(shell: Shell, *statements: str) -> None:
         for statement in statements:
             connection.execute(text(statement))
     database.dispose()
+
+
+def test_what_changes_what_others_rely_on_is_done_in_somebodys_name_and_written_down(
+    filled: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (("days", "drop"), ("days", "rebuild"), ("drain", "--retry")):
+        assert filled(*words).code == 0
+    with closing(sqlite3.connect(filled.home / "pilot.db")) as connection:
+        told = connection.execute("SELECT verb, actor FROM audit_entry ORDER BY seq DESC LIMIT 3").fetchall()
+    assert told == [("receipts.tried_again", ADMIN), ("days.rebuilt", ADMIN), ("days.dropped", ADMIN)]
+    monkeypatch.delenv("PILOT_AS")
+    assert filled("days", "drop").code == 2
+    refused = filled("drain", "--retry")
+    assert (refused.code, "--as EMAIL" in refused.err) == (1, True)
+    assert filled("drain").code == 0
+
+
+def test_who_may_not_cannot_drop_the_days(filled: Shell) -> None:
+    assert filled("user", "add", "manager@example.org", "--name", "A manager", "--role", "manager").code == 0
+    refused = filled("days", "drop", "--as", "manager@example.org")
+    assert refused.code == 1
+    assert "dropped" not in filled("days", "status").out
