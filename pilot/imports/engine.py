@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from pilot.imports.errors import EngineStopped
 
@@ -106,18 +108,19 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
     of = parts(connection, path)
     for place, key in enumerate(keys):
         given = " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
-        hashed = f"hash({', '.join(f't.{name(c)}' for c in key)})"
+        # The engine's hash of one text is the same for many that are alike; with its reverse beside it, for none.
+        turned = f", reverse(t.{name(key[0])}::VARCHAR)" if len(key) == 1 else ""
+        hashed = f"hash({', '.join(f't.{name(c)}' for c in key)}{turned})"
         window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
         for part in range(of):
             here = in_part(key, "t", part, of)
             # Numbers first: few rows share a hash, and only these are looked at again.
-            connection.execute(f"""
-                CREATE OR REPLACE TEMP TABLE likely AS
-                SELECT {hashed} AS hashed FROM {table(path)} t WHERE {given} AND {here}
-                GROUP BY ALL HAVING count(*) > 1
-            """)  # noqa: S608 - names and paths are quoted above
-            if not _count(connection, "SELECT count(*) FROM likely"):
+            query = f"SELECT {hashed} AS hashed FROM {table(path)} t WHERE {given} AND {here}"  # noqa: S608 - quoted
+            hashes = np.sort(connection.execute(query).fetchnumpy()["hashed"])
+            likely = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+            if not len(likely):
                 continue
+            connection.register("likely", pa.table({"hashed": pa.array(likely)}))
             connection.execute(f"""
                 INSERT INTO doubled
                 SELECT t.line,
@@ -129,6 +132,7 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
                 WHERE {given} AND {here} AND {hashed} IN (SELECT hashed FROM likely)
                 QUALIFY count(*) OVER {window} > 1
             """)  # noqa: S608 - names and paths are quoted above
+            connection.unregister("likely")
 
 
 def drop_lines(connection: duckdb.DuckDBPyConnection, path: Path, lines: str) -> int:

@@ -190,7 +190,7 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
     First the keys alone find the few rows that meet; only these are read whole and looked at closely.
     """
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
-    if _meet(connection, ("receipt_id",), "stored", part, of):
+    if _meet(connection, "bare", ("receipt_id",), "stored", part, of):
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_id AS
             SELECT s.line, {_differing(_CONTENT)} AS differing
@@ -202,8 +202,10 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
             "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', '), NULL FROM by_id"
             " WHERE len(differing) > 0"
         )
-    # A till that tries again may give a new id: what is equal but for the id is the receipt that is there.
-    if _meet(connection, NATURAL_KEY, "stored_near", part, of):
+    # A till that tries again may give a new id: what is equal but for the id is the receipt that is there. What is
+    # there under its own id need not be asked for again.
+    others = "(FROM bare ANTI JOIN same USING (line))"
+    if _meet(connection, others, NATURAL_KEY, "stored_near", part, of):
         equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_key AS
@@ -218,15 +220,19 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
         )
 
 
-def _meet(connection: DuckDBPyConnection, key: Sequence[str], stored: str, part: int, of: int) -> int:
-    """Make ``meeting(line, *key)`` of the staged rows whose ``key`` is stored; returns how many there are."""
+def _meet(connection: DuckDBPyConnection, rows: str, key: Sequence[str], stored: str, part: int, of: int) -> int:
+    """Make ``meeting(line, *key)`` of those ``rows`` whose ``key`` is stored (by its hash, so nearly only those);
+    returns how many there are."""
     columns = ", ".join(f"s.{name(c)}" for c in key)
-    equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in key)
-    here = [in_part(key, alias, part, of) for alias in "sl"] if of > 1 else ["true", "true"]
+    hashes = [f"hash({columns.replace('s.', f'{alias}.')})" for alias in "sl"]
+    here = [" AND ".join(f"{alias}.{name(c)} IS NOT NULL" for c in key) for alias in "sl"]
+    if of > 1:
+        here = [f"{given} AND {in_part(key, alias, part, of)}" for given, alias in zip(here, "sl", strict=True)]
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE meeting AS
-        SELECT s.line, {columns} FROM bare s
-        SEMI JOIN (SELECT {columns.replace("s.", "l.")} FROM {stored} l WHERE {here[1]}) l ON {equal} WHERE {here[0]}
+        SELECT s.line, {columns} FROM {rows} s
+        SEMI JOIN (SELECT {hashes[1]} AS hashed FROM {stored} l WHERE {here[1]}) l ON {hashes[0]} = l.hashed
+        WHERE {here[0]}
     """)  # noqa: S608 - names are quoted
     return _one(connection, "SELECT count(*) FROM meeting")
 
@@ -266,7 +272,7 @@ def _clash(line: int, columns: str | None, other: str | None, reason: str | None
 
 
 def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batch_id: str, now: datetime) -> int:
-    """Write the new receipts of one month in a fixed order; returns how many."""
+    """Write the new receipts of one month as they came, most often by day; returns how many."""
     described = [column for column, *_ in connection.execute("DESCRIBE staged").fetchall()]
     own = {"received_at": f"{literal(now.isoformat())}::TIMESTAMPTZ", "batch_id": literal(batch_id)}
     arrival = ", ".join(f"{name(c) if c in described else own[c]} AS {name(c)}" for c in _ARRIVAL)
@@ -275,7 +281,6 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
         COPY (
             SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
             FROM fresh WHERE {MONTH} = {literal(month)}
-            ORDER BY business_date, store_id, receipt_id
         ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
         """  # noqa: S608 - names, texts and paths are quoted
     ).fetchone()
