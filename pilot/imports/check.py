@@ -21,6 +21,7 @@ from pilot.imports.reader import LINE_COLUMN, Place, TextTable
 from pilot.imports.rules import HIDDEN, SHOWN_CHARACTERS, Checked, Field, Finding, RowRule, check_batch
 from pilot.imports.staging import ROWS_A_PART, Parts, Stand
 from pilot.imports.times import utc_today
+from pilot.imports.typed import written
 from pilot.imports.values import Reading, Text, printable
 from pilot.words import N_, Message
 
@@ -146,7 +147,12 @@ def _work(importer: Importer, mapping: FileMapping, context: Context, rules: Seq
     fields = [*importer.fields, *(Field(ATTRIBUTE_PREFIX + code, Text(120), code) for code in mapping.attributes)]
     columns = {**mapping.columns, **{ATTRIBUTE_PREFIX + code: name for code, name in mapping.attributes.items()}}
     reading = Reading(
-        utc_today(context.now), mapping.decimal_mark, mapping.date_order, context.currency_exponent, context.known
+        utc_today(context.now),
+        mapping.decimal_mark,
+        mapping.date_order,
+        context.currency_exponent,
+        context.known,
+        context.phone_region,
     )
     return _Work(importer, fields, columns, rules, reading, mapping, context)
 
@@ -214,7 +220,9 @@ def _texts_of(texts: pa.Table, lines: set[int], fields: Sequence[Field]) -> dict
         return {}
     kept = [f.name for f in fields if not f.is_personal and f.name in texts.column_names]
     places = pc.is_in(column(texts, LINE_COLUMN), value_set=pa.array(sorted(lines), pa.int64()))
-    rows = texts.select([LINE_COLUMN, *kept]).filter(places).to_pylist()
+    found = texts.select([LINE_COLUMN, *kept]).filter(places)
+    as_text = {name: written(column(found, name)) for name in kept}
+    rows = pa.table({LINE_COLUMN: column(found, LINE_COLUMN), **as_text}).to_pylist()
     return {row.pop(LINE_COLUMN): {name: text or "" for name, text in row.items()} for row in rows}
 
 

@@ -25,7 +25,8 @@ class Context:
     """What the database knew when the check began. ``facts`` is the importer's own.
 
     ``known``: for each reference field the codes that exist, with their ids. ``depends``: what else the rules depend
-    on, as canonical text takes it: a check that was cut off goes on only under the same rules.
+    on, as canonical text takes it: a check that was cut off goes on only under the same rules. ``phone_region``: as
+    ``Reading`` has it.
     """
 
     now: datetime
@@ -33,6 +34,7 @@ class Context:
     currency_exponent: int = 2
     facts: Any = None
     depends: Mapping[str, Any] = field(default_factory=dict)
+    phone_region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

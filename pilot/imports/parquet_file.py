@@ -1,4 +1,4 @@
-"""A Parquet file as batches of text columns with row numbers: every type becomes the text a CSV would hold."""
+"""A Parquet file as batches of columns with row numbers: every type becomes, or can be written as, a CSV's text."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pilot.imports.arrow import Column, pc
+from pilot.imports.arrow import Column, column, pc
 from pilot.imports.errors import (
     DamagedParquet,
     DoubledHeader,
@@ -19,6 +19,7 @@ from pilot.imports.errors import (
 )
 from pilot.imports.places import Place
 from pilot.imports.plain_csv import LINE_COLUMN
+from pilot.imports.typed import is_taken, written
 
 BATCH_ROWS = 131_072
 MAX_CHUNK_BYTES = 128 << 20
@@ -48,10 +49,15 @@ class ParquetFile:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Tables of ``columns`` (text; missing values are null) and ``line`` (int64), from the beginning."""
-        return (table for table, _ in self.read(columns))
+        for table, _ in self.read(columns):
+            texts = {name: written(column(table, name)) for name in columns}
+            yield pa.table({LINE_COLUMN: column(table, LINE_COLUMN), **texts})
 
     def read(self, columns: Sequence[str], since: Place | None = None) -> Iterator[tuple[pa.Table, Place]]:
-        """Tables of at most 131,072 rows, each with the place behind it; reading may begin at such a place again."""
+        """Tables of at most 131,072 rows, each with the place behind it; reading may begin at such a place again.
+
+        Whole numbers, decimals and times are as they stand in the file (``typed.written`` gives their texts).
+        """
         for name in columns:
             _refuse_nested(name, self._schema.field(name).type)
         texts = [name for name in columns if _is_text(self._schema.field(name).type)]
@@ -121,27 +127,17 @@ def _refuse_nested(name: str, kind: pa.DataType) -> None:
 
 
 def _as_text(name: str, array: Column, first: int) -> Column:
-    """``array`` as strings: times in ISO form with their offset, floats in their shortest exact form."""
+    """``array`` as strings, floats in their shortest exact form; what can be taken as it is stays so."""
     if pa.types.is_dictionary(array.type):
         coded: Any = array
         _refuse_bad_text(name, coded.dictionary, first)
         plain: Column = coded.cast(array.type.value_type).cast(pa.string())
         return plain
-    if pa.types.is_timestamp(array.type):
-        return _instants_as_text(array)
+    if is_taken(array.type):
+        return array
     text = array.cast(pa.string())
     _refuse_bad_text(name, text, first)
     return text
-
-
-def _instants_as_text(array: Column) -> Column:
-    """Zoned times are written in UTC with a ``Z``, local ones without; microseconds, as the receipt holds them."""
-    zoned = array.type.tz is not None
-    # safe=False: nanoseconds are cut, not refused.
-    naive: Any = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64()).cast(pa.timestamp("us"))
-    text = pc.replace_substring(naive.cast(pa.string()), " ", "T")
-    result: Column = pc.binary_join_element_wise(text, "Z", "") if zoned else text
-    return result
 
 
 def _refuse_bad_text(name: str, texts: Column, first: int) -> None:

@@ -18,8 +18,8 @@ __all__ = ["LINE_COLUMN", "MemoryTable", "Place", "TextTable", "file_hash", "ope
 class TextTable(Protocol):
     """Rows of text by named column. ``batches`` may be called again and reads from the beginning.
 
-    ``read`` gives with every batch the place behind it, at which another ``read`` can begin; ``share`` tells how much
-    of the file lies before a place.
+    ``read`` gives with every batch the place behind it, at which another ``read`` can begin, and leaves numbers and
+    times of a typed file as they are (``typed.written``); ``share`` tells how much of the file lies before a place.
     """
 
     @property

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pilot.imports.arrow import Column, column, pc
 from pilot.imports.fast import coded
 from pilot.imports.reader import LINE_COLUMN
+from pilot.imports.typed import as_it_is, written
 from pilot.imports.values import Reading, ValueType, printable, trimmed
 from pilot.words import N_, Message
 
@@ -80,12 +81,13 @@ def check_batch(
     *,
     explain: bool = True,
 ) -> Checked:
-    """Parse a batch of texts (``line`` and one column per *mapped* field, by field name) and apply the rules.
+    """Parse a batch (``line`` and one column per *mapped* field, by field name: texts, or what ``typed`` takes) and
+    apply the rules.
 
     ``columns`` maps a field to their column, for the findings. Fields that are not mapped become null columns. Without
     ``explain`` bad rows are counted but not named.
     """
-    bare = {f.name: trimmed(column(texts, f.name)) for f in fields if f.name in columns}
+    bare = {f.name: _bare(column(texts, f.name)) for f in fields if f.name in columns}
     n = texts.num_rows
     parsed: dict[str, Column] = {}
     findings: list[Finding] = []
@@ -99,7 +101,7 @@ def check_batch(
         if not explain:
             return
         for row in np.flatnonzero(rows).tolist():
-            text = bare[field.name][row].as_py() if field.name in bare else None
+            text = written(bare[field.name].slice(row, 1))[0].as_py() if field.name in bare else None
             why = reason or field.holds.explain(text or "", field.name, reading)
             shown = HIDDEN if field.is_personal else printable((text or "")[:SHOWN_CHARACTERS])
             findings.append(Finding(lines[row].as_py(), field.name, columns.get(field.name, field.name), shown, why))
@@ -129,8 +131,17 @@ def check_batch(
     return Checked(table.filter(pa.array(~bad)) if n_bad else table, n_bad, findings)
 
 
+def _bare(values: Column) -> Column:
+    return trimmed(values) if pa.types.is_string(values.type) else values
+
+
 def _parsed(field: Field, texts: Column, reading: Reading) -> Column:
     """The values of a column; where few texts repeat often, each is parsed once."""
+    if not pa.types.is_string(texts.type):
+        taken = as_it_is(field.holds, texts, reading)
+        if taken is not None:
+            return taken
+        texts = trimmed(written(texts))
     codes: Any = coded(texts)
     if codes is None:
         return field.holds.parse(texts, field.name, reading)

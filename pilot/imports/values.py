@@ -6,16 +6,17 @@
 import re
 import unicodedata
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from pilot.imports.arrow import Column, pc
 from pilot.imports.fast import Texts, amounts, id_rows, needs_trimming, whole_numbers, with_fast_path
+from pilot.imports.phones import normal_phone
 from pilot.words import N_, Message
 
 _MISSING_MARKS = ("nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
@@ -39,7 +40,8 @@ class Reading:
     """How the texts of one file are to be read.
 
     ``currency_exponent``: digits of the minor unit (2 for cents). ``known``: for each field that refers to something,
-    the codes that exist and their ids. ``today``: nothing may lie more than a day after it.
+    the codes that exist and their ids. ``today``: nothing may lie more than a day after it. ``phone_region``: the
+    country whose national phone numbers are written without a code (``FI``).
     """
 
     today: date
@@ -47,6 +49,7 @@ class Reading:
     date_order: str = "YYYY-MM-DD"
     currency_exponent: int = 2
     known: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    phone_region: str | None = None
 
 
 class ValueType(Protocol):
@@ -293,19 +296,26 @@ class Contact:
 
     is_email: bool
     _email = "[^@\\s,;<>]+@[^@\\s,;<>]+[.][^@\\s,;<>.]+"
-    _phone = "[+]?[0-9]{6,15}"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
-        normal = pc.utf8_lower(texts) if self.is_email else pc.replace_substring_regex(texts, r"[ \x{a0}()./-]", "")
-        fits = pc.and_(
-            _matches(normal, self._email if self.is_email else self._phone), pc.less_equal(pc.utf8_length(normal), 254)
-        )
+        if not self.is_email:
+            return _each_once(texts, lambda text: normal_phone(text, reading.phone_region))
+        normal = pc.utf8_lower(texts)
+        fits = pc.and_(_matches(normal, self._email), pc.less_equal(pc.utf8_length(normal), 254))
         return _only(normal, fits)
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         if self.is_email:
             return Message("not_an_email", N_("This is not an e-mail address."))
         return Message("not_a_phone", N_("This is not a phone number (6 to 15 digits)."))
+
+
+def _each_once(texts: Column, reads: Callable[[str], str | None]) -> Column:
+    """What ``reads`` makes of each text, asked once for texts that repeat."""
+    codes: Any = texts.dictionary_encode()
+    found = pa.array([reads(text) for text in codes.dictionary.to_pylist()], pa.string())
+    result: Column = found.take(codes.indices)
+    return result
 
 
 def _ascii_number(texts: Column) -> Column:

@@ -30,6 +30,7 @@ from pilot.imports.check import ATTRIBUTE_PREFIX
 from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
+from pilot.imports.phones import phone_region
 from pilot.imports.rules import Field, RowRule
 from pilot.imports.values import Contact, Id, Known, Present
 from pilot.keys import read_or_make_key
@@ -95,9 +96,11 @@ class CustomerImporter:
     )
 
     def context(self, session: Session, now: datetime) -> Context:
-        network(session)
+        region = phone_region(network(session).timezone)
         stores = dict(session.execute(select(Store.code, Store.id)).all())
-        return Context(now, known={"home_store": stores}, facts=read_or_make_key(settings_of(session), _KEY_NAME))
+        key = read_or_make_key(settings_of(session), _KEY_NAME)
+        known = {"home_store": stores}
+        return Context(now, known=known, facts=key, depends={"region": region}, phone_region=region)
 
     def rules(self, context: Context) -> Sequence[RowRule]:
         return ()
