@@ -5,25 +5,34 @@ identification repeats the original's store, business date and amounts, the corr
 that come later, or in the same batch, carry the customer themselves. So measuring needs no join, and a customer's and a
 store's sums are those of a history that was right in the first place, in whatever order the facts came.
 
+What is referred to must be stored under that id, or go in under it in the same batch. A till that heard no answer may
+send a receipt under a new id: that receipt is known under its first one, and a fact that names the new id waits in
+quarantine, for in the lake it would refer to nothing.
+
 A return is complete by itself: what it refers to is kept as it was sent, for its sale may be older than the lake.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from duckdb import DuckDBPyConnection
 
 from pilot.imports.engine import literal, name
-from pilot.outcomes.lake import Lake
+from pilot.outcomes.lake import MONTH, Lake
 from pilot.words import N_
 
 REASONS: Mapping[str, str] = {
     "refers_to_unknown": N_("The receipt that this refers to is not known. Has it been sent?"),
+    "refers_to_other_id": N_(
+        "The receipt that this refers to is stored under another id for the same store, till, number and business date:"
+        " name that id."
+    ),
     "identified_already": N_("The receipt that this refers to has another customer already."),
     "correction_too_large": N_("With this correction the sale would become a return, or the return a sale."),
     "nothing_to_identify": N_(
         "The receipt that this refers to is a return that was taken back: nothing is left of it."
     ),
 }
+_NATURAL_KEY = ("store_id", "till", "number", "business_date")
 _AMOUNTS = ("net_minor", "vat_minor", "discount_minor", "cost_minor", "reward_minor", "n_items")
 _OF_A_CORRECTION = ("store_id", "business_date", "customer_key")
 _OF_AN_IDENTIFICATION = ("store_id", "till", "at", "business_date", *_AMOUNTS, "offer_id")
@@ -47,12 +56,17 @@ def resolve(connection: DuckDBPyConnection, lake: Lake, staged_view: str, versio
     files = lake.files(version)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE past AS {_past(files, staged_view)}")
     connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE beside AS
+        SELECT {_list((*_READ, "number"))}, {MONTH} FROM staged_others
+        WHERE {_ORIGINALS} AND receipt_id IN (SELECT refers_to FROM {staged_view})
+              AND receipt_id NOT IN (SELECT receipt_id FROM past)
+        """)  # noqa: S608 - the names are ours
+    _find_stored_under_other_id(connection, lake, version)
+    connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE original AS
         SELECT * FROM past WHERE {_ORIGINALS} AND receipt_id IN (SELECT refers_to FROM {staged_view})
         UNION ALL
-        SELECT {_list(_READ)} FROM staged_others
-        WHERE {_ORIGINALS} AND receipt_id IN (SELECT refers_to FROM {staged_view})
-              AND receipt_id NOT IN (SELECT receipt_id FROM past)
+        SELECT {_list(_READ)} FROM beside ANTI JOIN under_other_id USING (receipt_id)
         """)  # noqa: S608 - the names are ours
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE total AS
@@ -76,19 +90,33 @@ def resolve(connection: DuckDBPyConnection, lake: Lake, staged_view: str, versio
     _repeat_stored(connection, staged_view)
 
 
-def _past(files: list[str], staged: str) -> str:
+def _past(files: Sequence[str], staged: str) -> str:
     """The stored rows that matter: originals, the facts about them, and the staged facts themselves.
 
     A receipt that is identified late and corrected is found by its own id, its facts by what they refer to.
     """
     if not files:
         return f"SELECT {_list(_READ)} FROM staged_others WHERE false"  # noqa: S608 - the names are ours
-    stored = f"read_parquet([{', '.join(literal(file) for file in files)}], hive_partitioning = false)"
     return f"""
-        SELECT {_list(_READ)} FROM {stored}
+        SELECT {_list(_READ)} FROM {_stored(files)}
         WHERE receipt_id IN (SELECT refers_to FROM {staged} UNION ALL SELECT receipt_id FROM {staged})
               OR ({_FACTS} AND refers_to IN (SELECT refers_to FROM {staged}))
         """  # noqa: S608 - paths are quoted, the names are ours
+
+
+def _find_stored_under_other_id(connection: DuckDBPyConnection, lake: Lake, version: int | None) -> None:
+    """Make ``under_other_id(receipt_id)`` of the receipts ``beside`` that do not go in: their number is stored already.
+
+    With equal content they are known, with another they clash; either way there will be nothing under their id.
+    """
+    connection.execute("CREATE OR REPLACE TEMP TABLE under_other_id (receipt_id VARCHAR)")
+    months = connection.execute(f"SELECT DISTINCT {MONTH} FROM beside WHERE number IS NOT NULL ORDER BY 1").fetchall()  # noqa: S608 - our name
+    files = lake.files(version, [month for (month,) in months]) if months else []
+    if files:
+        connection.execute(f"""
+            INSERT INTO under_other_id
+            SELECT receipt_id FROM beside SEMI JOIN {_stored(files)} stored USING ({_list(_NATURAL_KEY)})
+            """)  # noqa: S608 - paths are quoted, the names are ours
 
 
 def _refuse(connection: DuckDBPyConnection) -> None:
@@ -97,7 +125,9 @@ def _refuse(connection: DuckDBPyConnection) -> None:
         INSERT INTO unresolved
         SELECT line, 'refers_to_unknown' FROM news WHERE refers_to IS NULL
         UNION ALL
-        SELECT line, 'refers_to_unknown' FROM news n
+        SELECT line, CASE WHEN EXISTS (FROM under_other_id u WHERE u.receipt_id = n.refers_to)
+                          THEN 'refers_to_other_id' ELSE 'refers_to_unknown' END
+        FROM news n
         WHERE refers_to IS NOT NULL AND NOT EXISTS (FROM original o WHERE o.receipt_id = n.refers_to)
         """)
     connection.execute("""
@@ -171,6 +201,10 @@ def _repeat_stored(connection: DuckDBPyConnection, staged: str) -> None:
             WHERE {staged}.receipt_id = p.receipt_id AND {staged}.kind = {literal(kind)} AND p.kind = {literal(kind)}
                   AND {staged}.refers_to = p.refers_to
             """)  # noqa: S608 - the names are ours
+
+
+def _stored(files: Sequence[str]) -> str:
+    return f"read_parquet([{', '.join(literal(file) for file in files)}], hive_partitioning = false)"
 
 
 def _list(columns: tuple[str, ...]) -> str:
