@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pilot.outcomes.days.service import Days
 from pilot.outcomes.inbox.model import BatchState, InboxBatch, InboxPayload
 from pilot.outcomes.lake import SCHEMA, Lake
+from tests.survival.book import compare_with_books
 from tests.survival.shop import ADMIN, STORES, Server, Shop, kill, kill_inside, wait_until
 from tests.survival.tills import Tills, minor, today
 
@@ -113,6 +114,7 @@ class Campaign:
         assert days is not None
         of_stores = days.stores.net_minor.sum().cast("int64").to_pyarrow().as_py()
         assert of_stores == sum(rows[0][1] for rows in stored.values())
+        compare_with_books(self.shop, tills)
 
     def _say(self, act: str) -> None:
         """What the campaign does when, for who reads the logs of a run that failed."""

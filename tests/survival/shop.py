@@ -105,8 +105,10 @@ class Shop:
             process.wait()
 
     def stored(self) -> dict[tuple[int, str], list[tuple[str, int]]]:
-        """By store and number what the lake has: the id and the amount of each receipt."""
-        receipts = Lake(self.settings).receipts().select("store_id", "number", "receipt_id", "net_minor").to_pyarrow()
+        """By store and number what the lake has: the id and the amount of each receipt that counts in its store."""
+        receipts = Lake(self.settings).receipts()
+        receipts = receipts.filter(receipts.kind != "identification")  # it repeats another's amount
+        receipts = receipts.select("store_id", "number", "receipt_id", "net_minor").to_pyarrow()
         found: dict[tuple[int, str], list[tuple[str, int]]] = {}
         for row in receipts.to_pylist():
             found.setdefault((row["store_id"], row["number"]), []).append((row["receipt_id"], row["net_minor"]))

@@ -12,6 +12,20 @@ from typing import Any
 from tests.survival.shop import STORES, as_json
 
 _PAUSE_SECONDS = 0.1
+_FACTS_EVERY = 5  # calls
+
+
+@dataclass
+class Sold:
+    """An acknowledged receipt in its till's own book, with what was said about it since."""
+
+    receipt: str
+    store: str
+    net: int
+    customer: str | None
+    is_final: bool = False  # nothing is said about it any more
+    is_corrected: bool = False
+    identified_by: str | None = None
 
 
 @dataclass
@@ -19,6 +33,7 @@ class Tills:
     """Threads that send. ``acknowledged``: (store id, number) → (ids it was sent under, amount in minor units).
 
     A receipt's number on its till says which it is: a till that heard nothing may send the same one under a new id.
+    ``books``: what each till says it sold, as corrected and identified since; every fifth call brings such facts.
     ``odd`` collects answers that no till should get.
     """
 
@@ -29,6 +44,7 @@ class Tills:
     receipts_a_call: int = 20
     months: int = 1
     acknowledged: dict[tuple[int, str], tuple[set[str], int]] = field(default_factory=dict)
+    books: dict[int, list[Sold]] = field(default_factory=dict)
     odd: list[Any] = field(default_factory=list)
     retries: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -58,7 +74,10 @@ class Tills:
 
     def _call(self, chance: random.Random, till: int, call: int) -> None:
         """One call, repeated like a till does: mostly the same, sometimes with a new key or with new ids."""
+        book = self.books.setdefault(till, [])
         rows = [self._receipt(chance, till, call, n) for n in range(self.receipts_a_call)]
+        if call % _FACTS_EVERY == _FACTS_EVERY - 1:
+            rows += _facts(chance, book)
         ids = [{row["receipt"]} for row in rows]
         key, attempt = f"t{till}-{call}", 0
         while (answer := self._post(rows, key)) is None:
@@ -71,13 +90,16 @@ class Tills:
                 key = f"t{till}-{call}-{attempt}"
             if turn < 0.15:
                 for row, known in zip(rows, ids, strict=True):
-                    row["receipt"] = f"{row['receipt'].split('~')[0]}~{attempt}"
-                    known.add(row["receipt"])
+                    if "refers_to" not in row:  # what refers to another keeps its id
+                        row["receipt"] = f"{row['receipt'].split('#')[0]}#{attempt}"
+                        known.add(row["receipt"])
         bad = [said for said in answer.get("receipts", []) if said["status"] != "known"]
         with self._lock:
             self.odd += bad
             for row, known in zip(rows, ids, strict=True):
-                self.acknowledged[STORES.index(row["store"]) + 1, row["number"]] = (known, minor(row["net"]))
+                if "net" in row:
+                    self.acknowledged[STORES.index(row["store"]) + 1, row["number"]] = (known, minor(row["net"]))
+        _write_down(book, rows, ids)
 
     def _post(self, rows: list[dict[str, str]], key: str) -> dict[str, Any] | None:
         """The answer, or None where there was none, or one that says: again."""
@@ -101,15 +123,50 @@ class Tills:
 
     def _receipt(self, chance: random.Random, till: int, call: int, number: int) -> dict[str, str]:
         day = today() - timedelta(days=1 + chance.randrange(3) + 28 * chance.randrange(self.months))
+        is_return = chance.random() < 0.1
+        known = {"customer": str(chance.randrange(1, 500))} if chance.random() < 0.7 else {}
         return {
+            **known,
             "receipt": f"h{till}-{call}-{number}",
             "store": STORES[till % len(STORES)],
             "till": str(till),
             "number": f"c{call}-{number}",
             "at": f"{day.isoformat()} {8 + chance.randrange(12):02d}:{chance.randrange(60):02d}",
-            "net": f"{chance.randrange(1, 20_000) / 100:.2f}",
-            "customer": str(chance.randrange(1, 500)),
+            "kind": "return" if is_return else "sale",
+            "net": f"{'-' if is_return else ''}{chance.randrange(100, 20_000) / 100:.2f}",
         }
+
+
+def _facts(chance: random.Random, book: list[Sold]) -> list[dict[str, str]]:
+    """Corrections and late identifications of what is in the book; of some receipts both, in one call or in two."""
+    at = f"{today() - timedelta(days=1)} 21:00"
+    facts, open_ones = [], [sold for sold in book if not sold.is_final]
+    for sold in chance.sample(open_ones, min(len(open_ones), 6)):
+        said = {"store": sold.store, "at": at, "refers_to": sold.receipt}
+        if not sold.is_corrected and chance.random() < 0.7:
+            change = chance.randrange(1, abs(sold.net) // 3)  # of either sign; it turns no sale into a return
+            net = f"{'-' if chance.random() < 0.5 else ''}{change / 100:.2f}"
+            name = f"k-{sold.receipt}"
+            facts.append({**said, "receipt": name, "number": name, "kind": "correction", "net": net})
+        if sold.customer is None and chance.random() < 0.7:
+            who = str(chance.randrange(1, 500))
+            facts.append({**said, "receipt": f"i-{sold.receipt}", "kind": "identification", "customer": who})
+    chance.shuffle(facts)
+    return facts
+
+
+def _write_down(book: list[Sold], rows: list[dict[str, str]], ids: list[set[str]]) -> None:
+    """What was acknowledged. Of a receipt sent under several ids it is not known which is stored: it is final."""
+    by_id = {sold.receipt: sold for sold in book}
+    for row, known in zip(rows, ids, strict=True):
+        if row["kind"] == "correction":
+            by_id[row["refers_to"]].net += minor(row["net"])
+            by_id[row["refers_to"]].is_corrected = True
+        elif row["kind"] == "identification":
+            by_id[row["refers_to"]].customer = row["customer"]
+            by_id[row["refers_to"]].identified_by = row["receipt"]
+        else:
+            book.append(Sold(row["receipt"], row["store"], minor(row["net"]), row.get("customer"), len(known) > 1))
 
 
 def minor(money: str) -> int:
