@@ -131,6 +131,9 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.days import DayFacts as DayFacts
     from experiments.measure.days import customer_days as customer_days
     from experiments.measure.days import store_days as store_days
+    from experiments.measure.kept_sums import CustomerSums as CustomerSums
+    from experiments.measure.kept_sums import KeptSums as KeptSums
+    from experiments.measure.kept_sums import ReadSums as ReadSums
     from experiments.measure.metrics import AssignmentUnit as AssignmentUnit
     from experiments.measure.metrics import Direction as Direction
     from experiments.measure.metrics import Metric as Metric
@@ -149,8 +152,8 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.moments import unit_moments as unit_moments
     from experiments.measure.moments import weekly_series as weekly_series
     from experiments.measure.risk import RiskTable as RiskTable
-    from experiments.measure.series import WeekPoint as WeekPoint
     from experiments.measure.series import Weekly as Weekly
+    from experiments.measure.series import WeekPoint as WeekPoint
     from experiments.measure.series import weeks_around as weeks_around
     from experiments.measure.stage import Asked as Asked
     from experiments.measure.stage import StageMoments as StageMoments
@@ -279,6 +282,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     ),
     "experiments.measure.customer_sums": ("CustomerReach", "customer_sums", "merge_customer_sums"),
     "experiments.measure.days": ("DayFacts", "customer_days", "store_days"),
+    "experiments.measure.kept_sums": ("CustomerSums", "KeptSums", "ReadSums"),
     "experiments.measure.metrics": (
         "AssignmentUnit",
         "Direction",
