@@ -93,6 +93,10 @@ class Shop:
         """It is at work some seconds later: who waits for one of its phases waits for that too."""
         return self.run("worker")
 
+    def wait_for_work(self, worker: "subprocess.Popen[bytes]", seconds: float = 120.0) -> None:
+        """Until the worker writes something for the first time: it has started, and there is load."""
+        wait_until(lambda: bool(self.phases_of(worker.pid)), "the worker's first act", seconds, every=0.002)
+
     def phases_of(self, process: int) -> tuple[str, ...]:
         return phases_now(self.settings).get(process, ())
 
@@ -105,13 +109,14 @@ class Shop:
             process.wait()
 
     def stored(self) -> dict[tuple[int, str], list[tuple[str, int]]]:
-        """By store and number what the lake has: the id and the amount of each receipt that counts in its store."""
+        """By store and number (or id) what the lake has: id and amount of each receipt that counts in its store."""
         receipts = Lake(self.settings).receipts()
         receipts = receipts.filter(receipts.kind != "identification")  # it repeats another's amount
         receipts = receipts.select("store_id", "number", "receipt_id", "net_minor").to_pyarrow()
         found: dict[tuple[int, str], list[tuple[str, int]]] = {}
         for row in receipts.to_pylist():
-            found.setdefault((row["store_id"], row["number"]), []).append((row["receipt_id"], row["net_minor"]))
+            key = row["store_id"], row["number"] or row["receipt_id"]  # a correction has no number of its own
+            found.setdefault(key, []).append((row["receipt_id"], row["net_minor"]))
         return found
 
     @contextmanager
@@ -169,6 +174,16 @@ def kill(process: int, shop: Shop, inside: str = "") -> bool:
     return proven
 
 
+def strike(process: "subprocess.Popen[bytes]", shop: Shop, phase: str | None, seconds: float = 120.0) -> bool:
+    """Kill the process, now or inside ``phase``; False where it ended before, or was never there in time."""
+    if phase is not None:
+        return kill_inside(process, shop, phase, seconds)
+    if process.poll() is not None:
+        return False
+    kill(process.pid, shop)
+    return process.wait() == -signal.SIGKILL
+
+
 def kill_inside(process: "subprocess.Popen[bytes]", shop: Shop, phase: str, seconds: float = 120.0) -> bool:
     """Wait until the process is in ``phase`` and kill it there; False where that did not happen in time."""
     end = time.monotonic() + seconds
@@ -180,12 +195,12 @@ def kill_inside(process: "subprocess.Popen[bytes]", shop: Shop, phase: str, seco
     return False
 
 
-def wait_until(holds: Callable[[], bool], what: str, seconds: float = _START_SECONDS) -> None:
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = _START_SECONDS, every: float = 0.02) -> None:
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not come within {seconds:.0f} seconds")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def free_port() -> int:
