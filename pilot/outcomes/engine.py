@@ -3,12 +3,14 @@
 import itertools
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from pilot.outcomes.errors import EngineMemoryTooSmall
 from pilot.outcomes.spill import SpillFolder
 from pilot.outcomes.storage import Storage
 from pilot.settings import Settings
@@ -54,11 +56,9 @@ class DuckEngine:
     @property
     def backend(self) -> Any:
         if self._backend is None:
-            import ibis
-
             spill = SpillFolder(self._settings.spill_dir)
             memory = self._settings.engine_memory_mb
-            self._backend = ibis.duckdb.connect(
+            self._backend = _bounded_backend(self._settings).connect(
                 memory_limit=f"{memory}MB",
                 threads=max(1, min(os.cpu_count() or 1, memory // _THREAD_MB)),
                 preserve_insertion_order=False,  # rows of the lake have no order, and keeping one costs memory
@@ -92,6 +92,35 @@ class DuckEngine:
             f"hive_partitioning = {hive}, hive_types_autocast = false)"
         )
         return self.backend.table(name)
+
+
+def _bounded_backend(settings: Settings) -> Any:
+    """Ibis on DuckDB that says in our words when the memory does not suffice."""
+    from duckdb import OutOfMemoryException
+    from ibis.backends.duckdb import Backend
+
+    @contextmanager
+    def within_memory() -> Iterator[None]:
+        try:
+            yield
+        except OutOfMemoryException as error:
+            spill = str(settings.spill_dir)
+            raise EngineMemoryTooSmall(megabytes=settings.engine_memory_mb, spill=spill) from error
+
+    class BoundedBackend(Backend):  # type: ignore[misc]  # ibis ships no types
+        def to_pyarrow(self, expr: Any, /, **kwargs: Any) -> Any:
+            with within_memory():
+                return super().to_pyarrow(expr, **kwargs)
+
+        def to_parquet(self, expr: Any, /, path: Any, **kwargs: Any) -> None:
+            with within_memory():
+                super().to_parquet(expr, path, **kwargs)
+
+        def create_table(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+            with within_memory():
+                return super().create_table(name, *args, **kwargs)
+
+    return BoundedBackend()
 
 
 def join_files(

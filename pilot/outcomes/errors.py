@@ -49,6 +49,14 @@ class LakeDiskFull(Misconfigured):
     template = N_("The disk is full ({place}). Nothing of this step was stored; make room and try again.")
 
 
+class EngineMemoryTooSmall(Misconfigured):
+    code = "engine_memory_too_small"
+    template = N_(
+        "The engine's {megabytes} MB of memory are too few for this question, also with spilling to {spill}. Set "
+        "PILOT_ENGINE_MEMORY_MB higher, look at the room on that disk, and try again; nothing was changed."
+    )
+
+
 class LakeLockLost(Misconfigured):
     """Somebody else may be writing by now, so this writer must not commit."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from experiments.measure.exact import exact_product, exact_sum
 from pilot.outcomes.engine import DuckEngine
+from pilot.outcomes.errors import EngineMemoryTooSmall
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.spill import SpillFolder
 from pilot.settings import Settings
@@ -113,3 +114,13 @@ def test_what_a_killed_engine_left_is_swept_by_the_next_one(tmp_path: Path) -> N
     assert not left.exists()
     assert living.path.is_dir()
     living.remove()
+
+
+def test_too_little_memory_is_said_in_words_with_the_setting_that_helps(tmp_path: Path) -> None:
+    """One list of all rows cannot be spilled."""
+    settings = Settings(home=tmp_path, engine_memory_mb=128)
+    engine = Lake(settings).engine
+    rows = engine.backend.sql("SELECT range AS n FROM range(20_000_000)")
+    with pytest.raises(EngineMemoryTooSmall, match="PILOT_ENGINE_MEMORY_MB"):
+        rows.aggregate(many=rows.n.collect()).to_pyarrow()
+    assert engine.backend.sql("SELECT 1 AS n").to_pyarrow()["n"].to_pylist() == [1]
