@@ -152,7 +152,7 @@ def test_without_a_folder_the_network_goes_into_one_named_after_its_seed_that_is
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = "simulate-network --stores 5 --customers 200 --receipts 1000 --seed 1".split()
+    asked = ["simulate-network", "--stores", "5", "--customers", "200", "--receipts", "1000", "--seed", "1"]
     assert main(asked) == 0
     assert "network-1" in capsys.readouterr().out
     assert {"regions.csv", "stores.csv", "customers.parquet"} <= {path.name for path in Path("network-1").iterdir()}
