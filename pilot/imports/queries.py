@@ -76,9 +76,7 @@ def waiting_rows(
 ) -> list[QuarantinedRow]:
     """Parked rows that wait for a person, in the order in which they came."""
     query = select(QuarantinedRow).where(*(wanted or Waiting(run_id)).conditions())
-    ordered = query.order_by(
-        QuarantinedRow.received_at, QuarantinedRow.batch_id, QuarantinedRow.line, QuarantinedRow.id
-    )
+    ordered = query.order_by(QuarantinedRow.received_at, QuarantinedRow.id)
     return list(session.scalars(ordered.offset(offset).limit(limit)))
 
 

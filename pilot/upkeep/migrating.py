@@ -89,19 +89,20 @@ def current(database: Database) -> str | None:
 def require_head(database: Database) -> None:
     """Raise ``SchemaBehind`` or ``SchemaAhead`` unless both databases are at the head."""
     wanted = head()
-    for target in Target:
-        require_known(_current(database, target))
+    require_known(database)
     found = current(database)
     if found != wanted:
         raise SchemaBehind(found=found or "–", wanted=wanted)
 
 
-def require_known(revision: str | None) -> None:
-    """Raise ``SchemaAhead`` for a revision that this code does not have."""
+def require_known(database: Database) -> None:
+    """Raise ``SchemaAhead`` where one of the two databases is at a revision that this code does not have."""
     with as_file(files("pilot.dbmigrations")) as folder:
         known = {script.revision for script in ScriptDirectory(str(folder)).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise SchemaAhead(found=revision)
+    for target in Target:
+        revision = _current(database, target)
+        if revision is not None and revision not in known:
+            raise SchemaAhead(found=revision)
 
 
 def differences(database: Database) -> list[object]:

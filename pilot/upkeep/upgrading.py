@@ -34,8 +34,8 @@ def upgrade(
     The log says so afterwards. Raises ``SchemaAhead`` and ``KeyMissing`` before anything is touched, and
     ``SchemaDiffers`` where the migrated database is not what this version expects.
     """
+    migrating.require_known(database)
     before, wanted = migrating.current(database), migrating.head()
-    migrating.require_known(before)
     backup = None
     if before is not None and before != wanted:
         require_key(database)

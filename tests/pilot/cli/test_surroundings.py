@@ -119,7 +119,7 @@ def test_a_full_disk_refuses_an_import_and_leaves_nothing(
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(imports, "check_table", full)
+    monkeypatch.setattr(imports, "check_files", full)
     (tmp_path / "r.csv").write_text("region\nN\n", "utf-8")
     code, said = says(capsys, "import", "regions", tmp_path / "r.csv", "--as", ADMIN, "--home", installed)
     assert (code, "no space left" in said) == (1, True)
