@@ -14,7 +14,7 @@ from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pilot.outcomes.inbox.model import BatchState, InboxBatch, InboxKeys
@@ -187,6 +187,7 @@ def tidy(connection: Connection, today: date) -> None:
     )
     crowded = (
         select(InboxKeys.business_day, InboxKeys.level)
+        .where(_drained())
         .group_by(InboxKeys.business_day, InboxKeys.level)
         .having(func.count() >= FANOUT)
         .order_by(InboxKeys.level)
@@ -196,9 +197,15 @@ def tidy(connection: Connection, today: date) -> None:
         _join(connection, *found)
 
 
+def _drained() -> ColumnElement[bool]:
+    """The segments whose receipts are in the lake: those of a waiting batch must go on naming it."""
+    waiting = select(InboxBatch.batch_id).where(InboxBatch.state != BatchState.DRAINED)
+    return InboxKeys.batch_id.is_(None) | InboxKeys.batch_id.not_in(waiting)
+
+
 def _join(connection: Connection, day: int, level: int) -> None:
     """All segments of one day and level become one of the next level."""
-    wanted = (InboxKeys.business_day == day) & (InboxKeys.level == level)
+    wanted = (InboxKeys.business_day == day) & (InboxKeys.level == level) & _drained()
     rows = connection.execute(select(InboxKeys.id, InboxKeys.arrival, InboxKeys.hashes).where(wanted)).all()
     hashes = joined([np.frombuffer(packed, dtype="<u8") for *_, packed in rows])
     connection.execute(insert(InboxKeys), [_row(max(row.arrival for row in rows), day, level + 1, None, hashes)])

@@ -103,6 +103,21 @@ def test_days_that_left_the_window_are_forgotten(inbox: InboxDatabase) -> None:
     assert held(inbox, KeyWindow()) == {1}
 
 
+def test_segments_of_waiting_batches_go_on_naming_them(database: Database, now: datetime) -> None:
+    """A process that starts late finds the receipts of what waits, also where many batches of one day do."""
+    inlet, at = Inlet(database, now), f"{now:%Y-%m-%d} 09:00"
+    for n in range(FANOUT):
+        inlet.send(receipt(f"r{n}", at=at, number=f"{n}"))
+    with inlet.inbox.writing() as connection:
+        tidy(connection, now.date())
+    late = Reception(database.settings, inlet.inbox)
+    with database.reading() as session:
+        texts = receipt_texts([receipt("r1", at=at, number="1"), receipt("r2", at=at, number="2", net="11.00")])
+        again = late.accept(session, Call(texts, "tills", "1" * 64, now), head=None)
+    inlet.inbox.dispose()
+    assert (again.n_accepted, again.n_known, again.n_conflict) == (0, 1, 1)
+
+
 def test_the_number_of_a_batch_is_not_given_twice(inbox: InboxDatabase) -> None:
     """What other processes have read up to must never come again as something new."""
     put(inbox, 1, TODAY, [1])
