@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.measure.customer_sums import CustomerReach, net_column, sales_column, whole_sum
-from experiments.measure.exact import exact_product, exact_sum, totals
+from experiments.measure.customer_sums import CustomerReach, net_column, sales_column
+from experiments.measure.exact import exact_product, exact_sum, totals, whole_sum
 from experiments.measure.kept_sums import SIGN, CustomerSums, signed
 from experiments.measure.listed import Listed, Totals, key_of
 from experiments.measure.metrics import Metric, MetricKind

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from experiments.measure.day_bits import Calendar, bit_or
+from experiments.measure.exact import whole_sum
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.windows import Window, Windows
 
@@ -93,12 +94,6 @@ def net_column(window: Window) -> str:
 def sales_column(window: Window) -> str:
     """The column of the number of sale receipts in ``window``."""
     return f"sales_{window.first:%Y%m%d}_{window.last:%Y%m%d}"
-
-
-def whole_sum(expression: Any) -> Any:
-    """The sum of 64-bit whole numbers, in 64 bits; the engine raises where it does not fit, it never wraps."""
-    # DuckDB sums in 128 bits where Ibis believes 64: without the cast between them it would leave the last one out.
-    return expression.sum().cast("decimal(38,0)").cast("int64")
 
 
 def _inside(amount: Any, t: ir.Table, window: Window, hull: Window) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.measure.exact import exact_product, exact_sum
+from experiments.measure.exact import exact_product, exact_sum, whole_sum
 from experiments.measure.facts import counts_in_store, is_customer_sale, is_identified_sale, is_receipt, is_sale
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def customer_days(receipts: ir.Table) -> ir.Table:
     """One row per customer and day: net_minor, sales, and purchase_days, 1 if there was a purchase and else 0."""
     t = _of_customers(receipts)
     return t.group_by("customer_key", "business_date").aggregate(
-        **{name: t[name].sum().cast("int64") for name in CUSTOMER_SUMS}, purchase_days=t.purchase_days.max()
+        **{name: whole_sum(t[name]) for name in CUSTOMER_SUMS}, purchase_days=t.purchase_days.max()
     )
 
 
@@ -51,7 +51,7 @@ def store_days(receipts: ir.Table) -> ir.Table:
     """One row per store and day: net_minor, net_squares (decimal(38,0)) and the counts of ``DayFacts.stores``."""
     t = _of_stores(receipts)
     return t.group_by("store_id", "business_date").aggregate(
-        **{name: t[name].sum().cast("int64") for name in STORE_SUMS}, net_squares=exact_sum(t.net_squares)
+        **{name: whole_sum(t[name]) for name in STORE_SUMS}, net_squares=exact_sum(t.net_squares)
     )
 
 

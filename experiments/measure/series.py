@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.errors import InvalidWindow, NotEstimable
-from experiments.measure.customer_sums import CustomerReach, whole_sum
-from experiments.measure.exact import exact_sum, totals
+from experiments.measure.customer_sums import CustomerReach
+from experiments.measure.exact import exact_sum, totals, whole_sum
 from experiments.measure.kept_sums import CustomerSums, signed
 from experiments.measure.listed import Listed, key_of
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel

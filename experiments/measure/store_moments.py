@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.measure.customer_sums import whole_sum
-from experiments.measure.exact import exact_sum, squares_totals, totals, whole_totals
+from experiments.measure.exact import exact_sum, squares_totals, totals, whole_sum, whole_totals
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.unit_moments import UnitMoments
 from experiments.measure.windows import Window, Windows
