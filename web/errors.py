@@ -3,7 +3,6 @@
 from typing import Any
 
 import structlog
-from apiflask import HTTPError
 from flask import Flask, Response, g, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -31,6 +30,13 @@ class FieldMissing(pilot_errors.Refused):
 
     code = "field_missing"
     template = N_("“{field}” is empty. Fill it in and send again.")
+
+
+class AddressUnreadable(FieldUnreadable):
+    """Bytes after the question mark that are not UTF-8; werkzeug would fail on them wherever they are first read."""
+
+    code = "address_unreadable"
+    template = N_("The address is not percent-encoded UTF-8. Correct it and send again.")
 
 
 class BodyUnreadable(PilotError):
@@ -92,8 +98,15 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(ExperimentError, _ours)
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(HTTPError, _of_question)
     app.register_error_handler(Exception, _ours_to_mend)
+    app.before_request(_require_readable_address)
+
+
+def _require_readable_address() -> None:
+    try:
+        request.query_string.decode()
+    except UnicodeDecodeError:
+        raise AddressUnreadable from None
 
 
 def _ours(error: Any) -> ResponseReturnValue:
@@ -122,14 +135,6 @@ def _of_http(error: HTTPException) -> ResponseReturnValue:
     answer = _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
     allowed = getattr(error, "valid_methods", None)
     return (*answer, {"Allow": ", ".join(sorted(allowed))}) if allowed else answer
-
-
-def _of_question(error: HTTPError) -> tuple[Response | str, int]:
-    """A question to the API that does not have the form that its description asks for: which field, and why."""
-    found = [
-        f"{field}: {', '.join(map(str, why))}" for part in (error.detail or {}).values() for field, why in part.items()
-    ]
-    return _answer(error.status_code, "question_unreadable", "; ".join(found) or str(error.message))
 
 
 def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:

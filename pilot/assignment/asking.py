@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from pilot.assignment.answers import Verdict
 from pilot.assignment.keeping import Kept
-from pilot.assignment.people import Person, card_number, external_ids_of_phones, is_storable, people
+from pilot.assignment.people import Person, Phone, card_number, external_ids_of_phones, is_storable, people
+from pilot.assignment.snapshot import Snapshot
 from pilot.errors import NotFound
 from pilot.words import N_, Message
 
@@ -24,6 +25,7 @@ _NOT_AN_OBJECT = N_("A question is an object with “store” and, where somebod
 _UNKNOWN_FIELD = N_("A question has no field “{field}”; it has {known}.")
 _NOT_A_TEXT = N_("“{field}” is a text of 1 to {longest} characters without control characters.")
 _NO_STORE = N_("“store” is missing: the code of the store in which the customer stands.")
+_NO_PHONE = N_("“phone” is no phone number: 6 to 15 digits, with or without spaces, hyphens and brackets.")
 _SEVERAL_WAYS = N_("Name the customer in one way: {ways}.")
 
 
@@ -69,12 +71,22 @@ def read_question(row: object) -> Question | Message:
 def answer_all(session: Session, kept: Kept, questions: Sequence[Question], *, at: datetime) -> list[Verdict | Message]:
     """A verdict for each question, in their order; for an unknown store the reason why there is none."""
     snapshot = kept.snapshot
-    zones = {q.phone: snapshot.places[q.store].zone for q in questions if q.phone and q.store in snapshot.places}
-    by_phone = external_ids_of_phones(session, zones) if zones else {}
-    ids = [by_phone.get(q.phone) if q.phone else q.external_id for q in questions]
+    phones = [_phone(snapshot, question) for question in questions]
+    wanted = {phone for phone in phones if phone}
+    by_phone = external_ids_of_phones(session, wanted) if wanted else {}
+    ids = [by_phone.get(phone) if phone else q.external_id for q, phone in zip(questions, phones, strict=True)]
     known = people(session, snapshot, filter(None, ids))
-    persons = [known.get(id_) if id_ else None for id_ in ids]
-    return [_answer(kept, question, person, at) for question, person in zip(questions, persons, strict=True)]
+    return [
+        _refused(_NO_PHONE)
+        if phone and phone not in by_phone
+        else _answer(kept, question, known.get(id_) if id_ else None, at)
+        for question, phone, id_ in zip(questions, phones, ids, strict=True)
+    ]
+
+
+def _phone(snapshot: Snapshot, question: Question) -> Phone | None:
+    place = snapshot.places.get(question.store)
+    return (question.phone, place.zone) if question.phone is not None and place is not None else None
 
 
 def _answer(kept: Kept, question: Question, person: Person | None, at: datetime) -> Verdict | Message:

@@ -1,6 +1,6 @@
 """Who stands at the till: a customer by id, card or phone, with what the draws in force say of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from pilot.network.people import contact_hash
 
 _CHUNK = 1_000
 _PHONE_KEY = "phone"
+Phone = tuple[str, str]  # as it was given, and the zone of the store, whose country reads national numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,15 @@ def people(session: Session, snapshot: Snapshot, external_ids: Iterable[str]) ->
     }
 
 
-def external_ids_of_phones(session: Session, phones: Mapping[str, str]) -> dict[str, str]:
-    """Phone as given → the external id of the one customer whose contact it is. ``phones`` maps to the store's zone.
+def external_ids_of_phones(session: Session, phones: Collection[Phone]) -> dict[Phone, str | None]:
+    """The external id of the one customer whose contact a phone is.
 
-    Nothing but keyed hashes is compared. A number that several customers share recognises nobody. Numbers in E.164
-    come first; then the forms under which files were stored before numbers were brought into one form.
+    None: a number that nobody has, or that several customers share. What is no phone number at all is left out.
+    Nothing but keyed hashes is compared, of the number in E.164 and of the forms under which files were stored before
+    numbers were brought into one form; whoever has any of them counts.
     """
     key = read_or_make_key(settings_of(session), _PHONE_KEY)
-    forms = {phone: [contact_hash(form, key) for form in _forms(phone, zone)] for phone, zone in phones.items()}
+    forms = {phone: [contact_hash(form, key) for form in _forms(*phone)] for phone in phones}
     owners: dict[str, list[str]] = {}
     hashes = sorted({digest for digests in forms.values() for digest in digests})
     for start in range(0, len(hashes), _CHUNK):
@@ -58,8 +60,8 @@ def external_ids_of_phones(session: Session, phones: Mapping[str, str]) -> dict[
         for digest, external in session.execute(query.where(Customer.contact_hash.in_(hashes[start : start + _CHUNK]))):
             if digest is not None and external is not None:
                 owners.setdefault(digest, []).append(external)
-    known = {phone: next((owners[d] for d in digests if d in owners), []) for phone, digests in forms.items()}
-    return {phone: found[0] for phone, found in known.items() if len(found) == 1}
+    known = {phone: [o for d in digests for o in owners.get(d, ())] for phone, digests in forms.items() if digests}
+    return {phone: found[0] if len(found) == 1 else None for phone, found in known.items()}
 
 
 def is_storable(external_id: str) -> bool:

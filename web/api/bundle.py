@@ -4,13 +4,15 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import Response, current_app, request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from pilot.access.permissions import Scope
-from pilot.assignment.asking import LONGEST, PLAIN
+from pilot.assignment.asking import read_question
 from pilot.assignment.bundle import Bundler
 from pilot.assignment.signing import key_id, public_key
+from pilot.words import Message
 from web.api.live_keys import audit_head, desk
+from web.api.questions import OF_STORE, QuestionUnreadable, asked_in_address
 from web.auth import requires_key
 from web.work import database, settings
 
@@ -20,14 +22,6 @@ _FOUND: dict[str, Any] = {
     "content": {"text/plain": {"schema": {"type": "string"}}},
     "headers": {"ETag": {"schema": {"type": "string"}, "description": "Names the content; send as If-None-Match"}},
 }
-
-
-class BundleOf(BaseModel):
-    """Whose bundle."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    store: str = Field(min_length=1, max_length=LONGEST, pattern=PLAIN, description="The store's code")
 
 
 class PublicKey(BaseModel):
@@ -40,17 +34,18 @@ class PublicKey(BaseModel):
 
 @api.get("/bundle")
 @requires_key(Scope.BUNDLE_READ)
-@api.input(BundleOf, location="query", arg_name="of")
 @api.doc(
     summary="Everything a store's till needs to answer offline",
     operation_id="bundle",
     security="key",
     responses={200: _FOUND, 304: {"description": "The content is the one that If-None-Match names"}},
 )
-def bundle(of: BundleOf) -> Response:
+def bundle() -> Response:
     """The signed bundle of a store, valid for two days; fetch it every hour, with If-None-Match."""
-    head = audit_head()
-    found = bundler().bundle(desk().kept(head), head, of.store, now=settings().now())
+    asked, head = read_question(asked_in_address(request, OF_STORE)), audit_head()
+    if isinstance(asked, Message):
+        raise QuestionUnreadable(problem=asked)
+    found = bundler().bundle(desk().kept(head), head, asked.store, now=settings().now())
     if request.if_none_match.contains_weak(found.content):
         response = Response(status=304)
     elif request.accept_encodings.quality("gzip") > 0:

@@ -11,6 +11,8 @@ from flask import Flask
 
 from pilot.outcomes.receipt_model import receipt_model
 from web.api.bodies import JSON, MOST_BYTES, MOST_RECEIPTS, NDJSON
+from web.api.questions import MOST_BYTES as MOST_BYTES_OF_QUESTIONS
+from web.api.questions import OF_ONE, OF_STORE, QUESTIONS, described
 from web.auth import KeyRule, rule_of
 
 Schema = dict[str, Any]
@@ -21,7 +23,7 @@ _WHY = {
     "403": "The key has no such scope, or is not for this store",
     "404": "There is no such thing, or this key may not see it",
     "409": "Refused as it stands: an Idempotency-Key that came with another body, a customer named in two ways",
-    "413": f"More than {MOST_BYTES:,} bytes after inflation",
+    "413": f"More than {MOST_BYTES:,} bytes of receipts after inflation, or {MOST_BYTES_OF_QUESTIONS:,} of questions",
     "415": "The Content-Type or Content-Encoding is not taken",
     "422": "The call does not have the form that is described here: which place, and why",
     "429": "So many receipts wait that no more are taken now; nothing of this call was, so send it again later",
@@ -32,8 +34,10 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
     "send_receipts": ("400", "401", "403", "409", "413", "415", "422", "429", "503"),
     "show_batch": ("401", "403", "404"),
     "assignment": ("401", "403", "404", "409", "422", "503"),
+    "assignment_batch": ("400", "401", "403", "413", "415", "422", "503"),
+    "bundle": ("401", "403", "404", "422", "503"),
+    "bundle_key": ("401", "403", "503"),
 }
-_USUAL = ("400", "401", "403", "404", "413", "415", "422", "503")
 _STATUSES = ["accepted", "known", "conflict", "rejected"]
 _PROBLEM: Schema = {
     "type": "object",
@@ -120,14 +124,23 @@ def complete(spec: Schema, app: Flask) -> Schema:
         "ReceiptBatch": _BATCH,
     }
     spec["paths"] |= {"/api/v1/receipts": {"post": _send()}, "/api/v1/batches/{batch}": {"get": _show()}}
+    _asked(spec["paths"])
     scopes = _scopes(app)
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             if (path, method) in scopes:
                 operation["security"] = [{"key": [scopes[path, method]]}]
-            for status in REFUSALS.get(operation.get("operationId", ""), _USUAL):
+            for status in REFUSALS[operation["operationId"]]:
                 operation["responses"][status] = _refusal(status)
     return spec
+
+
+def _asked(paths: Schema) -> None:
+    """What tills ask: parameters, and the body of many questions."""
+    paths["/api/v1/assignments"]["get"]["parameters"] = described(OF_ONE)
+    paths["/api/v1/bundle"]["get"]["parameters"] = described(OF_STORE)
+    body = {"required": True, "content": {JSON: {"schema": QUESTIONS}}}
+    paths["/api/v1/assignments:batch"]["post"]["requestBody"] = body
 
 
 def receipt_schema() -> Schema:

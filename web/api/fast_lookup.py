@@ -10,22 +10,22 @@ import uuid
 from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 from flask import Flask
 
 from pilot.access.permissions import Scope, may_key
 from pilot.assignment.asking import Question, read_question
+from pilot.words import Message
 from web.api.answer_texts import answer_text
 from web.api.live_keys import desk_of, remembered_key
+from web.api.questions import OF_ONE, parameters
 from web.language import ENGLISH, languages
 from web.logs import request_id_of
 from web.metrics import REQUESTS, SECONDS
 from web.security import HEADERS
 
 PATH = "/api/v1/assignments"
-_PARAMETERS = frozenset({"store", "customer", "card"})
 
 
 class FastLookUp:
@@ -87,9 +87,8 @@ class FastLookUp:
 
 def _question(query: str) -> Question | None:
     """The question in an address that asks plainly: each known parameter once and not empty."""
-    pairs = parse_qsl(query, keep_blank_values=True, errors="strict")
-    row = dict(pairs)
-    if len(row) != len(pairs) or not row.keys() <= _PARAMETERS:
+    row = parameters(query, OF_ONE)
+    if isinstance(row, Message):
         return None
     question = read_question(row)
     return question if isinstance(question, Question) else None
