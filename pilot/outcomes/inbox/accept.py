@@ -22,10 +22,17 @@ from pilot.outcomes.inbox.model import InboxBatch, InboxParked, InboxPayload
 from pilot.outcomes.inbox.originals import KNOWN, Original, find_originals
 from pilot.outcomes.inbox.payload import pack
 from pilot.outcomes.inbox.queries import seconds_until_room, waiting_receipts
+from pilot.outcomes.inbox.statements import Statement
 from pilot.outcomes.inbox.work import Accepted, Call, Work
 from pilot.outcomes.lake import Lake
 from pilot.settings import Settings
 
+_BATCH = Statement(
+    insert(InboxBatch).returning(InboxBatch.id),
+    *("batch_id", "key_code", "idempotency_key", "body_hash", "received_at", "state", "drained_at", "store_codes"),
+    *("n_accepted", "n_known", "n_conflict", "n_rejected", "n_quarantined", "verdicts"),
+)
+_PAYLOAD = Statement(insert(InboxPayload), "batch_id", "payload")
 _STALE_SECONDS = 0.5
 _ROOM_SECONDS = 0.2  # what comes in meanwhile is far less than three quarters of a limit worth having
 
@@ -55,22 +62,18 @@ class Reception:
         book = self._book_of(session, call.now, head)
         work = Work.of(call, check_call(call.texts, call.store_codes, book, call.now))
         if time.monotonic() - self.window.refreshed > _STALE_SECONDS:
-            self._refresh()
-        while True:
+            with self.inbox.glancing() as connection:
+                self.window.refresh(connection, call.now.date())
+        answer = None
+        while answer is None:
             kept, arrival = self._told_apart(session, work, call.now.date())
             answer = self._stored(call, kept, arrival)
-            if answer is not None:
-                return answer
-            self._refresh()
+        return answer
 
     def _book_of(self, session: Session, now: datetime, head: object) -> Rulebook:
         if self._book is None or self._book[0] != head:
             self._book = (head, Rulebook.of(session, now))
         return self._book[1]
-
-    def _refresh(self) -> None:
-        with self.inbox.glancing() as connection:
-            self.window.refresh(connection)
 
     def _told_apart(self, session: Session, work: Work, today: date) -> tuple[Work, int]:
         """``work`` without what arrived before, and the newest batch that was looked at."""
@@ -95,15 +98,16 @@ class Reception:
             if call.idempotency_key is not None and (earlier := _replayed(connection, call)) is not None:
                 return earlier
             self._require_room(connection)
-            newer = key_window.newer_than(connection, arrival)
-            if any(key_window.contains(segment.hashes, work.hashes).any() for segment in newer):
+            self.window.catch_up(connection)
+            if self.window.met_since(arrival, work.hashes):
                 return None
-            number = connection.execute(insert(InboxBatch).returning(InboxBatch.id), batch).scalar_one()
+            number = _BATCH.write(connection, batch)
             if payload is not None:
-                connection.execute(insert(InboxPayload), {"batch_id": batch["batch_id"], "payload": payload})
+                _PAYLOAD.write(connection, {"batch_id": batch["batch_id"], "payload": payload})
             if work.texts:
                 connection.execute(insert(InboxParked), work.parked_rows(call, batch["batch_id"]))
-            key_window.store(connection, number, batch["batch_id"], work.days, work.hashes)
+            segments = key_window.store(connection, number, batch["batch_id"], work.days, work.hashes)
+        self.window.take(segments)
         return Accepted.stored(batch)
 
     def _require_room(self, connection: Connection) -> None:

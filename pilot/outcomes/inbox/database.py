@@ -28,6 +28,7 @@ class InboxDatabase(Database):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.model_copy(update={"database_url": settings.inbox_url}))
+        self._writer = self.engine.execution_options(pilot_begin="BEGIN IMMEDIATE")
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
@@ -39,7 +40,7 @@ class InboxDatabase(Database):
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One write transaction without entities: what every receipt passes through is kept short."""
-        with self.engine.execution_options(pilot_begin="BEGIN IMMEDIATE").connect() as connection, connection.begin():
+        with self._writer.connect() as connection, connection.begin():
             take_turn(connection)
             yield connection
 

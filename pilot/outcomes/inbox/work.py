@@ -1,7 +1,7 @@
 """A checked call on its way into the inbox: its keys, what it turned out to repeat, and the rows that it becomes."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -63,7 +63,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A checked call on its way: ``hashes`` are the keys of its receipts, ``lines`` and ``days`` whose they are."""
+    """A checked call on its way: ``hashes`` are the keys of its receipts, sorted; ``lines`` and ``days`` whose they are."""
 
     checked: CheckedCall
     staged: pa.Table
@@ -77,11 +77,19 @@ class Work:
     def of(cls, call: Call, checked: CheckedCall) -> "Work":
         """The keys of every good receipt, and of every parked one its whole text; repeats inside the call are told."""
         texts = {index: _texts_of(call.texts, index) for index in checked.parked}
-        keys = [*_keys_of(checked.staged), *_keys_of_parked(texts, day_number(call.now.date()))]
-        hashes = hashes_of(key for key, _, _ in keys)
-        lines, days = (np.array([key[place] for key in keys], np.int64) for place in (1, 2))
-        work = cls(checked, checked.staged, hashes, lines, days, {}, texts)
-        return work if len(np.unique(hashes)) == len(keys) else work.without(_repeats(work.rows(), texts))
+        keys, lines, days = _keys_of(checked.staged)
+        if texts:
+            parked = _keys_of_parked(texts)
+            keys, lines, days = (
+                [*keys, *parked],
+                [*lines, *texts],
+                [*days, *[day_number(call.now.date())] * len(parked)],
+            )
+        hashes = hashes_of(keys)
+        order = np.argsort(hashes)  # in order they are looked up faster, and stored
+        hashes, line_of, day_of = hashes[order], np.array(lines, np.int64)[order], np.array(days, np.int64)[order]
+        work = cls(checked, checked.staged, hashes, line_of, day_of, {}, texts)
+        return work.without(_repeats(work.rows(), texts)) if (hashes[1:] == hashes[:-1]).any() else work
 
     def rows(self) -> list[dict[str, Any]]:
         """The good receipts as rows."""
@@ -114,24 +122,32 @@ class Work:
             *([i, Verdict.QUARANTINED, found.reason.to_dict(), found.field] for i, found in parked.items()),
             *([i, told[original.is_known], original.reason.to_dict(), None] for i, original in self.told.items()),
         ]
-        taken = pa.concat_arrays([column(self.staged, "line"), pa.array(list(self.texts), pa.int64())])
-        n_accepted, stores = len(taken), pc.unique(pc.utf8_trim_whitespace(column(call.texts, "store").take(taken)))
+        n_accepted = len(self.staged) + len(self.texts)
         return {
             "batch_id": secrets.token_hex(16),
             "key_code": call.key_code,
             "idempotency_key": call.idempotency_key,
             "body_hash": call.body_hash,
             "received_at": call.now,
-            "state": BatchState.WAITING if n_accepted else BatchState.DRAINED,
+            "state": (BatchState.WAITING if n_accepted else BatchState.DRAINED).value,
             "drained_at": None if n_accepted else call.now,
             "n_accepted": n_accepted,
             "n_known": sum(original.is_known for original in self.told.values()),
             "n_conflict": sum(not original.is_known for original in self.told.values()),
             "n_rejected": len(self.checked.rejected),
             "n_quarantined": len(self.texts),
-            "store_codes": sorted(stores.to_pylist()),
+            "store_codes": self._stores(call.texts),
             "verdicts": sorted(verdicts, key=lambda verdict: verdict[0]),
         }
+
+    def _stores(self, texts: pa.Table) -> list[str]:
+        """The codes of the stores whose receipts are taken in."""
+        stores = column(texts, "store")
+        if len(self.staged) < len(stores):
+            stores = stores.take(
+                pa.concat_arrays([column(self.staged, "line"), pa.array(list(self.texts), pa.int64())])
+            )
+        return sorted({code.strip() for code in stores.unique().to_pylist()})
 
     def parked_rows(self, call: Call, batch_id: str) -> list[dict[str, Any]]:
         """The implausible receipts, to wait for a person."""
@@ -148,22 +164,27 @@ class Work:
         ]
 
 
-def _keys_of(staged: pa.Table) -> Iterator[tuple[bytes, int, int]]:
-    """(key, line, business day) of both keys of every receipt; without a number there is only the id."""
+def _keys_of(staged: pa.Table) -> tuple[list[bytes], list[int], list[int]]:
+    """Both keys of every receipt, their lines and business days; without a number there is only the id."""
     days = column(staged, "business_date").cast(pa.int32()).to_pylist()
-    names = ("line", "receipt_id", "store_id", "till", "number")
-    for line, receipt, store, till, number, day in zip(
-        *(column(staged, n).to_pylist() for n in names), days, strict=True
-    ):
-        yield f"i{receipt}".encode(), line, day
-        if number is not None:
-            yield f"n{store}\x1f{till}\x1f{number}\x1f{day}".encode(), line, day
+    lines, receipts, stores, tills, numbers = (
+        column(staged, name).to_pylist() for name in ("line", "receipt_id", "store_id", "till", "number")
+    )
+    keys = [f"i{receipt}".encode() for receipt in receipts]
+    keys += [
+        f"n{store}\x1f{till}\x1f{number}\x1f{day}".encode()
+        for store, till, number, day in zip(stores, tills, numbers, days, strict=True)
+        if number is not None
+    ]
+    if len(keys) == 2 * len(lines):
+        return keys, lines * 2, days * 2
+    numbered = [place for place, number in enumerate(numbers) if number is not None]
+    return keys, lines + [lines[place] for place in numbered], days + [days[place] for place in numbered]
 
 
-def _keys_of_parked(texts: Mapping[int, dict[str, str]], today: int) -> Iterator[tuple[bytes, int, int]]:
+def _keys_of_parked(texts: Mapping[int, dict[str, str]]) -> list[bytes]:
     """The key of an implausible receipt is its whole text: corrected and sent again, it is another one."""
-    for line, row in texts.items():
-        yield f"p{canonical_text(row)}".encode(), line, today
+    return [f"p{canonical_text(row)}".encode() for row in texts.values()]
 
 
 def _texts_of(texts: pa.Table, index: int) -> dict[str, str]:

@@ -43,9 +43,9 @@ def put(inbox: InboxDatabase, arrival: int, day: date, hashes: Any) -> None:
         key_window.store(connection, arrival, f"batch-{arrival}", days, np.array(hashes, np.uint64))
 
 
-def held(inbox: InboxDatabase, window: KeyWindow) -> set[int]:
+def held(inbox: InboxDatabase, window: KeyWindow, today: date = TODAY) -> set[int]:
     with inbox.glancing() as connection:
-        window.refresh(connection)
+        window.refresh(connection, today)
     return {int(value) for run in window.runs for value in run.hashes}
 
 
