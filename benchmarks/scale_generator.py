@@ -19,7 +19,7 @@ from pilot.simulation.files import ROW_GROUP, WRITING
 from pilot.simulation.service import simulate_network
 from pilot.simulation.shape import Shape
 
-RECEIPTS, ROUNDS = 4_000_000, 3
+RECEIPTS, ROUNDS = 10_000_000, 3
 BAR = 0.5
 
 

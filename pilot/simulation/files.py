@@ -1,6 +1,7 @@
 """Where a simulated network is written: master data, and receipts in Parquet, each file whole or not at all."""
 
 import csv
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,40 +16,46 @@ import pyarrow.parquet as pq
 from pilot.imports.arrow import Column
 from pilot.simulation.people import AGES, HOUSEHOLDS, TIERS, Customers
 from pilot.simulation.places import Stores
-from pilot.simulation.tables import CUSTOMER_DIGITS
-from pilot.simulation.texts import codes
+from pilot.simulation.tables import customer_codes
 
 ROW_GROUP = 122_880
 WRITING: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "store_decimal_as_integer": True}
+_AHEAD = 2  # so many row groups may wait for the writer
 _PART = ".part"  # the name while a file is being written
 
 
 @dataclass(slots=True)
 class ReceiptFiles:
-    """Writes tables one after another, in a thread of its own: the next one is made meanwhile.
+    """Writes tables one after another, in a thread of its own: the next ones are made meanwhile.
 
     ``begin`` starts the next file. Tables are joined to row groups of ``ROW_GROUP`` rows.
     """
 
     _writers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
-    _writing: Future[None] | None = None
+    _waiting: deque[Future[None]] = field(default_factory=deque)
     _file: pq.ParquetWriter | None = None
     _path: Path | None = None
     _tables: list[pa.Table] = field(default_factory=list)
 
     def begin(self, path: Path) -> None:
-        self._finish()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._flush()
+        self._submit(lambda: self._begin(path))
 
     def add(self, table: pa.Table) -> None:
         self._tables.append(table)
         if sum(one.num_rows for one in self._tables) >= ROW_GROUP:
             self._flush()
 
+    def also(self, write: Callable[[], None]) -> None:
+        """Write something else in its turn."""
+        self._submit(write)
+
     def close(self) -> None:
         """Wait until everything is written. What failed while writing is raised here or earlier."""
-        self._finish()
+        self._flush()
+        self._submit(self._finish)
+        while self._waiting:
+            self._waiting.popleft().result()
         self._writers.shutdown()
 
     def abandon(self) -> None:
@@ -59,21 +66,25 @@ class ReceiptFiles:
 
     def _flush(self) -> None:
         if self._tables:
-            self._await()
             joined, self._tables = pa.concat_tables(self._tables), []
-            self._writing = self._writers.submit(self._write, joined)
+            self._submit(lambda: self._write(joined))
+
+    def _submit(self, task: Callable[[], None]) -> None:
+        """Give it to the writer; wait where too much is waiting already."""
+        self._waiting.append(self._writers.submit(task))
+        while len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
+
+    def _begin(self, path: Path) -> None:
+        self._finish()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
 
     def _finish(self) -> None:
-        self._flush()
-        self._await()
         if self._file is not None and self._path is not None:
             self._file.close()
             _while_writing(self._path).rename(self._path)
             self._file = None
-
-    def _await(self) -> None:
-        if self._writing is not None:
-            self._writing.result()
 
     def _write(self, table: pa.Table) -> None:
         if self._file is None and self._path is not None:
@@ -114,7 +125,7 @@ def write_customers(path: Path, customers: Customers, stores: Stores) -> None:
     """Everybody in the program by code, with the home store and the attributes that segments are made of."""
     order = np.argsort(customers.key)
     columns = {
-        "customer": codes("C", customers.key[order].astype(np.int64), CUSTOMER_DIGITS),
+        "customer": customer_codes(customers.key[order]),
         "home_store": _words(stores.codes, customers.home[order]),
         "age": _words(AGES, customers.age[order]),
         "household": _words(HOUSEHOLDS, customers.household[order]),

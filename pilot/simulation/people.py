@@ -26,6 +26,7 @@ _HOUSEHOLD_BASKET = np.array([0.75, 1.0, 1.45, 0.8])
 _JOIN_LATE, _LEAVE_EARLY, _AWAY = 0.12, 0.06, 0.05
 _FAVOURITE_SHARE = 0.55
 _TICKETS_EACH, _LEAST_TICKETS = 4, 100_000
+_BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Customers:
     key: npt.NDArray[np.int32]
     bounds: Ints
     home: npt.NDArray[np.int16]
-    rate: Floats
+    rate: Floats32
     basket: Floats32
     loyalty: Floats32
     shows_card: Floats32
@@ -73,7 +74,7 @@ def make_customers(shape: Shape, stores: Stores) -> Customers:
         key=rng.permutation(n).astype(np.int32) + np.int32(1),
         bounds=np.concatenate([[0], np.cumsum(sizes)]),
         home=rng.choice(len(stores), n, p=stores.size / stores.size.sum()).astype(np.int16),
-        rate=rng.gamma(1.1, 1.0, n) * _HOUSEHOLD_RATE[household] + 0.01,
+        rate=(rng.gamma(1.1, 1.0, n) * _HOUSEHOLD_RATE[household] + 0.01).astype(np.float32),
         basket=(rng.lognormal(0.0, 0.35, n) * _HOUSEHOLD_BASKET[household]).astype(np.float32),
         loyalty=rng.beta(6.0, 2.0, n).astype(np.float32),
         shows_card=np.where(never, 0.0, rng.beta(12.0, 2.0, n) * (1.0 - STRANGERS)).astype(np.float32),
@@ -100,10 +101,27 @@ def phase_tickets(shape: Shape, customers: Customers, phase: int) -> Tickets:
     Drawing a ticket is one look into a table, which drawing by cumulative shares is not.
     """
     rng, n = shape.stream(Stream.PHASE, phase), len(customers)
-    weight = customers.rate * rng.standard_gamma(1.5, n, dtype=np.float32)
-    weight[rng.random(n, dtype=np.float32) < _AWAY] = 0.0
-    weight *= (customers.joins <= phase) & (phase <= customers.leaves)
-    weight *= max(_TICKETS_EACH * n, _LEAST_TICKETS) / weight.sum()
-    held = (weight + rng.random(n, dtype=np.float32)).astype(np.int32)
-    before = np.concatenate([[0], np.cumsum(held, dtype=np.int64)])
-    return Tickets(np.repeat(np.arange(n, dtype=np.int32), held), before[customers.bounds])
+    # A gamma of shape 3/2: an exponential, and half the square of a normal.
+    weight = rng.standard_normal(n, dtype=np.float32)
+    weight *= weight
+    weight *= np.float32(0.5)
+    weight += rng.standard_exponential(n, dtype=np.float32)
+    weight *= customers.rate
+    # One draw decides who is away and, for those who are not, which way a part of a ticket is rounded.
+    drawn = rng.random(n, dtype=np.float32)
+    weight *= (drawn >= _AWAY) & (customers.joins <= phase) & (phase <= customers.leaves)
+    weight *= np.float32(max(_TICKETS_EACH * n, _LEAST_TICKETS) / weight.sum(dtype=np.float64))
+    drawn -= np.float32(_AWAY)
+    drawn *= np.float32(1 / (1 - _AWAY))
+    weight += drawn.clip(0, _BELOW_ONE, out=drawn)
+    return _drawn_tickets(weight.astype(np.int32), customers.bounds)
+
+
+def _drawn_tickets(held: npt.NDArray[np.int32], bounds: Ints) -> Tickets:
+    """Each customer's row as often as the customer holds tickets, as a running sum of the steps between holders."""
+    before = np.zeros(len(held) + 1, np.int64)
+    np.cumsum(held, out=before[1:])
+    holders = np.flatnonzero(held)
+    holder = np.zeros(int(before[-1]), np.int32)
+    holder[before[holders]] = np.diff(holders, prepend=0)
+    return Tickets(np.cumsum(holder, dtype=np.int32, out=holder), before[bounds])

@@ -29,7 +29,7 @@ class Stores:
 
     region: Ints
     size: Floats
-    tills: Ints
+    tills: npt.NDArray[np.float32]  # whole numbers, to be multiplied with shares
     zone: Ints
     opens: Ints
     opened_on: tuple[date, ...]
@@ -66,7 +66,7 @@ def make_stores(shape: Shape) -> Stores:
     return Stores(
         region=region,
         size=size,
-        tills=np.clip(np.rint(1 + 4 * size), 1, MOST_TILLS).astype(np.int64),
+        tills=np.clip(np.rint(1 + 4 * size), 1, MOST_TILLS).astype(np.float32),
         zone=(towns[region, 0] > 0.3 * _EAST).astype(np.int64),
         opens=opens,
         opened_on=tuple(

@@ -120,12 +120,14 @@ class _Visits:
         n_returns = len(given_back.store)
         people = self._people(n - n_returns)
         store = np.concatenate([self._where(people), self._returned_where(given_back.store)])
-        till = (self._uniform(n) * self._stores.tills[store]).astype(np.int64)
+        till = (self._uniform(n) * self._stores.tills.take(store)).astype(np.int64)
         seconds = clock_seconds(self._date.weekday(), (self._part[0] + self._uniform(n)) / self._part[1])
         order = _by_till_and_time(store, till, seconds)
-        store, till, seconds = store[order], till[order], seconds[order]
+        store, till, seconds = store.take(order), till.take(order), seconds.take(order)
         number = _running_numbers(store, till, books.last_number)
-        customer, baskets, return_rows = self._what(people, given_back, order)
+        return_rows = np.flatnonzero(order >= len(people))
+        given_back = _chosen(given_back, order[return_rows] - len(people))
+        customer, baskets = self._what(people, given_back, order, return_rows)
         refers_to = (given_back.store, given_back.till, given_back.number)
         found = Receipts(
             self._day, store, till, number, self._instants(store, seconds), customer, baskets, return_rows, refers_to
@@ -143,46 +145,42 @@ class _Visits:
         drawn = self._rng.random(n)
         drawn.sort()
         ticket = np.interp(drawn, shares, bounds).astype(np.int64)
-        people: Ints = self._tickets.holder[np.minimum(ticket, bounds[-1] - 1)].astype(np.int64)
-        return people
+        np.minimum(ticket, bounds[-1] - 1, out=ticket)
+        return self._tickets.holder.take(ticket).astype(np.int64)
 
     def _where(self, people: Ints) -> Ints:
         """The home store, or another one by distance; before a store opens, the nearest one that is open."""
         n = len(people)
-        home = self._customers.home[people]
-        slot = (self._uniform(n) * SLOTS).astype(np.int64)
-        is_home = self._uniform(n) < self._customers.loyalty[people]
-        return self._if_open(np.where(is_home, home, self._stores.elsewhere[home, slot]))
+        home = self._customers.home.take(people)
+        is_home = self._uniform(n) < self._customers.loyalty.take(people)
+        return self._if_open(np.where(is_home, home, self._elsewhere(home)))
 
     def _returned_where(self, store: Ints) -> Ints:
-        n = len(store)
-        slot = (self._uniform(n) * SLOTS).astype(np.int64)
-        is_elsewhere = self._uniform(n) < _RETURNED_ELSEWHERE
-        return self._if_open(np.where(is_elsewhere, self._stores.elsewhere[store, slot], store))
+        is_elsewhere = self._uniform(len(store)) < _RETURNED_ELSEWHERE
+        return self._if_open(np.where(is_elsewhere, self._elsewhere(store), store))
+
+    def _elsewhere(self, store: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
+        slot = (self._uniform(len(store)) * SLOTS).astype(np.int32)
+        slot += store * np.int32(SLOTS)
+        return self._stores.elsewhere.ravel().take(slot)
 
     def _if_open(self, store: npt.NDArray[np.integer]) -> Ints:
         is_open = self._stores.opens <= self._day
         places = np.where(is_open, np.arange(len(is_open)), self._stores.stand_in)
-        found: Ints = places[store]
-        return found
+        return places.take(store)
 
-    def _what(self, people: Ints, given_back: Sold, order: Ints) -> tuple[Ints, Baskets, Ints]:
-        """Customers and baskets in the order of the tills; ``people`` come first, then what is given back."""
-        n, n_sales = len(order), len(people)
-        rows = np.empty(n, np.int64)
-        rows[order] = np.arange(n)
-        sales, return_rows = rows[:n_sales], rows[n_sales:]
-        who = np.zeros(n, np.int64)
-        who[sales] = people
-        card = self._uniform(n)
-        shown = card < self._customers.shows_card[who]
-        customer = np.where(shown, self._customers.key[who], 0).astype(np.int64)
-        customer[return_rows] = np.where(card[return_rows] < _CARD_AT_RETURN, given_back.customer, 0)
-        baskets = make_baskets(self._rng, self._customers.basket[who], shown)
+    def _what(self, people: Ints, given_back: Sold, order: Ints, return_rows: Ints) -> tuple[Ints, Baskets]:
+        """Customers and baskets in the order of the tills; ``order`` has ``people`` first, then what is given back."""
+        n_returns, shown = len(return_rows), self._uniform(len(people)) < self._customers.shows_card.take(people)
+        customer = np.concatenate([self._customers.key.take(people) * shown, np.zeros(n_returns, np.int32)])
+        scale = np.concatenate([self._customers.basket.take(people), np.ones(n_returns, np.float32)])
+        customer = customer.take(order).astype(np.int64)
+        baskets = make_baskets(self._rng, scale.take(order), customer > 0)
+        customer[return_rows] = given_back.customer * (self._uniform(n_returns) < _CARD_AT_RETURN)
         returned = give_back(self._rng, given_back.baskets)
         for name in _COLUMNS:
             getattr(baskets, name)[return_rows] = getattr(returned, name)
-        return customer, baskets, return_rows
+        return customer, baskets
 
     def _put_aside(self, found: Receipts, books: _Books) -> None:
         """Some of the sales will be returned, most of them within days."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,11 @@ def simulate_network(
     stores = make_stores(shape)
     write_places(folder, stores)
     customers = make_customers(shape, stores)
-    write_customers(folder / "customers.parquet", customers, stores)
     first_day = (shape.first_day - date(1970, 1, 1)).days
     codes: Column = pa.array(stores.codes)
     written, returns, identified, names = 0, 0, 0, set()
     with receipt_files() as into:
+        into.also(partial(write_customers, folder / "customers.parquet", customers, stores))
         for receipts in simulate_receipts(shape, stores, customers):
             name = _file_of(shape, receipts, form, files)
             if name not in names:

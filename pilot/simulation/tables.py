@@ -9,12 +9,11 @@ import pyarrow as pa
 from pilot.imports.arrow import Column
 from pilot.outcomes.lake import SCHEMA
 from pilot.simulation.receipts import Receipts
-from pilot.simulation.texts import amounts, codes, instants, numbers, scattered
+from pilot.simulation.texts import amounts, instants, joined_codes, numbers, scattered
 
 Ints = npt.NDArray[np.int64]
 
 SIMULATED = "simulated"
-CUSTOMER_DIGITS = 11
 _WORDS: Column = pa.array(["sale", "return"])
 
 
@@ -31,7 +30,7 @@ def import_table(receipts: Receipts, store_codes: Column) -> pa.Table:
             "kind": kind,
             "refers_to": refers_to,
             "at": instants(receipts.at_us),
-            "customer": codes("C", receipts.customer, CUSTOMER_DIGITS, receipts.customer > 0),
+            "customer": customer_codes(receipts.customer),
             "net": amounts(money.net),
             "vat": amounts(money.vat),
             "discount": amounts(money.discount),
@@ -73,6 +72,12 @@ def lake_table(receipts: Receipts, first_day: int) -> pa.Table:
     return pa.Table.from_arrays(list(columns.values()), schema=SCHEMA)
 
 
+def customer_codes(keys: Ints) -> Column:
+    """``C`` and eleven digits; null where there is no key. Customers are fewer than a hundred million."""
+    high, low = np.divmod(keys.astype(np.int32), np.int32(10_000))
+    return joined_codes("C", [0, high, low], keys > 0)
+
+
 def _described(receipts: Receipts) -> tuple[Column, Column, Column]:
     """Kind, receipt id and the id of the receipt that is given back."""
     n = len(receipts)
@@ -85,4 +90,5 @@ def _described(receipts: Receipts) -> tuple[Column, Column, Column]:
 
 def _ids(store: Ints, till: Ints, number: Ints) -> Column:
     """Store, till and running number, sixteen digits: unique in the network."""
-    return codes("", ((store + 1) * 10_000 + till + 1) * 10**8 + number, 16)
+    high, low = np.divmod(number.astype(np.int32), np.int32(10_000))
+    return joined_codes("", [store + 1, till + 1, high, low])

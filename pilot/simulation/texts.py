@@ -1,5 +1,6 @@
 """Codes as Arrow texts and amounts as Arrow decimals, for whole columns, straight from numbers."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -28,14 +29,24 @@ def codes(prefix: str, numbers: Ints, digits: int, valid: Bools | None = None) -
 
     Rows that are not ``valid`` are null.
     """
-    n, groups = len(numbers), (len(prefix) + digits) // _GROUP
-    letters = np.empty((n, groups), np.uint32)
+    groups: list[Ints] = []
     rest = numbers
-    for group in range(groups - 1, 0, -1):
+    for _ in range((len(prefix) + digits) // _GROUP - 1):
         rest, last = np.divmod(rest, 10**_GROUP)
-        letters[:, group] = _letters("")[last]
-    letters[:, 0] = _letters(prefix)[rest]
-    offsets = np.arange(n + 1, dtype=np.int32) * np.int32(groups * _GROUP)
+        groups.insert(0, last)
+    return joined_codes(prefix, [rest, *groups], valid)
+
+
+def joined_codes(prefix: str, groups: Sequence[Ints | int], valid: Bools | None = None) -> Column:
+    """Texts of groups of four letters: ``prefix`` and digits first, then numbers below 10,000, four digits each.
+
+    Rows that are not ``valid`` are null.
+    """
+    n = len(next(group for group in groups if not isinstance(group, int)))
+    letters = np.empty((n, len(groups)), np.uint32)
+    for place, group in enumerate(groups):
+        letters[:, place] = _letters("" if place else prefix)[group]
+    offsets = np.arange(n + 1, dtype=np.int32) * np.int32(len(groups) * _GROUP)
     return pa.StringArray.from_buffers(n, _buffer(offsets), _buffer(letters), _bitmap(valid))
 
 
@@ -48,7 +59,7 @@ def amounts(minor: Ints) -> Column:
     """Minor units as decimals with two places: an Arrow decimal is a whole number of 128 bits."""
     words = np.empty((len(minor), 2), np.int64)
     words[:, 0] = minor
-    words[:, 1] = minor >> 63
+    np.right_shift(minor, 63, out=words[:, 1])
     return pa.Array.from_buffers(pa.decimal128(12, 2), len(minor), [None, _buffer(words)])
 
 
@@ -58,12 +69,13 @@ def instants(at_us: Ints) -> Column:
 
 
 def scattered(n: int, rows: Ints, values: Column) -> Column:
-    """``n`` rows, null but for ``rows``, which hold ``values``."""
-    places = np.zeros(n, np.int64)
-    places[rows] = np.arange(len(rows))
-    valid = np.zeros(n, np.bool_)
+    """``n`` rows, null but for the ascending ``rows``, which hold ``values``, texts without a null."""
+    before, valid = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
     valid[rows] = True
-    return values.take(numbers(places, valid))
+    np.cumsum(valid, out=before[1:])
+    _, offsets, letters = values.buffers()
+    ends = np.frombuffer(offsets, np.int32)
+    return pa.StringArray.from_buffers(n, _buffer(ends.take(before)), letters, _bitmap(valid))
 
 
 def _bitmap(valid: Bools | None) -> Any:
