@@ -11,6 +11,7 @@ import pyarrow as pa
 from pilot.imports.arrow import Column, column, pc
 from pilot.imports.fast import coded
 from pilot.imports.reader import LINE_COLUMN
+from pilot.imports.rows import Mask, Rows
 from pilot.imports.typed import as_it_is, written
 from pilot.imports.values import Reading, ValueType, printable, trimmed
 from pilot.words import N_, Message
@@ -39,16 +40,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """Something that must hold between the values of a row. ``holds`` takes the parsed table; null holds.
+    """Something that must hold between the values of a row.
 
-    ``among`` names the rows that it speaks of (a mask without nulls; None: all); rules that share one share its result.
+    ``holds`` says of which rows it does; what is not given holds. ``among`` names the rows that it speaks of (None: all); rules that share one share its result.
     ``may_be_waived``: a person who looks at the row may say that it is right all the same.
     """
 
     field: str
     message: Message
-    holds: Callable[[pa.Table], Column]
-    among: Callable[[pa.Table], Column] | None = None
+    holds: Callable[[Rows], Mask]
+    among: Callable[[Rows], Mask] | None = None
     may_be_waived: bool = False
 
 
@@ -87,7 +88,7 @@ def check_batch(
     ``columns`` maps a field to their column, for the findings. Fields that are not mapped become null columns. Without
     ``explain`` bad rows are counted but not named.
     """
-    bare = {f.name: _bare(column(texts, f.name)) for f in fields if f.name in columns}
+    given = {f.name: column(texts, f.name) for f in fields if f.name in columns}
     n = texts.num_rows
     parsed: dict[str, Column] = {}
     findings: list[Finding] = []
@@ -101,30 +102,32 @@ def check_batch(
         if not explain:
             return
         for row in np.flatnonzero(rows).tolist():
-            text = written(bare[field.name].slice(row, 1))[0].as_py() if field.name in bare else None
+            text = _bare(written(given[field.name].slice(row, 1)))[0].as_py() if field.name in given else None
             why = reason or field.holds.explain(text or "", field.name, reading)
             shown = HIDDEN if field.is_personal else printable((text or "")[:SHOWN_CHARACTERS])
             findings.append(Finding(lines[row].as_py(), field.name, columns.get(field.name, field.name), shown, why))
 
     by_name = {f.name: f for f in fields}
     for field in fields:
-        if field.name not in bare:
+        if field.name not in given:
             parsed[field.name] = field.holds.parse(pa.nulls(n, pa.string()), field.name, reading)
             continue
-        given = pc.is_valid(bare[field.name])
-        values = _parsed(field, bare[field.name], reading)
+        values, is_given = _parsed(field, given[field.name], reading)
         parsed[field.name] = values
-        report(_mask(pc.and_(given, pc.is_null(values))), field, None)
+        if is_given is None:
+            continue
+        report(_mask(pc.and_(is_given, pc.is_null(values))), field, None)
         if field.is_required and not field.is_rule_bound:
-            report(_mask(pc.invert(given)), field, MISSING)
+            report(_mask(pc.invert(is_given)), field, MISSING)
     table = pa.table({LINE_COLUMN: lines, **parsed})
-    among: dict[Callable[[pa.Table], Column], npt.NDArray[np.bool_]] = {}
+    rows = Rows(parsed)
+    among: dict[Callable[[Rows], Mask], Mask] = {}
     for rule in rules:
         if rule.among is not None and rule.among not in among:
-            among[rule.among] = _mask(rule.among(table))
+            among[rule.among] = rule.among(rows)
         if rule.among is not None and not among[rule.among].any():
             continue
-        broken = _mask(pc.invert(pc.fill_null(rule.holds(table), True))) & ~bad
+        broken = ~rule.holds(rows) & ~bad
         report(broken if rule.among is None else broken & among[rule.among], by_name[rule.field], rule.message)
     findings.sort(key=lambda finding: finding.line)
     n_bad = int(bad.sum())
@@ -135,17 +138,24 @@ def _bare(values: Column) -> Column:
     return trimmed(values) if pa.types.is_string(values.type) else values
 
 
-def _parsed(field: Field, texts: Column, reading: Reading) -> Column:
-    """The values of a column; where few texts repeat often, each is parsed once."""
+def _parsed(field: Field, texts: Column, reading: Reading) -> tuple[Column, Column | None]:
+    """The values of a column, and which rows have a text; None: all, and every one of them is right.
+
+    Where few texts repeat often, each is looked at once.
+    """
     if not pa.types.is_string(texts.type):
         taken = as_it_is(field.holds, texts, reading)
         if taken is not None:
-            return taken
-        texts = trimmed(written(texts))
+            return taken, None if not taken.null_count else pc.is_valid(texts)
+        texts = written(texts)
     codes: Any = coded(texts)
     if codes is None:
-        return field.holds.parse(texts, field.name, reading)
-    return field.holds.parse(codes.dictionary, field.name, reading).take(codes.indices)
+        bare = _bare(texts)
+        values = field.holds.parse(bare, field.name, reading)
+        return values, None if not values.null_count else pc.is_valid(bare)
+    bare = _bare(codes.dictionary)
+    values = field.holds.parse(bare, field.name, reading).take(codes.indices)
+    return values, None if not values.null_count else pc.fill_null(pc.is_valid(bare).take(codes.indices), False)
 
 
 def _mask(values: Column) -> npt.NDArray[np.bool_]:

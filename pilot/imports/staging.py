@@ -18,13 +18,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pilot.imports.reader import Place
+from pilot.imports.reader import LINE_COLUMN, Place
 from pilot.imports.rules import Finding
 from pilot.words import Message
 
 STAGED_FILE = "rows.parquet"
 ROWS_A_PART = 1_000_000
 _GROUP_ROWS = 122_880
+_SAMPLE, _FEW = 2_000, 4
 
 
 @dataclass(slots=True)
@@ -105,7 +106,15 @@ class Parts:
     def write(self, rows: pa.Table, stand: Stand) -> None:
         """Add rows; ``stand`` is where the check will be once they are on disk."""
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file(self._n_parts), rows.schema, compression="lz4")
+            few = _few_valued(rows)
+            # Dictionaries and statistics where they are worth their time: these files are read twice and deleted.
+            self._writer = pq.ParquetWriter(
+                self._file(self._n_parts),
+                rows.schema,
+                compression="lz4",
+                use_dictionary=few,
+                write_statistics=[LINE_COLUMN, *few],
+            )
         self._writer.write_table(rows, row_group_size=_GROUP_ROWS)
         self._n_rows += rows.num_rows
         if self._rows_a_part is not None and self._n_rows >= self._rows_a_part:
@@ -150,6 +159,12 @@ class Parts:
     def _finished(self) -> set[str]:
         parts = range(self._n_parts)
         return {path.name for part in parts for path in (self._file(part), self._note(part))} | {_LOCK}
+
+
+def _few_valued(rows: pa.Table) -> list[str]:
+    """The columns whose first values repeat often."""
+    first = rows.slice(0, _SAMPLE)
+    return [name for name in rows.column_names if len(first.column(name).unique()) * _FEW <= first.num_rows]
 
 
 _LOCK = "lock"
