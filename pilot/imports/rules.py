@@ -42,8 +42,9 @@ class Field:
 class RowRule:
     """Something that must hold between the values of a row.
 
-    ``holds`` says of which rows it does; what is not given holds. ``among`` names the rows that it speaks of (None: all); rules that share one share its result.
-    ``may_be_waived``: a person who looks at the row may say that it is right all the same.
+    ``holds`` says of which rows it does; what is not given holds. ``among`` names the rows it speaks of (None: all);
+    rules that share one share its result. ``may_be_waived``: a person who looks at the row may say that it is right all
+    the same.
     """
 
     field: str

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot.imports.arrow import pc
 from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
@@ -119,7 +118,7 @@ class StoreImporter:
         return Context(now, known={"region": regions})
 
     def rules(self, context: Context) -> Sequence[RowRule]:
-        return (RowRule("closed_on", _CLOSED_FIRST, lambda t: pc.greater_equal(t["closed_on"], t["opened_on"])),)
+        return (RowRule("closed_on", _CLOSED_FIRST, lambda rows: ~(rows.times("closed_on") < rows.times("opened_on"))),)
 
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
         return _mapped(good, mapping, {"region": "region_id"})

@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.database import settings_of
-from pilot.imports.arrow import Column, column, pc
 from pilot.imports.importer import Comparison, Context, Published
 from pilot.imports.mapping import FileMapping
 from pilot.imports.model import ImportKind, ImportRun
+from pilot.imports.rows import Mask, Rows
 from pilot.imports.rules import MISSING, Field, RowRule
 from pilot.imports.times import Instant
 from pilot.imports.values import Choice, Count, Id, Known, Money
@@ -179,49 +180,42 @@ def _first_day(opened: Sequence[date | None]) -> date:
     return min(days) if days and len(days) == len(opened) else EARLIEST_DAY
 
 
-def _among(kind: str) -> Callable[[pa.Table], Column]:
-    def rows(table: pa.Table) -> Column:
-        return _is_kind(table, kind)
+def _among(kind: str) -> Callable[[Rows], Mask]:
+    """Which receipts are of this kind, by name or, without one, by the sign of the amount."""
 
-    return rows
+    def rows_of(rows: Rows) -> Mask:
+        named = rows.places("kind", _NAMES) == _NAMES.index(kind)
+        if kind not in (SALE, RETURN):
+            return named
+        by_sign = (rows.numbers("net") < 0) == (kind == RETURN)
+        mask: Mask = named | (by_sign & ~rows.is_given("kind"))
+        return mask
 
-
-def _is_kind(table: pa.Table, kind: str) -> Column:
-    """Which receipts are of this kind, by name or, without one, by the sign of the amount; never null."""
-    given, net = column(table, "kind"), column(table, "net")
-    is_named = pc.fill_null(pc.equal(given, kind), False)
-    if kind not in (SALE, RETURN) or not given.null_count:
-        return is_named  # type: ignore[no-any-return]
-    negative = pc.fill_null(pc.less(net, 0), False)
-    by_sign = negative if kind == RETURN else pc.invert(negative)
-    result: Column = pc.or_(is_named, pc.and_(pc.is_null(given), by_sign))
-    return result
+    return rows_of
 
 
-_SALES, _RETURNS, _CORRECTIONS, _IDENTIFICATIONS = map(_among, (SALE, RETURN, CORRECTION, IDENTIFICATION))
+_NAMES = (SALE, RETURN, CORRECTION, IDENTIFICATION)
+_SALES, _RETURNS, _CORRECTIONS, _IDENTIFICATIONS = map(_among, _NAMES)
 
 
-def _bought_or_returned(table: pa.Table) -> Column:
-    result: Column = pc.or_(_is_kind(table, SALE), _is_kind(table, RETURN))
-    return result
+def _bought_or_returned(rows: Rows) -> Mask:
+    return _SALES(rows) | _RETURNS(rows)
 
 
-def _with_amount(table: pa.Table) -> Column:
-    result: Column = pc.invert(_is_kind(table, IDENTIFICATION))
-    return result
+def _with_amount(rows: Rows) -> Mask:
+    return ~_IDENTIFICATIONS(rows)
 
 
-def _referring(table: pa.Table) -> Column:
-    result: Column = pc.or_(_is_kind(table, CORRECTION), _is_kind(table, IDENTIFICATION))
-    return result
+def _referring(rows: Rows) -> Mask:
+    return _CORRECTIONS(rows) | _IDENTIFICATIONS(rows)
 
 
-def _is_given(name: str) -> Callable[[pa.Table], Column]:
-    return lambda table: pc.is_valid(column(table, name))
+def _is_given(name: str) -> Callable[[Rows], Mask]:
+    return lambda rows: rows.is_given(name)
 
 
-def _from_zero(name: str) -> Callable[[pa.Table], Column]:
-    return lambda table: pc.greater_equal(column(table, name), 0)
+def _from_zero(name: str) -> Callable[[Rows], Mask]:
+    return lambda rows: rows.numbers(name) >= 0
 
 
 def _not_negative(name: str, label: str) -> RowRule:
@@ -229,16 +223,16 @@ def _not_negative(name: str, label: str) -> RowRule:
     return RowRule(name, message, _from_zero(name), _SALES)
 
 
-def _vat_fits(table: pa.Table) -> Column:
+def _vat_fits(rows: Rows) -> Mask:
     """VAT has the sign of the amount and is not larger."""
-    net, vat = column(table, "net"), column(table, "vat")
-    same_sign = pc.or_(pc.equal(vat, 0), pc.equal(pc.sign(vat), pc.sign(net)))
-    result: Column = pc.and_(same_sign, pc.less_equal(pc.abs(vat), pc.abs(net)))
-    return result
+    net, vat = rows.numbers("net"), rows.numbers("vat")
+    same_sign = (vat == 0) | (np.sign(vat) == np.sign(net))
+    mask: Mask = (same_sign & (np.abs(vat) <= np.abs(net))) | ~rows.is_given("net")
+    return mask
 
 
 def _no_amount(name: str) -> RowRule:
-    return RowRule(name, _AMOUNT, lambda table: pc.equal(column(table, name), 0), _IDENTIFICATIONS)
+    return RowRule(name, _AMOUNT, lambda rows: rows.numbers(name) == 0, _IDENTIFICATIONS)
 
 
 def _implausible_rules(first: date) -> Sequence[RowRule]:
@@ -246,20 +240,14 @@ def _implausible_rules(first: date) -> Sequence[RowRule]:
         "before_history", N_("The network's history begins on {first:date}."), {"first": first.isoformat()}
     )
     return (
-        RowRule("at", history, lambda table: _from_day(table, first), may_be_waived=True),
+        RowRule("at", history, lambda rows: ~(rows.times("at") < np.datetime64(first)), may_be_waived=True),
         *(_possible(name, IMPOSSIBLE_MINOR, _MONEY) for name in _AMOUNTS[:-1]),
         _possible("n_items", IMPOSSIBLE_ITEMS, _ITEMS),
     )
 
 
-def _from_day(table: pa.Table, first: date) -> Column:
-    clock = pa.scalar(datetime(first.year, first.month, first.day), pa.timestamp("us"))  # noqa: DTZ001 - a local clock
-    result: Column = pc.greater_equal(pc.struct_field(column(table, "at"), "local"), clock)
-    return result
-
-
 def _possible(name: str, below: int, message: Message) -> RowRule:
-    return RowRule(name, message, lambda table: pc.less(pc.abs(column(table, name)), below), may_be_waived=True)
+    return RowRule(name, message, lambda rows: np.abs(rows.numbers(name)) < below, may_be_waived=True)
 
 
 _AMOUNTS = ("net", "vat", "discount", "cost", "reward", "n_items")
@@ -278,7 +266,7 @@ _ROW_RULES = (
     RowRule(
         "net",
         Message("positive_return", N_("A return has a negative amount (or zero).")),
-        lambda table: pc.less_equal(column(table, "net"), 0),
+        lambda rows: rows.numbers("net") <= 0,
         _RETURNS,
     ),
     RowRule(

@@ -1,4 +1,4 @@
-"""Statements as their driver takes them, rendered once a dialect: what every receipt passes through is not built anew."""
+"""Statements as their driver takes them, rendered once: what every call passes through is not built anew."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache

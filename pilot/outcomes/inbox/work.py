@@ -63,7 +63,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A checked call on its way: ``hashes`` are the keys of its receipts, sorted; ``lines`` and ``days`` whose they are."""
+    """A checked call on its way: ``hashes`` are the sorted keys of its receipts, ``lines`` and ``days`` whose."""
 
     checked: CheckedCall
     staged: pa.Table
