@@ -2,12 +2,10 @@
 
 import contextlib
 import fcntl
-import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from pilot.outcomes.delta_log import TRANSACTION_DAYS, DeltaLog
+from pilot.outcomes.delta_log import Commit as Commit  # told to whoever asks for commits
 from pilot.outcomes.engine import join_files
 from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
 from pilot.outcomes.phases import phase
 from pilot.outcomes.shared_lock import SharedLock
-from pilot.outcomes.storage import LOG, Storage, raise_if_full, storage_of
+from pilot.outcomes.storage import Storage, raise_if_full, storage_of
 from pilot.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,21 +28,14 @@ if TYPE_CHECKING:
 WritePart = Callable[[str, Path], int]
 
 # The default drops log entries after 30 days, and with them every older version: reports name versions for good.
-_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
+_CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.setTransactionRetentionDuration": f"interval {TRANSACTION_DAYS} days",
+}
+_HOUR_MS = 3_600_000
 _SMALL_BYTES = 128 << 20
 _JOINED_BYTES = 2 * _SMALL_BYTES
 _MANY = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A commit that brought rows. ``files`` are those it added, as an engine reads them."""
-
-    version: int
-    batch_id: str
-    files: tuple[str, ...]
-    committed_at: datetime
-    details: Mapping[str, str]
 
 
 class DeltaStore:
@@ -64,6 +57,7 @@ class DeltaStore:
     ) -> None:
         self.settings, self.schema, self.partition, self.order = settings, schema, partition, tuple(order)
         self.storage: Storage = storage_of(settings, root)
+        self._log = DeltaLog(self.storage)
         self.root = self.storage.root
         self._lock_file = settings.locks_dir / f"{lock}.lock"
         self._vacuum_lock = settings.locks_dir / "vacuum.lock"
@@ -88,13 +82,13 @@ class DeltaStore:
         asked, latest = version, self._open()
         if version is None:
             return self._files(latest, parts)
-        files = self._files(self._open(version), parts)
+        files = self._files_at(version, latest, parts)
         now = self._files(latest, parts)
         while not self._are_there(files, now):
             version += 1  # what only joined files holds the same rows
-            if version > latest.version() or self._commit_at(version) is not None:
+            if version > latest.version() or self._log.commit_at(version) is not None:
                 raise LakeVersionVacuumed(version=asked)
-            files = self._files(self._open(version), parts)
+            files = self._files_at(version, latest, parts)
         return files
 
     def version_of(self, batch_id: str) -> int | None:
@@ -135,26 +129,30 @@ class DeltaStore:
                 self._commit(table, actions, metadata, batch_id)
 
             self._whole_or_nothing(commit, list(paths.values()))
-            return self._read_again(batch_id)
+            version = self._read_again(batch_id)
+            self._keep_log_short(version)
+            return version
 
     def commits(self, after: int, through: int | None = None) -> list[Commit]:
         """The commits that brought rows, from the version behind ``after`` to ``through`` (None: the latest)."""
         last = self.version() if through is None else through
-        found = (self._commit_at(version) for version in range(after + 1, last + 1))
+        found = (self._log.commit_at(version) for version in range(after + 1, last + 1))
         return [commit for commit in found if commit is not None]
 
     def version_known_on(self, at: datetime) -> int:
         """The last version whose rows were all known at ``at``; compaction brings none. Raises ``NothingKnownYet``."""
-        low, high, found = 1, self.version(), None
+        low, high, found = max(len(self._log.index()), 1), self.version(), None
         while low <= high:  # instants never go back from version to version: ``append`` sees to it
             middle = (low + high) // 2
-            commit = self._last_commit(middle, low)
+            commit = self._log.last_commit(middle, low)
             if commit is None:
                 low = middle + 1
             elif commit.committed_at <= at:
                 found, low = commit.version, middle + 1
             else:
                 high = commit.version - 1
+        if found is None:
+            found = self._log.known_on(at)
         if found is None:
             raise NothingKnownYet(at=f"{at.astimezone(UTC):%Y-%m-%d %H:%M}")
         return found
@@ -178,25 +176,27 @@ class DeltaStore:
         """Delete files that neither the latest version nor any of ``keep_versions`` needs. Returns the deleted ones.
 
         What was joined (or left by a crash) less than ``grace_hours`` ago stays: who opened the table before may still
-        be reading it. Where nothing is to go, nothing is written.
+        be reading it. The log says nothing of it: it names what each version held.
 
         It alone takes files away, so a backup that copies them holds ``vacuum.lock`` and imports can go on.
         """
         with _locked(self._vacuum_lock), self.writing():
-            table = self._open()
-            latest = int(table.version())
-            vacuum = partial(
-                table.vacuum,
-                retention_hours=grace_hours,
-                enforce_retention_duration=False,
-                keep_versions=sorted({latest, *(version for version in keep_versions if 0 <= version <= latest)}),
-                full=True,  # also what no log entry ever named
-            )
-            deleted: list[str] = vacuum(dry_run=True)
-            if deleted:
-                deleted = vacuum(dry_run=False)
-                self.storage.sync_log(self.version())
+            deleted = self._spare(keep_versions, _now_ms() - grace_hours * _HOUR_MS)
+            for path in deleted:
+                self.storage.remove(path)
             return deleted
+
+    def _spare(self, keep_versions: Sequence[int], since_ms: int) -> list[str]:
+        """The files that no version to keep and no reader since then needs, and nobody is writing."""
+        table = self._open()
+        latest = int(table.version())
+        kept = sorted({version for version in keep_versions if 0 <= version < latest})
+        needed = {self._relative(file) for version in kept for file in self._files_at(version, table)}
+        needed.update(self._relative(file) for file in self._files(table, None))
+        for entry in self._log.written_since(since_ms, latest):
+            needed.update(entry.added, entry.removed)
+        data = [path for path in self.storage.paths() if not path.startswith(("_", "."))]
+        return [path for path in data if path not in needed and self.storage.modified_ms(path) < since_ms]
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -220,8 +220,6 @@ class DeltaStore:
             table = DeltaTable(self.root, storage_options=options)
         if version is None or version == table.version():
             return table
-        if not 0 <= version < table.version():
-            raise NoSuchLakeVersion(version=version, latest=table.version())
         return DeltaTable(self.root, version=version, storage_options=options)
 
     def _create(self) -> None:
@@ -239,7 +237,16 @@ class DeltaStore:
         self.storage.sync_log(0)
 
     def _files(self, table: "DeltaTable", parts: Sequence[str] | None) -> list[str]:
-        files = sorted(table.file_uris())
+        return self._of_parts(sorted(table.file_uris()), parts)
+
+    def _files_at(self, version: int, latest: "DeltaTable", parts: Sequence[str] | None = None) -> list[str]:
+        if not 0 <= version <= latest.version():
+            raise NoSuchLakeVersion(version=version, latest=latest.version())
+        if not self._log.is_packed(version):
+            return self._files(self._open(version), parts)
+        return self._of_parts([f"{self.root}/{path}" for path in self._log.paths_at(version)], parts)
+
+    def _of_parts(self, files: list[str], parts: Sequence[str] | None) -> list[str]:
         if parts is None:
             return files
         wanted = {f"{self.partition}={part}" for part in parts}
@@ -270,14 +277,14 @@ class DeltaStore:
 
         self._shared.require_held()
         # The transaction's number is where the commit is to be found; others may come in between, so it is a hint.
-        transactions = [Transaction(batch_id, table.version() + 1)] if batch_id else None
+        transactions = [Transaction(batch_id, table.version() + 1, _now_ms())] if batch_id else None
         table.create_write_transaction(
             actions,
             "append",
             table.schema(),
             partition_by=[self.partition] if self.partition else None,
             commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         )
 
     def _whole_or_nothing(self, commit: Callable[[], None], paths: Sequence[str]) -> None:
@@ -301,35 +308,28 @@ class DeltaStore:
 
     def _version_of(self, table: "DeltaTable", batch_id: str) -> int | None:
         hint: int | None = table.transaction_version(batch_id)
-        if hint is None:
-            return None
-        versions = itertools.chain(range(hint, int(table.version()) + 1), range(hint))
-        commits = (self._commit_at(version) for version in versions)
-        return next((commit.version for commit in commits if commit and commit.batch_id == batch_id), None)
+        return self._log.version_of(batch_id, hint, int(table.version()))
 
-    def _commit_at(self, version: int) -> Commit | None:
-        """What the commit of ``version`` brought; None where it brought no rows (created, joined, vacuumed)."""
-        entry = self.storage.read(f"{LOG}/{version:020d}.json")
-        lines = [json.loads(line) for line in entry.splitlines() if line.strip()]
-        info: dict[str, Any] = next((line["commitInfo"] for line in lines if "commitInfo" in line), {})
-        if "batch_id" not in info:
-            return None
-        if "committed_at" in info:
-            at = datetime.fromisoformat(info["committed_at"])
-        else:  # written before commits said when
-            at = datetime.fromtimestamp(info["timestamp"] / 1000, UTC)
-        files = tuple(f"{self.root}/{line['add']['path']}" for line in lines if "add" in line)
-        return Commit(version, info["batch_id"], files, at, json.loads(info.get("details", "{}")))
-
-    def _last_commit(self, version: int, first: int = 1) -> Commit | None:
-        """The last commit that brought rows, from ``version`` down to ``first``."""
-        found = (self._commit_at(earlier) for earlier in range(version, first - 1, -1))
-        return next((commit for commit in found if commit is not None), None)
+    def _last_commit(self, version: int) -> Commit | None:
+        return self._log.last_commit(version)
 
     def _instant(self, table: "DeltaTable", at: datetime) -> datetime:
         """``at``, or the instant of the last commit where a clock was set back: later versions are known later."""
         before = self._last_commit(table.version())
         return max(at, before.committed_at).astimezone(UTC) if before else at.astimezone(UTC)
+
+    def _keep_log_short(self, version: int) -> None:
+        """Pack what was written, and remove it from the log: unless a backup copies the log, then the next time."""
+        if not self._log.is_long(version):
+            return
+        self._log.pack(version)
+        # Not the library's own hook: transactions that expire are left out of a checkpoint, so they are packed first.
+        table = self._open()
+        table.create_checkpoint()
+        self.storage.sync_log(int(table.version()))
+        with _locked(self._vacuum_lock, wait=False) as is_ours:
+            if is_ours:
+                self._log.shorten()
 
     def _small(self, table: "DeltaTable") -> dict[str, dict[str, int]]:
         """By partition the small files (path → bytes), the smallest first, as many as may be joined at once."""
@@ -359,15 +359,22 @@ class DeltaStore:
             self._commit(table, [joined, *gone], {"joined": part}, None)
 
         self._whole_or_nothing(commit, [path])
-        self.storage.sync_log(self.version())
+        version = self.version()
+        self.storage.sync_log(version)
+        self._keep_log_short(version)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock; without ``wait`` only where it is free. Whether it is held."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _now_ms() -> int:

@@ -40,7 +40,13 @@ class Storage(Protocol):
 
     def read(self, path: str) -> bytes: ...
 
+    def put(self, path: str, content: bytes) -> None:
+        """Write or replace a small file; it is durable when this returns, and there whole or not at all."""
+
     def size(self, path: str) -> int: ...
+
+    def modified_ms(self, path: str) -> int:
+        """When the file was written, in milliseconds since 1970."""
 
     def exists(self, path: str) -> bool: ...
 
@@ -111,8 +117,26 @@ class LocalFolder:
     def read(self, path: str) -> bytes:
         return (self.path / path).read_bytes()
 
+    def put(self, path: str, content: bytes) -> None:
+        file = self.path / path
+        part = file.with_name(f".{file.name}.part")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            _sync(part)
+            part.rename(file)
+            for folder in (file.parent, file.parent.parent):
+                _sync(folder)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise_if_full(error, self.root)
+            raise
+
     def size(self, path: str) -> int:
         return (self.path / path).stat().st_size
+
+    def modified_ms(self, path: str) -> int:
+        return (self.path / path).stat().st_mtime_ns // 1_000_000
 
     def exists(self, path: str) -> bool:
         return (self.path / path).exists()
@@ -178,8 +202,14 @@ class ObjectStore:
         content: bytes = self.filesystem().cat_file(self._at(path))
         return content
 
+    def put(self, path: str, content: bytes) -> None:
+        self.filesystem().pipe_file(self._at(path), content)
+
     def size(self, path: str) -> int:
         return int(self._info(path)["size"])
+
+    def modified_ms(self, path: str) -> int:
+        return int(self._info(path)["LastModified"].timestamp() * 1000)
 
     def exists(self, path: str) -> bool:
         with contextlib.suppress(FileNotFoundError):

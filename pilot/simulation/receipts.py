@@ -121,7 +121,7 @@ class _Visits:
         people = self._people(n - n_returns)
         store = np.concatenate([self._where(people), self._returned_where(given_back.store)])
         till = (self._uniform(n) * self._stores.tills.take(store)).astype(np.int64)
-        seconds = clock_seconds(self._date.weekday(), (self._part[0] + self._uniform(n)) / self._part[1])
+        seconds = clock_seconds(self._date.weekday(), self._shares(n))
         order = _by_till_and_time(store, till, seconds)
         store, till, seconds = store.take(order), till.take(order), seconds.take(order)
         number = _running_numbers(store, till, books.last_number)
@@ -137,6 +137,11 @@ class _Visits:
 
     def _uniform(self, n: int) -> npt.NDArray[np.float32]:
         return self._rng.random(n, dtype=np.float32)
+
+    def _shares(self, n: int) -> npt.NDArray[np.float32]:
+        """Of the day, within this part of it."""
+        part, parts = self._part
+        return (self._uniform(n) + np.float32(part)) * np.float32(1 / parts)
 
     def _people(self, n: int) -> Ints:
         """Rows of customers: first the class by weekday, then the ticket, in one sorted sweep."""

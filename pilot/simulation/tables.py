@@ -72,7 +72,7 @@ def lake_table(receipts: Receipts, first_day: int) -> pa.Table:
     return pa.Table.from_arrays(list(columns.values()), schema=SCHEMA)
 
 
-def customer_codes(keys: Ints) -> Column:
+def customer_codes(keys: npt.NDArray[np.integer]) -> Column:
     """``C`` and eleven digits; null where there is no key. Customers are fewer than a hundred million."""
     high, low = np.divmod(keys.astype(np.int32), np.int32(10_000))
     return joined_codes("C", [0, high, low], keys > 0)

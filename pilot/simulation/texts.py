@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ def scattered(n: int, rows: Ints, values: Column) -> Column:
     before, valid = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_)
     valid[rows] = True
     np.cumsum(valid, out=before[1:])
-    _, offsets, letters = values.buffers()
+    offsets, letters = cast("tuple[Any, Any]", values.buffers()[1:])
     ends = np.frombuffer(offsets, np.int32)
     return pa.StringArray.from_buffers(n, _buffer(ends.take(before)), letters, _bitmap(valid))
 

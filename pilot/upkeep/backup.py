@@ -23,6 +23,7 @@ from pilot import __version__
 from pilot.audit.service import head as audit_head
 from pilot.database import Database
 from pilot.evidence.truths import TRUTHS_FILE
+from pilot.outcomes.delta_log import HISTORY, INDEX
 from pilot.outcomes.storage import LOG, Storage, storage_of
 from pilot.settings import SETTINGS_FILE, Settings
 from pilot.upkeep import migrating, rows
@@ -142,11 +143,14 @@ def file_digest(path: Path) -> str:
 
 def _copy_lake(settings: Settings, target: Path, progress: Progress | None) -> None:
     storage = storage_of(settings, settings.lake_root)
-    # The log is listed and copied whole before the files are listed: what it names is there by then.
-    for path in storage.paths(LOG):
-        if not Path(path).name.startswith("."):
+    # Each is copied before what it names is listed, so that is there by then: the index of the packed entries, these,
+    # the log (nothing is removed from it while vacuum is locked out), the files.
+    if storage.exists(INDEX):
+        _fetch(storage, INDEX, target)
+    for path in [*storage.paths(HISTORY), *storage.paths(LOG)]:
+        if path != INDEX and not Path(path).name.startswith("."):
             _fetch(storage, path, target)
-    data = [path for path in storage.paths() if LOG not in Path(path).parts]
+    data = [path for path in storage.paths() if not path.startswith((LOG, HISTORY))]
     for number, path in enumerate(data, start=1):
         _fetch(storage, path, target)
         if progress:

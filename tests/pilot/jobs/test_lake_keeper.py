@@ -1,6 +1,8 @@
 """The hourly vacuum: what frozen reports name is kept, what is being read is not pulled away, the rest goes."""
 
 import json
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,9 +24,11 @@ def age(lake: Lake, hours: int) -> None:
     for entry in (lake.path / LOG).glob("*.json"):
         lines = [json.loads(line) for line in entry.read_text().splitlines()]
         for line in lines:
-            if "remove" in line:
-                line["remove"]["deletionTimestamp"] -= hours * 3600 * 1000
+            if "commitInfo" in line:
+                line["commitInfo"]["timestamp"] -= hours * 3600 * 1000
         entry.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for file in on_disk(lake):
+        os.utime(file, (time.time() - hours * 3600,) * 2)
 
 
 def recorded(database: Database) -> list[tuple[str, int]]:
