@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pilot.assignment.answers import Verdict
 from pilot.assignment.crowd import Crowd, read_crowd
+from pilot.assignment.errors import BundlesBeingMade
 from pilot.assignment.keeping import Head, Kept
 from pilot.assignment.people import Person
 from pilot.assignment.signing import FORMAT, salt, signed
@@ -28,9 +29,10 @@ from pilot.database import Database
 from pilot.settings import Settings
 from pilot.words import speaking
 
-VALID = timedelta(hours=48)
-SLOT_SECONDS = 3600
-_MOST_BUNDLES = 8
+VALID = timedelta(hours=72)  # from the beginning of a day (UTC): two to three days from when a till fetches it
+SLOT_SECONDS = 86_400
+_MOST_BYTES = 64_000_000  # of packed bundles kept in a process; of the others only what names their content
+_PATIENCE = 2.0  # seconds: whoever comes while everybody is being read hears that they may come again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +52,52 @@ class Bundle:
 class Bundler:
     """The bundles of one installation in one process, made when asked for and kept while they say what is so.
 
-    Who there is, is read once an hour and whenever a draw came into force; all stores share it.
+    Who there is, is read once a day and whenever a draw came into force; all stores share it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
         self._crowd: tuple[Hashable, Crowd] | None = None
-        self._made: OrderedDict[str, tuple[Kept, int, Bundle]] = OrderedDict()
+        self._said: dict[str, tuple[Kept, int, str]] = {}
+        self._made: OrderedDict[str, Bundle] = OrderedDict()
+
+    def content(self, kept: Kept, store: str, *, now: datetime) -> str | None:
+        """The content that a store's bundle has now; None where it must be made to know."""
+        said = self._said.get(store)
+        return said[2] if said is not None and said[0] is kept and said[1] == _slot(now) else None
 
     def bundle(self, kept: Kept, head: Head, store: str, *, now: datetime) -> Bundle:
-        """The bundle of a store. The version only grows: with every change of state and with every hour.
+        """The bundle of a store. The version only grows: with every entry of the log and with every day.
 
-        Raises ``NotFound`` for an unknown store.
+        Raises ``NotFound`` for an unknown store, and ``BundlesBeingMade``.
         """
-        place, slot = kept.snapshot.place(store), int(now.timestamp()) // SLOT_SECONDS
-        with self._lock:
+        place, slot = kept.snapshot.place(store), _slot(now)
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise BundlesBeingMade
+        try:
             made = self._made.get(store)
-            if made is not None and made[0] is kept and made[1] == slot:
-                return made[2]
-            settings = self._database.settings
-            document = payload(kept, place, self._people(kept, slot), slot, settings)
-            content = sha256(_text(document)).hexdigest()
-            if made is not None and made[2].content == content:
-                bundle = made[2]
-            else:
-                text = _text({**document, "content": content, "version": head[0] + slot})
-                bundle = Bundle(head[0] + slot, content, gzip.compress(signed(settings, text), 6, mtime=0))
-            self._made[store] = (kept, slot, bundle)
-            self._made.move_to_end(store)
-            if len(self._made) > _MOST_BUNDLES:
-                self._made.popitem(last=False)
-            return bundle
+            if made is None or made.content != self.content(kept, store, now=now):
+                made = self._make(kept, head, place, slot)
+            self._said[store] = (kept, slot, made.content)
+            self._keep(store, made)
+            return made
+        finally:
+            self._lock.release()
+
+    def _make(self, kept: Kept, head: Head, place: Place, slot: int) -> Bundle:
+        settings = self._database.settings
+        document = payload(kept, place, self._people(kept, slot), slot, settings)
+        content = sha256(_text(document)).hexdigest()
+        version = head[0] + slot * SLOT_SECONDS // 3600
+        text = _text({**document, "content": content, "version": version})
+        return Bundle(version, content, gzip.compress(signed(settings, text), 1, mtime=0))
+
+    def _keep(self, store: str, bundle: Bundle) -> None:
+        self._made[store] = bundle
+        self._made.move_to_end(store)
+        while len(self._made) > 1 and sum(len(one.packed) for one in self._made.values()) > _MOST_BYTES:
+            self._made.popitem(last=False)
 
     def _people(self, kept: Kept, slot: int) -> Crowd:
         snapshot = kept.snapshot
@@ -90,6 +106,10 @@ class Bundler:
             with self._database.reading() as session:
                 self._crowd = (key, read_crowd(session, snapshot, salt(self._database.settings, slot)))
         return self._crowd[1]
+
+
+def _slot(now: datetime) -> int:
+    return int(now.timestamp()) // SLOT_SECONDS
 
 
 def payload(kept: Kept, place: Place, crowd: Crowd, slot: int, settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The rules of assignment that can be broken, one error each."""
 
-from pilot.errors import Refused
+from pilot.errors import Misconfigured, Refused
 from pilot.words import N_
 
 
@@ -52,3 +52,10 @@ class NotDrawn(Refused):
 class RecordUnreadable(Refused):
     code = "record_unreadable"
     template = N_("This is not the record of a draw: {problem}.")
+
+
+class BundlesBeingMade(Misconfigured):
+    """Not a fault: everybody is being read, once a day and after a draw."""
+
+    code = "bundles_being_made"
+    template = N_("Bundles are being made anew. Keep the one at hand and fetch again in a minute.")

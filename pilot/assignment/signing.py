@@ -34,5 +34,5 @@ def signed(settings: Settings, payload: bytes) -> bytes:
 
 
 def salt(settings: Settings, slot: int) -> bytes:
-    """The salt of the hashes of ids in the bundles of one hour: the same in every process, of no use elsewhere."""
+    """The salt of the hashes of ids in the bundles of one day: the same in every process, of no use elsewhere."""
     return hmac.digest(read_or_make_key(settings, _KEY_NAME), f"salt {slot}".encode("ascii"), "sha256")[:16]

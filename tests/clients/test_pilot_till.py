@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.lookup_world import KINDS, NOW, ROLLED_OUT, World, build
+from pilot.assignment import bundle
 from pilot.assignment.bundle import Bundler, begin_of
 from pilot.assignment.desk import Desk
+from pilot.assignment.errors import BundlesBeingMade
 from pilot.assignment.people import people
 from pilot.assignment.signing import public_key
 from pilot.assignment.snapshot import Place
@@ -255,20 +257,80 @@ def refusal(client: ModuleType, changed: dict[str, str], vectors: dict[str, Any]
 def test_a_bundle_grows_only_in_version_and_holds_no_id_and_no_attribute(sqlite_database: Database) -> None:
     world = a_world(sqlite_database, 200, rolled_out=False)
     desk, bundler = Desk(sqlite_database), Bundler(sqlite_database)
-    versions = []
-    for hours in (0, 0, 1):
+    found = []
+    for hours in (0, 0, 11, 12):  # NOW is noon: the last one is the next day
         head = desk.head()
-        found = bundler.bundle(desk.kept(head), head, "S0004", now=NOW + timedelta(hours=hours))
-        versions.append(found.version)
-        text = found.text.decode()
+        found.append(bundler.bundle(desk.kept(head), head, "S0004", now=NOW + timedelta(hours=hours)))
+        text = found[-1].text.decode()
         assert not [external for external in world.customers if external in text]
         assert "age" not in json.loads(text.partition("\n")[2])
-        assert gzip.decompress(found.packed).decode() == text
-    assert versions[0] == versions[1] < versions[2]
+        assert gzip.decompress(found[-1].packed).decode() == text
+    assert found[0] is found[1] is found[2]
+    assert found[3].version == found[0].version + 24
+    tomorrow, kept = NOW + timedelta(hours=12), desk.kept(desk.head())
+    assert bundler.content(kept, "S0004", now=tomorrow) == found[3].content
+    assert bundler.content(kept, "S0004", now=NOW) is None, "of yesterday it is not known any more"
     with sqlite_database.unit_of_work() as session:
         record(session, actor="x", verb="x", subject_kind="x", subject="x", details={}, at=NOW)
     head = desk.head()
-    same = bundler.bundle(desk.kept(head), head, "S0004", now=NOW + timedelta(hours=1))
-    assert same.version == versions[2], "nothing in it has changed, so no till need fetch it again"
-    fresh = Bundler(sqlite_database).bundle(desk.kept(head), head, "S0004", now=NOW + timedelta(hours=1))
-    assert (fresh.content, fresh.version) == (same.content, versions[2] + 1)
+    for some in (bundler, Bundler(sqlite_database)):
+        again = some.bundle(desk.kept(head), head, "S0004", now=tomorrow)
+        assert (again.content, again.version) == (found[3].content, found[3].version + 1)
+
+
+def test_a_bundle_is_good_for_two_days_from_whenever_it_is_fetched(
+    client: ModuleType, sqlite_database: Database
+) -> None:
+    a_world(sqlite_database, 50, rolled_out=False)
+    desk, bundler, public = Desk(sqlite_database), Bundler(sqlite_database), public_key(sqlite_database.settings).hex()
+    head = desk.head()
+    for seconds in (0, 3_600, 43_199, 43_200, 86_399):
+        now = NOW + timedelta(seconds=seconds)
+        read = client.Bundle.read(bundler.bundle(desk.kept(head), head, "S0004", now=now).text, public, "S0004")
+        read.require_current(now)
+        read.require_current(now + timedelta(hours=48) - timedelta(seconds=1))
+        with pytest.raises(client.Expired):
+            read.require_current(now + timedelta(hours=72))
+
+
+def test_who_comes_while_everybody_is_read_hears_that_they_may_come_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_world(sqlite_database, 50, rolled_out=False)
+    desk, bundler = Desk(sqlite_database), Bundler(sqlite_database)
+    monkeypatch.setattr(bundle, "_PATIENCE", 0.01)
+    head = desk.head()
+    with bundler._lock, pytest.raises(BundlesBeingMade):
+        bundler.bundle(desk.kept(head), head, "S0004", now=NOW)
+    assert bundler.bundle(desk.kept(head), head, "S0004", now=NOW).version > 0
+
+
+def test_only_so_many_bytes_of_bundles_are_kept(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = a_world(sqlite_database, 500, rolled_out=False)
+    desk, bundler = Desk(sqlite_database), Bundler(sqlite_database)
+    monkeypatch.setattr(bundle, "_MOST_BYTES", 4_000)
+    head = desk.head()
+    kept = desk.kept(head)
+    made = {store: bundler.bundle(kept, head, store, now=NOW) for store in world.stores}
+    assert sum(len(one.packed) for one in bundler._made.values()) <= 4_000
+    assert {store: bundler.content(kept, store, now=NOW) for store in world.stores} == {
+        store: one.content for store, one in made.items()
+    }
+
+
+def test_what_decides_nothing_leaves_snapshots_and_bundles_as_they_are(sqlite_database: Database) -> None:
+    a_world(sqlite_database, 50, rolled_out=False)
+    desk = Desk(sqlite_database)
+    kept = desk.kept(desk.head())
+
+    def after(*verbs: str) -> Any:
+        for verb in verbs:
+            with sqlite_database.unit_of_work() as session:
+                record(session, actor="x", verb=verb, subject_kind="x", subject="x", details={}, at=NOW)
+        return desk.kept(desk.head())
+
+    assert after("receipts.drained", "user.signed_in", "receipts.drained") is kept
+    assert after("lake.vacuumed") is kept
+    moved = after("receipts.drained", "key.revoked", "receipts.drained")
+    assert moved is not kept
+    assert after("receipts.drained") is moved

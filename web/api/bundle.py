@@ -41,18 +41,26 @@ class PublicKey(BaseModel):
     responses={200: _FOUND, 304: {"description": "The content is the one that If-None-Match names"}},
 )
 def bundle() -> Response:
-    """The signed bundle of a store, valid for two days; fetch it every hour, with If-None-Match."""
+    """The signed bundle of a store, valid for two days; ask every hour, with If-None-Match."""
     asked, head = read_question(asked_in_address(request, OF_STORE)), audit_head()
     if isinstance(asked, Message):
         raise QuestionUnreadable(problem=asked)
-    found = bundler().bundle(desk().kept(head), head, asked.store, now=settings().now())
+    kept, now = desk().kept(head), settings().now()
+    content = bundler().content(kept, asked.store, now=now)
+    if content is not None and request.if_none_match.contains_weak(content):
+        return _named(Response(status=304), content)
+    found = bundler().bundle(kept, head, asked.store, now=now)
     if request.if_none_match.contains_weak(found.content):
         response = Response(status=304)
     elif request.accept_encodings.quality("gzip") > 0:
         response = Response(found.packed, mimetype="text/plain", headers={"Content-Encoding": "gzip"})
     else:
         response = Response(found.text, mimetype="text/plain")
-    response.set_etag(found.content, weak=True)
+    return _named(response, found.content)
+
+
+def _named(response: Response, content: str) -> Response:
+    response.set_etag(content, weak=True)
     response.vary.add("Accept-Encoding")
     response.headers["Cache-Control"] = "private, no-cache"
     return response
