@@ -1,6 +1,6 @@
 """From the parsed fields of receipts to the rows that are staged: instants, business dates, months, kinds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -30,6 +30,15 @@ class ReceiptFacts:
     cutoff_hour: int
     clocks: Clocks
     first_day: date = EARLIEST_DAY
+    zone_table: tuple[list[str], _Ints] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """``zone_table``: the zones that occur, and by store id which of them each store is in."""
+        zones = sorted(set(self.zones.values()))
+        places = {zone: place for place, zone in enumerate(zones)}
+        of_store = np.zeros(max(self.zones, default=0) + 1, np.int64)
+        of_store[list(self.zones)] = [places[zone] for zone in self.zones.values()]
+        object.__setattr__(self, "zone_table", (zones, of_store))  # frozen: made once, when it is born
 
 
 def staged_rows(good: pa.Table, time_zone: str, facts: ReceiptFacts) -> pa.Table:
@@ -98,7 +107,8 @@ def _instants_and_days(good: pa.Table, time_zone: str, facts: ReceiptFacts) -> t
     has_offset = pc.is_valid(offset).to_numpy(zero_copy_only=False)
     utc = local - pc.fill_null(offset, 0).to_numpy(zero_copy_only=False).astype(np.int64) * _MINUTE_US
     days = np.zeros(len(utc), dtype=np.int64)
-    zones, of_row = _zones(column(good, "store"), facts)
+    zones, of_store = facts.zone_table
+    of_row = of_store[column(good, "store").to_numpy(zero_copy_only=False)] if len(zones) > 1 else of_store
     for place, zone in enumerate(zones):
         here = slice(None) if len(zones) == 1 else of_row == place
         clock = np.array(~has_offset) if len(zones) == 1 else here & ~has_offset
@@ -106,12 +116,3 @@ def _instants_and_days(good: pa.Table, time_zone: str, facts: ReceiptFacts) -> t
             utc[clock] = facts.clocks.to_utc(local[clock], zone if time_zone == STORE_TIME else time_zone)
         days[here] = facts.clocks.business_days(utc[here], zone, facts.cutoff_hour)
     return utc, days
-
-
-def _zones(stores: Column, facts: ReceiptFacts) -> tuple[list[str], _Ints]:
-    """The zones that occur, and which of them each row's store is in."""
-    zones = sorted(set(facts.zones.values()))
-    of_store = np.zeros(max(facts.zones, default=0) + 1, np.int64)
-    for store, zone in facts.zones.items():
-        of_store[store] = zones.index(zone)
-    return zones, of_store[stores.to_numpy(zero_copy_only=False)]

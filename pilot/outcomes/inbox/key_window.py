@@ -31,7 +31,7 @@ _NOTHING = -1  # before every batch, and before segments that belong to none
 _SMALL = 1 << 17  # a run that fits into the processor's cache is searched as it is
 _NO_TABLE = np.zeros(0, np.int64)
 _NEWER = Statement(
-    select(InboxKeys.arrival, InboxKeys.batch_id, InboxKeys.hashes)
+    select(InboxKeys.arrival, InboxKeys.business_day, InboxKeys.batch_id, InboxKeys.hashes)
     .where(InboxKeys.arrival > bindparam("arrival"), InboxKeys.business_day >= bindparam("first"))
     .order_by(InboxKeys.arrival)
 )
@@ -46,6 +46,11 @@ def hashes_of(keys: Iterable[bytes]) -> Hashes:
 def day_number(day: date) -> int:
     """Days since 1970."""
     return (day - _EPOCH).days
+
+
+def _first_day(today: date) -> int:
+    """The oldest business day of the window."""
+    return day_number(today - timedelta(days=WINDOW_DAYS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +96,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Sorted hashes as the database holds them; ``batch_id`` where they are one batch's."""
+    """Sorted hashes of a business day as the database holds them; ``batch_id`` where they are one batch's."""
 
     arrival: int
+    day: int
     batch_id: str | None
     hashes: Hashes
 
@@ -114,18 +120,18 @@ class KeyWindow:
     recent: list[Segment] = field(default_factory=list)
     refreshed: float = 0.0
     _recent_after: int = _NOTHING
-    _day: date | None = None
+    _first: int | None = None
     _prune_at: int = _FRESH
     _lock: Lock = field(default_factory=Lock)
 
     def refresh(self, connection: Connection, today: date) -> None:
         """Take in what other processes and this one committed since the last time; on a new day read all anew."""
-        if self._day != today:
-            whole = KeyWindow(_day=today)
-            whole._take(newer_than(connection, _NOTHING, today - timedelta(days=WINDOW_DAYS)))
+        if self._first != _first_day(today):
+            whole = KeyWindow(_first=_first_day(today))
+            whole._take(newer_than(connection, _NOTHING, whole._first))
             with self._lock:
                 self.arrival, self.runs, self.fresh, self.recent = whole.arrival, whole.runs, whole.fresh, []
-                self._recent_after, self._day, self._prune_at = whole.arrival, today, _FRESH
+                self._recent_after, self._first, self._prune_at = whole.arrival, whole._first, _FRESH
         self.catch_up(connection)
         if len(self.fresh) >= self._prune_at:
             self._forget_drained(connection)
@@ -133,7 +139,7 @@ class KeyWindow:
     def catch_up(self, connection: Connection) -> None:
         """Take in what was committed since the last time: in a write transaction there is nothing newer then."""
         self.refreshed = time.monotonic()
-        self.take(newer_than(connection, self.arrival))
+        self.take(newer_than(connection, self.arrival, self._first))
 
     def take(self, segments: Sequence[Segment]) -> None:
         """Take in committed segments; none before them is missing. What is in already is left alone."""
@@ -166,10 +172,11 @@ class KeyWindow:
     def _take(self, segments: Sequence[Segment]) -> None:
         if not segments:
             return
-        for segment in segments:
+        inside = [segment for segment in segments if self._first is None or segment.day >= self._first]
+        for segment in inside:
             self._add(segment.hashes)
-        self.fresh = [*self.fresh, *(segment for segment in segments if segment.batch_id is not None)]
-        self.recent.extend(segments)
+        self.fresh = [*self.fresh, *(segment for segment in inside if segment.batch_id is not None)]
+        self.recent.extend(inside)
         if len(self.recent) > _RECENT:
             self._recent_after = self.recent[-_RECENT].arrival
             self.recent = [segment for segment in self.recent if segment.arrival > self._recent_after]
@@ -209,13 +216,13 @@ def joined(runs: Sequence[Hashes]) -> Hashes:
     return every if is_first.all() else every[is_first]
 
 
-def newer_than(connection: Connection, arrival: int, first: date = _EPOCH) -> list[Segment]:
+def newer_than(connection: Connection, arrival: int, first: int | None = None) -> list[Segment]:
     """The segments with batches after ``arrival``, oldest first. A joined segment may repeat older ones: no harm.
 
     ``first``: without those of earlier business days.
     """
-    rows = _NEWER.rows(connection, arrival=arrival, first=day_number(first))
-    return [Segment(number, batch_id, np.frombuffer(packed, dtype="<u8")) for number, batch_id, packed in rows]
+    rows = _NEWER.rows(connection, arrival=arrival, first=first or 0)
+    return [Segment(number, day, batch_id, np.frombuffer(keys, "<u8")) for number, day, batch_id, keys in rows]
 
 
 def store(
@@ -226,15 +233,13 @@ def store(
     for day in sorted(set(days.tolist())):
         of_day = hashes[days == day]
         _STORE.write(connection, _row(arrival, day, 0, batch_id, of_day))
-        segments.append(Segment(arrival, batch_id, of_day))
+        segments.append(Segment(arrival, day, batch_id, of_day))
     return segments
 
 
 def tidy(connection: Connection, today: date) -> None:
     """Drop the days that left the window and join small segments: the caller holds a write transaction of the inbox."""
-    connection.execute(
-        delete(InboxKeys).where(InboxKeys.business_day < day_number(today - timedelta(days=WINDOW_DAYS)))
-    )
+    connection.execute(delete(InboxKeys).where(InboxKeys.business_day < _first_day(today)))
     crowded = (
         select(InboxKeys.business_day, InboxKeys.level)
         .where(_drained())

@@ -15,7 +15,17 @@ from pilot.database import Database
 from pilot.outcomes.inbox import key_window
 from pilot.outcomes.inbox.accept import Reception
 from pilot.outcomes.inbox.database import InboxDatabase
-from pilot.outcomes.inbox.key_window import FANOUT, KeyWindow, Run, contains, day_number, hashes_of, joined, tidy
+from pilot.outcomes.inbox.key_window import (
+    FANOUT,
+    KeyWindow,
+    Run,
+    Segment,
+    contains,
+    day_number,
+    hashes_of,
+    joined,
+    tidy,
+)
 from pilot.outcomes.inbox.model import InboxKeys
 from pilot.outcomes.inbox.work import Call
 from pilot.outcomes.receipt_model import receipt_texts
@@ -101,6 +111,38 @@ def test_days_that_left_the_window_are_forgotten(inbox: InboxDatabase) -> None:
     with inbox.writing() as connection:
         tidy(connection, TODAY)
     assert held(inbox, KeyWindow()) == {1}
+
+
+def test_a_process_forgets_the_days_that_left_the_window(inbox: InboxDatabase) -> None:
+    window = KeyWindow()
+    put(inbox, 1, TODAY, [1, 2])
+    put(inbox, 2, TODAY + timedelta(days=20), [3])
+    assert held(inbox, window, TODAY) == {1, 2, 3}
+    later = TODAY + timedelta(days=40)
+    with inbox.writing() as connection:
+        tidy(connection, later)
+    put(inbox, 3, later, [4])
+    assert held(inbox, window, later) == {3, 4}
+    assert window.arrival == 3
+    window.take([Segment(4, day_number(TODAY), "late", np.array([9], np.uint64))])
+    assert (held(inbox, window, later), window.arrival) == ({3, 4}, 4)
+
+
+def test_a_call_is_shown_what_came_after_it_looked_however_much_that_was(inbox: InboxDatabase) -> None:
+    window = KeyWindow()
+    put(inbox, 1, TODAY, [1])
+    held(inbox, window)
+    wanted = np.array([7, 1000], np.uint64)
+    _, arrival = window.probe(wanted)
+    assert not window.met_since(arrival, wanted)
+    window.take([Segment(2, day_number(TODAY), "b", np.array([7], np.uint64))])
+    assert window.met_since(arrival, wanted)
+    assert not window.met_since(2, wanted)
+    for number in range(3, 200):
+        window.take([Segment(number, day_number(TODAY), "c", np.array([number + 5000], np.uint64))])
+    assert window.met_since(arrival, wanted)  # too long ago to say: perhaps
+    assert not window.met_since(199, wanted)
+    assert window.probe(wanted)[0].tolist() == [True, False]
 
 
 def test_segments_of_waiting_batches_go_on_naming_them(database: Database, now: datetime) -> None:
