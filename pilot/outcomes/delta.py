@@ -310,6 +310,10 @@ class DeltaStore:
         hint: int | None = table.transaction_version(batch_id)
         return self._log.version_of(batch_id, hint, int(table.version()))
 
+    def last_commit(self) -> Commit | None:
+        """The latest commit that brought rows; None: there was none yet."""
+        return self._last_commit(self.version())
+
     def _last_commit(self, version: int) -> Commit | None:
         return self._log.last_commit(version)
 

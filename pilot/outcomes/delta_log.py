@@ -196,6 +196,11 @@ class DeltaLog:
         self._storage.put(_segment(number), gzip.compress(content, 6, mtime=0))
 
 
+def index_through(content: bytes, version: int) -> bytes:
+    """An index without the versions after ``version``; what is packed of those is packed again."""
+    return content[: (version + 1) * _ROW.itemsize]
+
+
 def _parsed(text: str) -> Entry:
     lines = [json.loads(line) for line in text.splitlines() if line.strip()]
     return Entry(

@@ -1,5 +1,6 @@
 """Bring a backup back into an empty home: the rows, and the lake at the version that the rows name."""
 
+import contextlib
 import json
 import shutil
 import tarfile
@@ -8,11 +9,19 @@ from pathlib import Path
 from alembic.util.exc import CommandError
 
 from pilot.database import Database
-from pilot.outcomes.storage import LOG, storage_of
+from pilot.outcomes.delta_log import INDEX, DeltaLog, index_through
+from pilot.outcomes.storage import LOG, LocalFolder, storage_of
 from pilot.settings import Settings
 from pilot.upkeep import migrating, rows
 from pilot.upkeep.backup import HOME_FILES, LAKE, Manifest, read_manifest
-from pilot.upkeep.errors import BackupFromTheFuture, HomeNotEmpty, LakeNotEmpty, NotAKeysFile, OtherDatabaseKind
+from pilot.upkeep.errors import (
+    BackupDamaged,
+    BackupFromTheFuture,
+    HomeNotEmpty,
+    LakeNotEmpty,
+    NotAKeysFile,
+    OtherDatabaseKind,
+)
 from pilot.upkeep.recording import note_restore, record_restore
 
 _LAST_CHECKPOINT = "_last_checkpoint"
@@ -70,8 +79,12 @@ def _put_lake(settings: Settings, source: Path, version: int) -> None:
     storage = storage_of(settings, settings.lake_root)
     storage.prepare()
     kept = kept_entries(source / LOG, version)
+    if not any(path.name == f"{0:020d}.json" or path.name.endswith(".checkpoint.parquet") for path in kept):
+        raise BackupDamaged(file=f"{LAKE}/{LOG}")  # nothing in it leads to the version that the rows name
+    if (index := source / INDEX).is_file():
+        storage.put(INDEX, index_through(index.read_bytes(), _last_kept(source / LOG, version)))
     files = sorted(path for path in source.rglob("*") if path.is_file() and path.parent != source / LOG)
-    for file in (*files, *kept):
+    for file in (*(file for file in files if file != index), *kept):
         with storage.new_file(str(file.relative_to(source))) as copy:
             shutil.copyfile(file, copy)
 
@@ -82,9 +95,7 @@ def kept_entries(log: Path, version: int) -> list[Path]:
     An import that had reached the lake but not the database when the backup was taken would otherwise count twice. What
     only joined files since stays: the older ones may have been vacuumed.
     """
-    last = version
-    while (entry := log / f"{last + 1:020d}.json").is_file() and not _brings_rows(entry):
-        last += 1
+    last = _last_kept(log, version)
     found = [path for path in sorted(log.iterdir()) if not path.name[:20].isdigit() or int(path.name[:20]) <= last]
     pointer = log / _LAST_CHECKPOINT
     if pointer.is_file() and int(json.loads(pointer.read_text("utf-8"))["version"]) > last:
@@ -92,9 +103,12 @@ def kept_entries(log: Path, version: int) -> list[Path]:
     return found
 
 
-def _brings_rows(entry: Path) -> bool:
-    lines = [json.loads(line) for line in entry.read_text("utf-8").splitlines() if line.strip()]
-    return any("batch_id" in line.get("commitInfo", {}) for line in lines)
+def _last_kept(log: Path, version: int) -> int:
+    entries = DeltaLog(LocalFolder(log.parent))
+    with contextlib.suppress(FileNotFoundError):
+        while entries.commit_at(version + 1) is None:
+            version += 1
+    return version
 
 
 def read_keys_file(file: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,10 +13,11 @@ from pilot.access.service import create_user
 from pilot.cli import main
 from pilot.database import Database
 from pilot.imports.model import ImportRun, RunState
+from pilot.outcomes.delta_log import INDEX
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.storage import LOG, ObjectStore
 from pilot.settings import Settings
-from pilot.upkeep import errors, migrating
+from pilot.upkeep import errors, migrating, rows
 from pilot.upkeep.backup import back_up
 from pilot.upkeep.restore import kept_entries, restore
 from tests.pilot.outcomes.histories import publish, some_receipts
@@ -113,6 +115,37 @@ def test_a_backup_without_a_word_about_its_lake_holds_it(tmp_path: Path, now: da
     goal = Settings(home=tmp_path / "r")
     restore(goal, tmp_path / "backup")
     assert contents(Lake(goal)) == before
+    database.dispose()
+
+
+def test_a_packed_log_comes_back_without_what_the_rows_do_not_know(
+    tmp_path: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of the packed entries ends where the log does: a batch that is imported again is not taken as known."""
+    monkeypatch.setattr("pilot.outcomes.delta_log.PACKED", 2)
+    database = an_installation(tmp_path / "home", now)
+    lake = Lake(database.settings)
+    before = contents(lake)
+
+    def copy_rows(database: Database, target: Path) -> int | None:
+        """Between the rows and the log, imports go on."""
+        version = rows.copy_out(database, target)
+        for number in range(5):
+            publish(lake, f"unknown-{number}", some_receipts(5, customers=9, days=9, seed=7 + number))
+        return version
+
+    monkeypatch.setattr("pilot.upkeep.backup.rows", SimpleNamespace(copy_out=copy_rows))
+    version = back_up(database, tmp_path / "backup", now=now).lake_version
+    assert version is not None
+    assert (tmp_path / "backup" / "lake" / INDEX).stat().st_size > 16 * (version + 1)
+    goal = Settings(home=tmp_path / "r")
+    restore(goal, tmp_path / "backup")
+    restored = Lake(goal)
+    assert (restored.version(), contents(restored)) == (version, before)
+    for number in range(5):
+        publish(restored, f"unknown-{number}", some_receipts(5, customers=9, days=9, seed=7 + number))
+    assert contents(restored) == contents(lake)
+    assert [restored.version_of(f"unknown-{number}") for number in range(5)] == [version + 1 + n for n in range(5)]
     database.dispose()
 
 
