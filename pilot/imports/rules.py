@@ -111,7 +111,7 @@ def check_batch(
     by_name = {f.name: f for f in fields}
     for field in fields:
         if field.name not in given:
-            parsed[field.name] = field.holds.parse(pa.nulls(n, pa.string()), field.name, reading)
+            parsed[field.name] = pa.nulls(n, _kind(field, reading))
             continue
         values, is_given = _parsed(field, given[field.name], reading)
         parsed[field.name] = values
@@ -157,6 +157,16 @@ def _parsed(field: Field, texts: Column, reading: Reading) -> tuple[Column, Colu
     bare = _bare(codes.dictionary)
     values = field.holds.parse(bare, field.name, reading).take(codes.indices)
     return values, None if not values.null_count else pc.fill_null(pc.is_valid(bare).take(codes.indices), False)
+
+
+def _kind(field: Field, reading: Reading) -> pa.DataType:
+    """The type of a field's values, which its class alone decides."""
+    if type(field.holds) not in _KINDS:
+        _KINDS[type(field.holds)] = field.holds.parse(pa.nulls(0, pa.string()), field.name, reading).type
+    return _KINDS[type(field.holds)]
+
+
+_KINDS: dict[type[ValueType], pa.DataType] = {}
 
 
 def _mask(values: Column) -> npt.NDArray[np.bool_]:
