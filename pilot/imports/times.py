@@ -31,9 +31,10 @@ class Day:
     first: date = date(1900, 1, 1)
     days_ahead: int = 1
     _zero = date(1970, 1, 1)
+    _midnight = "(?:[ T]00:00(?::00(?:[.]0+)?)?)?"
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
-        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}(?:[ T]00:00(?::00(?:[.]0+)?)?)?$")
+        parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{self._midnight}$")
         days = _days(parts)
         fits = (days >= np.datetime64(self.first)) & (days <= np.datetime64(self._last(reading)))
         fits &= days != np.datetime64(self._zero)  # NaT compares false
@@ -41,7 +42,8 @@ class Day:
         return result
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
-        return _explain_time(text, reading, self.first, self._last(reading), N_("This is not a date written {order}."))
+        template = N_("This is not a date written {order}.")
+        return _explain_time(text, reading, self.first, self._last(reading), template, self._midnight)
 
     def _last(self, reading: Reading) -> date:
         return reading.today + timedelta(days=self.days_ahead)
@@ -103,7 +105,7 @@ class Instant:
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         template = N_("This is not a date ({order}) with a time of day, such as {order} 18:05:00.")
-        return _explain_time(text, reading, self.first, _tomorrow(reading), template)
+        return _explain_time(text, reading, self.first, _tomorrow(reading), template, _CLOCK)
 
 
 def _number(parts: Column, group: str, width: int = 0) -> npt.NDArray[np.int64]:
@@ -157,8 +159,9 @@ def _offset_minutes(zone: Column) -> Column:
     return result
 
 
-def _explain_time(text: str, reading: Reading, first: date, last: date, template: str) -> Message:
-    match = re.match(DATE_ORDERS[reading.date_order], text)
+def _explain_time(text: str, reading: Reading, first: date, last: date, template: str, clock: str) -> Message:
+    """``clock``: the pattern of what follows the date; a text without that form is no date, whatever it begins with."""
+    match = re.fullmatch(DATE_ORDERS[reading.date_order] + clock, text)
     if match:
         try:
             day = date(int(match["y"]), int(match["m"]), int(match["d"]))

@@ -266,16 +266,22 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A reference to something that must exist (``reading.known[field]``); becomes its integer id."""
+    """A reference to something that must exist (``reading.known[field]``); becomes its integer id.
+
+    ``form``: what every code of that kind looks like; a text of another form is wrong, not unknown.
+    """
 
     template: str
     code: str = "unknown_reference"
+    form: ValueType | None = None
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
         known = reading.known.get(name, {})
         return _looked_up(texts, list(known), pa.array(list(known.values()), pa.int64()))
 
     def explain(self, text: str, name: str, reading: Reading) -> Message:
+        if self.form is not None and self.form.parse(pa.array([text]), name, reading).null_count:
+            return self.form.explain(text, name, reading)
         return Message(self.code, self.template, {"code": printable(text[:80])})
 
 

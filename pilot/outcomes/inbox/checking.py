@@ -93,8 +93,8 @@ def _given(texts: pa.Table) -> dict[str, str]:
 
 
 def _may_wait(finding: Finding) -> bool:
-    """Whether a person can do something about it; a store code that no store could have is just wrong."""
-    return finding.reason.code in IMPLAUSIBLE and len(finding.value) < SHOWN_CHARACTERS and "·" not in finding.value
+    """Whether a person can do something about it."""
+    return finding.reason.code in IMPLAUSIBLE
 
 
 def _by_line(findings: Sequence[Finding]) -> dict[int, list[Finding]]:
