@@ -128,7 +128,7 @@ def _files(context: Context, session: Session, importer: Importer, paths: Sequen
         raise NotReady(fields=", ".join(guess.unmapped_required), kind=options.kind, file=paths[0].name)
     context.console.say(N_("No mapping was named; this is what the file seems to be:"))
     describe_guess(context.console, guess)
-    return import_files(importer, paths)
+    return import_files(importer, paths, guess=guess)
 
 
 def _report(context: Context, taken: Taken) -> None:

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.imports.errors import EngineStopped
@@ -92,6 +94,8 @@ def parts(connection: duckdb.DuckDBPyConnection, path: Path | Sequence[Path]) ->
 
 def in_part(columns: Sequence[str], alias: str, part: int, of: int) -> str:
     """The condition that a row of ``alias`` belongs to this part; rows with equal ``columns`` share a part."""
+    if of == 1:
+        return "true"
     return f"hash({', '.join(f'{alias}.{name(c)}' for c in columns)}) % {of} = {part}"
 
 
@@ -106,21 +110,15 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
     described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (line) FROM {table(path)}").fetchall()  # noqa: S608 - quoted
     content = [column for column, *_ in described]
     of = parts(connection, path)
-    for place, key in enumerate(keys):
-        given = " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
-        # The engine's hash of one text is the same for many that are alike; with its reverse beside it, for none.
-        turned = f", reverse(t.{name(key[0])}::VARCHAR)" if len(key) == 1 else ""
-        hashed = f"hash({', '.join(f't.{name(c)}' for c in key)}{turned})"
-        window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
-        for part in range(of):
-            here = in_part(key, "t", part, of)
-            # Numbers first: few rows share a hash, and only these are looked at again.
-            query = f"SELECT {hashed} AS hashed FROM {table(path)} t WHERE {given} AND {here}"  # noqa: S608 - quoted
-            hashes = np.sort(connection.execute(query).fetchnumpy()["hashed"])
-            likely = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    for part in range(of):
+        with ThreadPoolExecutor(len(keys)) as pool:
+            looked = [pool.submit(_likely_doubled, connection.cursor(), path, key, part, of) for key in keys]
+        for place, (key, found) in enumerate(zip(keys, looked, strict=True)):
+            likely = found.result()
             if not len(likely):
                 continue
             connection.register("likely", pa.table({"hashed": pa.array(likely)}))
+            window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
             connection.execute(f"""
                 INSERT INTO doubled
                 SELECT t.line,
@@ -129,10 +127,32 @@ def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequen
                        (count(DISTINCT {row(content, "t")}) OVER {window}) > 1,
                        {place}
                 FROM {table(path)} t
-                WHERE {given} AND {here} AND {hashed} IN (SELECT hashed FROM likely)
+                WHERE {_given(key)} AND {in_part(key, "t", part, of)} AND {_hashed(key)} IN (SELECT hashed FROM likely)
                 QUALIFY count(*) OVER {window} > 1
             """)  # noqa: S608 - names and paths are quoted above
             connection.unregister("likely")
+
+
+def _likely_doubled(
+    connection: duckdb.DuckDBPyConnection, path: Path, key: Sequence[str], part: int, of: int
+) -> npt.NDArray[np.uint64]:
+    """The hashes of ``key`` that come more than once: few rows share a hash, and only these are looked at again."""
+    with connection:
+        here = f"{_given(key)} AND {in_part(key, 't', part, of)}"
+        query = f"SELECT {_hashed(key)} AS hashed FROM {table(path)} t WHERE {here}"  # noqa: S608 - quoted
+        hashes: npt.NDArray[np.uint64] = np.asarray(connection.execute(query).fetchnumpy()["hashed"])
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _given(key: Sequence[str]) -> str:
+    return " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
+
+
+def _hashed(key: Sequence[str]) -> str:
+    # The engine's hash of one text is the same for many that are alike; with its reverse beside it, for none.
+    turned = f", reverse(t.{name(key[0])}::VARCHAR)" if len(key) == 1 else ""
+    return f"hash({', '.join(f't.{name(c)}' for c in key)}{turned})"
 
 
 def drop_lines(connection: duckdb.DuckDBPyConnection, path: Path, lines: str) -> int:

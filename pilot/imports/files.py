@@ -8,7 +8,7 @@ from pathlib import Path
 from pilot.imports.dialects import guess_dialect
 from pilot.imports.errors import FilesDiffer, MappingIncomplete
 from pilot.imports.importer import Importer
-from pilot.imports.mapping import FileMapping, guess_mapping
+from pilot.imports.mapping import FileMapping, MappingGuess, guess_mapping
 from pilot.imports.reader import open_table
 from pilot.imports.service import ImportFile
 
@@ -36,15 +36,18 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield Path(directory, name)
 
 
-def import_files(importer: Importer, paths: Sequence[Path], mapping: FileMapping | None = None) -> list[ImportFile]:
-    """``paths`` as the files of one import, all read by ``mapping`` or else by what the first one seems to be.
+def import_files(
+    importer: Importer, paths: Sequence[Path], mapping: FileMapping | None = None, guess: MappingGuess | None = None
+) -> list[ImportFile]:
+    """``paths`` as the files of one import, all read by ``mapping`` or else by what the first one seems to be
+    (``guess``, where somebody has guessed already).
 
     Encoding and delimiter are each file's own where nobody stated them. Raises ``MappingIncomplete`` and
     ``FilesDiffer``, and the errors of reading.
     """
     first = paths[0]
     if mapping is None:
-        guess = guess_mapping(importer, first)
+        guess = guess or guess_mapping(importer, first)
         if guess.unmapped_required:
             raise MappingIncomplete(name=first.name, fields=", ".join(guess.unmapped_required))
         files = [ImportFile(first, guess.mapping, first.name[:_NAME_LENGTH])]

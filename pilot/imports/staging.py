@@ -112,7 +112,7 @@ class Parts:
                 self._file(self._n_parts),
                 rows.schema,
                 compression="lz4",
-                use_dictionary=few,
+                use_dictionary=few,  # type: ignore[arg-type]  # the published stubs do not know of lists
                 write_statistics=[LINE_COLUMN, *few],
             )
         self._writer.write_table(rows, row_group_size=_GROUP_ROWS)

@@ -110,7 +110,7 @@ def append_new(
             if clashes and on_clash is OnClash.REFUSE and known is None:
                 first = clashes[0]
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
+            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh_bare GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
             months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
             version = known
             if version is None and months:
@@ -131,8 +131,8 @@ def _joined(
         connection.execute("CREATE TEMP TABLE same (line BIGINT)")
         connection.execute("CREATE TEMP TABLE unresolved (line BIGINT, reason VARCHAR)")
         connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR, reason VARCHAR)")
-        _look_customers_up(connection, staged, keys)
-        _complete_references(connection, lake, version)
+        columns = _look_customers_up(connection, staged, keys)
+        is_complete = _complete_references(connection, lake, version)
         files = [file for file in lake.files(version) if seen is None or file not in seen.files]
         if files:
             months = {month for (month,) in connection.execute(f"SELECT DISTINCT {MONTH} FROM bare").fetchall()}  # noqa: S608 - our name
@@ -140,68 +140,77 @@ def _joined(
             connection.execute(f"CREATE TEMP VIEW stored AS {_stored(files)}")
             nothing = "SELECT * FROM stored WHERE false"
             connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(sorted(near)) if near else nothing}")
+            few = "(FROM bare SEMI JOIN meeting USING (line))"
             of = parts(connection, staged)
             for part in range(of):
-                _compare_part(connection, part, of)
+                _compare_part(connection, part, of, few if is_complete else f"({_keyed(few, columns)})")
         connection.execute("DELETE FROM clash WHERE line IN (SELECT line FROM unresolved)")
         connection.execute("INSERT INTO clash SELECT line, NULL, NULL, reason FROM unresolved")
         connection.execute("CREATE TEMP TABLE gone AS SELECT line FROM same UNION SELECT line FROM clash")
         is_any = _one(connection, "SELECT count(*) FROM gone")
         without = " ANTI JOIN gone USING (line)" if is_any else ""
         connection.execute(f"CREATE TEMP VIEW fresh AS SELECT staged.* FROM staged{without}")  # noqa: S608 - our names
+        connection.execute(f"CREATE TEMP VIEW fresh_bare AS SELECT bare.* FROM bare{without}")  # noqa: S608 - our names
         yield connection
 
 
-def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> None:
-    """Make the views ``bare``, the staged rows, and ``keyed``, with the customers' keys."""
+def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> str:
+    """Make the views ``bare``, the staged rows, and ``keyed``, with the customers' keys; returns the latter's other
+    columns."""
     if not isinstance(keys, Mapping):
-        people = table(keys)
+        connection.execute(f"CREATE TEMP VIEW people AS FROM {table(keys)}")
     else:
         arrays: list[Any] = [pa.array(keys.keys(), pa.string()), pa.array(keys.values(), pa.int64())]
         connection.register("people", pa.Table.from_arrays(arrays, names=["customer", "key"]))
-        people = "people"
     described = connection.execute(f"DESCRIBE SELECT * FROM {table(staged)}").fetchall()  # noqa: S608 - quoted
     arrival = [column for column, *_ in described if column in _ARRIVAL]
     columns = ", ".join(f"t.{name(c)}" for c in (*_CONTENT, *arrival, MONTH) if c != "customer_key")
-    connection.execute(f"CREATE TEMP VIEW bare AS FROM {table(staged)}")
-    connection.execute(f"""
-        CREATE TEMP VIEW keyed AS
+    connection.execute(f"CREATE TEMP VIEW as_staged AS FROM {table(staged)}")
+    connection.execute("CREATE TEMP VIEW bare AS FROM as_staged")
+    connection.execute(f"CREATE TEMP VIEW keyed AS {_keyed('as_staged', columns)}")
+    return columns
+
+
+def _keyed(rows: str, columns: str) -> str:
+    """``rows`` with the keys of their customers."""
+    return f"""
         SELECT t.line, {columns},
                CASE WHEN t.customer IS NOT NULL THEN coalesce(p.key, {_UNKNOWN_KEY}) END AS customer_key
-        FROM {table(staged)} t LEFT JOIN {people} p ON p.customer = t.customer
-    """)  # noqa: S608 - names and paths are quoted
+        FROM {rows} t LEFT JOIN people p ON p.customer = t.customer
+    """  # noqa: S608 - our names
 
 
-def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: int) -> None:
-    """Make the view ``staged``: corrections and identifications completed from what they refer to."""
+def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: int) -> bool:
+    """Make the view ``staged``: corrections and identifications completed from what they refer to.
+
+    Returns whether there were any; then ``bare`` is the same view.
+    """
     if not _one(connection, f"SELECT count(*) FROM bare WHERE {_FACTS}"):  # noqa: S608 - ours
         connection.execute("CREATE TEMP VIEW staged AS FROM keyed")
-        return
+        return False
     connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {_FACTS}")  # noqa: S608 - ours
     connection.execute(f"CREATE TEMP VIEW staged_others AS FROM keyed WHERE NOT ({_FACTS})")
     resolve(connection, lake, "referring", version)
     connection.execute("CREATE TEMP VIEW staged AS FROM staged_others UNION ALL BY NAME FROM referring")
     connection.execute("CREATE OR REPLACE TEMP VIEW bare AS FROM staged")
+    return True
 
 
-def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
+def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) -> None:
     """Fill ``same`` and ``clash`` from one part of the staged and stored rows.
 
-    First the keys alone find the few rows that meet; only these are read whole and looked at closely.
+    First the keys alone find the few rows that meet; only these (``few``) are read whole and looked at closely.
     """
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
     if _meet(connection, "bare", ("receipt_id",), "stored", part, of):
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_id AS
             SELECT s.line, {_differing(_CONTENT)} AS differing
-            FROM (FROM staged SEMI JOIN meeting USING (line)) s
+            FROM {few} s
             JOIN (FROM stored SEMI JOIN meeting USING (receipt_id)) l ON s.receipt_id = l.receipt_id
         """)  # noqa: S608 - names are quoted
-        connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE len(differing) = 0")
-        connection.execute(
-            "INSERT INTO clash SELECT line, NULL, array_to_string(differing, ', '), NULL FROM by_id"
-            " WHERE len(differing) > 0"
-        )
+        connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE differing = ''")
+        connection.execute("INSERT INTO clash SELECT line, NULL, differing, NULL FROM by_id WHERE differing <> ''")
     # A till that tries again may give a new id: what is equal but for the id is the receipt that is there. What is
     # there under its own id need not be asked for again.
     others = "(FROM bare ANTI JOIN same USING (line))"
@@ -209,8 +218,8 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int) -> None:
         equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_key AS
-            SELECT s.line, l.receipt_id, len({_differing([c for c in _CONTENT if c != "receipt_id"])}) > 0 AS differs
-            FROM (FROM staged SEMI JOIN meeting USING (line)) s
+            SELECT s.line, l.receipt_id, {_differing([c for c in _CONTENT if c != "receipt_id"])} <> '' AS differs
+            FROM {few} s
             JOIN (FROM stored_near SEMI JOIN meeting USING ({", ".join(map(name, NATURAL_KEY))})) l ON {equal}
             WHERE s.receipt_id <> l.receipt_id
         """)  # noqa: S608 - names are quoted
@@ -239,7 +248,7 @@ def _meet(connection: DuckDBPyConnection, rows: str, key: Sequence[str], stored:
 
 def _differing(columns: Sequence[str]) -> str:
     cases = ", ".join(f"CASE WHEN s.{name(c)} IS DISTINCT FROM l.{name(c)} THEN {literal(c)} END" for c in columns)
-    return f"list_filter([{cases}], lambda c: c IS NOT NULL)"
+    return f"concat_ws(', ', {cases})"
 
 
 def _stored(files: Sequence[str]) -> str:
@@ -281,7 +290,7 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
         COPY (
             SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
             FROM fresh WHERE {MONTH} = {literal(month)}
-        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880)
+        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880)
         """  # noqa: S608 - names, texts and paths are quoted
     ).fetchone()
     return int(written[0]) if written else 0
