@@ -6,8 +6,8 @@ the same metrics. Everything else — a first meeting with a key, a cookie, any 
 """
 
 import time
-import uuid
 from collections.abc import Iterable
+from secrets import token_hex
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,7 +39,8 @@ class FastLookUp:
         if app.config["SESSION_COOKIE_SECURE"]:
             fixed["Strict-Transport-Security"] = "max-age=31536000"
         self._headers = list(fixed.items())
-        self._log = structlog.get_logger("web")
+        self._count, self._observe = REQUESTS.labels("GET", PATH, "200").inc, SECONDS.labels(PATH).observe
+        self._log: Any = None  # bound when first needed: a lazy logger binds itself at every line
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == PATH and environ["REQUEST_METHOD"] == "GET" and "HTTP_COOKIE" not in environ:
@@ -74,11 +75,13 @@ class FastLookUp:
 
     def _respond(self, environ: dict[str, Any], start_response: Any, body: bytes, started: float) -> bytes:
         given = environ.get("HTTP_X_REQUEST_ID")
-        request_id = uuid.uuid4().hex if given is None else request_id_of(_with_id(given))
+        request_id = token_hex(16) if given is None else request_id_of(_with_id(given))
         start_response("200 OK", [*self._headers, ("Content-Length", str(len(body))), ("X-Request-ID", request_id)])
         seconds = time.perf_counter() - started
-        REQUESTS.labels("GET", PATH, "200").inc()
-        SECONDS.labels(PATH).observe(seconds)
+        self._count()
+        self._observe(seconds)
+        if self._log is None:
+            self._log = structlog.get_logger("web").bind()
         self._log.info(
             "request", method="GET", route=PATH, status=200, seconds=round(seconds, 4), request_id=request_id
         )
