@@ -30,7 +30,7 @@ from benchmarks.scale_estimates import Estimates, estimates_of, furthest
 from benchmarks.scale_peers import by_statsmodels, by_tea_tasting, spark
 from benchmarks.scale_world import CUSTOMER_METRICS, SEGMENTS, STORES, World, deliver, held_back, world_of
 from experiments.measure.days import DayFacts
-from experiments.measure.stage import StageMoments, stage_reach
+from experiments.measure.stage import StageMoments, stage_reach, store_reach
 
 RECEIPTS, ROUNDS, DELIVERIES = 10_000_000, 3, 3
 RAW, FROM_DAYS, NEXT_DAY = 6.0, 2.0, 0.6
@@ -95,7 +95,7 @@ def _next_days(world: World, timed: dict[str, list[float]]) -> list[float]:
     _report_of_today(world)
     seconds = []
     for number in range(DELIVERIES):
-        deliver(world, world.lake(), back.slice(number * size, size), number)
+        deliver(world.lake(), back.slice(number * size, size), number)
         began = time.perf_counter()
         Days(world.lake()).keep_up()
         estimates_of(_report_of_today(world), world.assignment)
@@ -111,10 +111,12 @@ def _report_of_today(world: World) -> StageMoments:
 
     lake = world.lake()
     days, version = Days(lake), lake.version()
-    facts, reach = days.day_facts(version), stage_reach(world.asked())
+    facts, state = days.day_facts(version), StageState(lake, days)
+    reach, reach_of_stores = stage_reach(world.asked()), store_reach(world.asked())
     assert facts is not None, "the days are behind the lake"
     assert reach is not None
-    return world.moments(facts, StageState(lake, days).customer_sums(version, reach))
+    assert reach_of_stores is not None
+    return world.moments(facts, state.customer_sums(version, reach), state.store_days(version, reach_of_stores))
 
 
 def _day_facts(world: World) -> DayFacts:

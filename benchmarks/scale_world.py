@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.csv as pv
@@ -23,6 +22,7 @@ from experiments.look.analysis import analyze_look
 from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
 from experiments.look.report import LookReport
 from experiments.measure.days import DayFacts
+from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.metrics import AssignmentUnit, identification_rate, metric_from_code
 from experiments.measure.series import Weekly, weeks_around
 from experiments.measure.stage import Asked, StageMoments, stage_moments
@@ -34,9 +34,6 @@ from pilot.simulation.files import ROW_GROUP, WRITING
 from pilot.simulation.people import HOUSEHOLDS
 from pilot.simulation.service import Form, simulate_network
 from pilot.simulation.shape import Shape
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 BENCH = Path(__file__).parents[1] / "var" / "bench"
 STORES, CUSTOMERS, WEEKS, SEED = 500, 1_000_000, 52, 1
@@ -85,10 +82,10 @@ class World:
             for metric in [*metrics, identification_rate()]
         ]
         weeks = weeks_around(self.window.first, first=self.before.first, last=through)
-        return Asked(windows, SEGMENTS, weekly=Weekly(metrics[0], weeks), activity=self.window)
+        return Asked(windows, SEGMENTS, weekly=Weekly(metrics[0], weeks), activity=self.window, risk=self.window)
 
-    def moments(self, facts: DayFacts, sums: "ir.Table | None" = None) -> StageMoments:
-        """From facts (and the sums per customer, where they are known) to the moments of everything asked."""
+    def moments(self, facts: DayFacts, sums: CustomerSums | None = None, days: pa.Table | None = None) -> StageMoments:
+        """From facts (and the sums per customer and store-day, where they are kept) to the moments of all asked."""
         return stage_moments(
             facts,
             self.asked(),
@@ -97,6 +94,7 @@ class World:
             homes=self.homes,
             assignment=self.assignment,
             sums=sums,
+            days=days,
         )
 
     def look(self, found: StageMoments) -> LookReport:
@@ -187,7 +185,7 @@ def held_back(world: World, deliveries: int) -> pa.Table:
     return last.slice(last.num_rows - wanted)
 
 
-def deliver(world: World, lake: Lake, receipts: pa.Table, number: int) -> int:
+def deliver(lake: Lake, receipts: pa.Table, number: int) -> int:
     """One commit of new receipts; the version of the lake that has them."""
     of = pc.strftime(receipts["business_date"].cast(pa.timestamp("s")), format="%Y-%m")
 
@@ -226,7 +224,8 @@ def _world(files: Path, settings: Settings, shape: Shape) -> World:
     )
     people = pq.read_table(files / "customers.parquet")
     keys = pa.array(range(1, people.num_rows + 1), pa.int64())
-    homes = pa.table({"customer_key": keys, "unit": people["home_store"], "segment": people["household"]})
+    units, segments = (people[name].dictionary_encode() for name in ("home_store", "household"))  # as reports read them
+    homes = pa.table({"customer_key": keys, "unit": units, "segment": segments})
     return World(
         settings=settings,
         shape=shape,
@@ -235,5 +234,5 @@ def _world(files: Path, settings: Settings, shape: Shape) -> World:
         mechanism=mechanism,
         assignment=draw(mechanism, SEED).assignment,
         stores=pa.table({"store_id": store_ids, "unit": codes}),
-        homes=homes.filter(pc.is_in(homes["unit"], codes.combine_chunks())),
+        homes=homes.filter(pc.is_in(people["home_store"], codes.combine_chunks())),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from experiments.look.report import ReportRow
 from experiments.measure.facts import FactKind
 from pilot.evidence.charts import variant_label
-from pilot.evidence.known import Arrived, Compared, ComparedRow
+from pilot.evidence.known import Again, Arrived, Compared, ComparedRow
 from pilot.evidence.queries import ReportView
 from pilot.planning.metrics import in_our_words, library_metric
 from pilot.words import translate
@@ -43,6 +43,23 @@ def pairs(report: ReportView, found: Compared) -> list[ShownPair]:
 def arrivals(found: Compared, currency: str) -> list[str]:
     """What came in between, one sentence for each kind of receipt."""
     return [_arrival(one, currency) for one in found.arrived]
+
+
+def beside_frozen(found: Compared) -> str:
+    """Whether the numbers of then are those of the frozen report, and if not, why."""
+    if found.again is Again.SAME:
+        return _("Computed again, the numbers are those of the frozen report, in every digit.")
+    if found.again is Again.OTHER_RECEIPTS:
+        return _("These are other numbers than the frozen report's: it was made when other receipts were known.")
+    if found.again is Again.OTHER_SEGMENTS:
+        return _(
+            "Computed again, the numbers of all customers are those of the frozen report, in every digit; those of "
+            "segments are not, because customers' attributes have changed since or customers were forgotten."
+        )
+    return _(
+        "These are other numbers than the frozen report's, although they are of the same receipts: what is known of "
+        "stores and customers, or how it is computed, has changed since."
+    )
 
 
 def _pair(report: ReportView, row: ComparedRow) -> ShownPair:

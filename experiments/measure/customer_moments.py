@@ -18,7 +18,6 @@ from experiments.measure.windows import Window, Windows, day_offsets
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 VALUES = ("y", "d", "x", "e")
 PAIRS = ("yy", "yd", "yx", "ye", "dd", "dx", "de", "xx", "xe", "ee")
@@ -60,11 +59,9 @@ def cell_sums(
     return [_of_reading(added, number) for number in range(len(readings))]
 
 
-def _reduced(sums: ir.Table, reach: CustomerReach, table: pa.Table, readings: Sequence[Reading]) -> ir.Table:
+def _reduced(sums: ir.Table, reach: CustomerReach, listed: ir.Table, readings: Sequence[Reading]) -> ir.Table:
     """One row per cell that has any."""
-    import ibis
-
-    t = sums.join(ibis.memtable(table), "customer_key")
+    t = sums.join(listed, "customer_key")
     outcomes: dict[str, Any] = {SIGN: t[SIGN]} if SIGN in t.columns else {}
     for number, reading in enumerate(readings):
         for name, value in _outcomes(t, reach, reading).items():

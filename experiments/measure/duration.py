@@ -11,7 +11,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from experiments.errors import InvalidWindow, NotEstimable
+from experiments.errors import InvalidWindow
 from experiments.estimate.unit_table import Flags, Floats
 from experiments.messages import N_, Message
 
@@ -22,11 +22,6 @@ class Durations:
 
     days: Floats
     event: Floats
-
-    @property
-    def n_censored(self) -> int:
-        """Units whose event had not been seen on the last day."""
-        return int(np.count_nonzero(self.event == 0.0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,16 +78,3 @@ def maturity(index: Sequence[date], *, window_days: int, observed_through: date)
         raise InvalidWindow(first=str(window_days), last=str(window_days), must_be="a window has at least one day")
     reach = timedelta(days=window_days - 1)
     return Maturity(np.array([day + reach <= observed_through for day in index], dtype=np.bool_))
-
-
-def require_mature(index: Sequence[date], *, window_days: int, observed_through: date) -> None:
-    """Raise ``NotEstimable`` unless every window has ended: reading an open window takes the slow for the lost."""
-    found = maturity(index, window_days=window_days, observed_through=observed_through)
-    if found.n_open:
-        raise NotEstimable(
-            Message(
-                "window_still_open",
-                N_("the window of {days} days is still open for {open} of {n} units; only matured units may be read"),
-                {"days": window_days, "open": found.n_open, "n": len(index)},
-            )
-        )

@@ -13,7 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from experiments.measure.compiled import fetched
 from experiments.measure.customer_sums import CustomerReach, merge_customer_sums
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIGN = "sign"
-Reduce = Callable[["ir.Table", "pa.Table"], "ir.Table"]
+Reduce = Callable[["ir.Table", "ir.Table"], "ir.Table"]  # of rows and of listed customers
 
 
 class Shelf(Protocol):
@@ -55,15 +57,19 @@ class ReadSums:
         return self.rows
 
     def reduced(self, key: Callable[[], str], listed: pa.Table, reduce: Reduce) -> pa.Table:
-        return _fetched(reduce(self.rows, listed))
+        import ibis
+
+        return _fetched(reduce(self.rows, ibis.memtable(listed)))
 
 
 @dataclass(frozen=True)
 class KeptSums:
-    """``rows`` as they were kept, what was reduced from them on the ``shelf``, and ``news``: rows of what came since,
-    with one for each customer of whom there is any."""
+    """``kept`` is the table of rows as they were kept, in ascending order of ``customer_key``, and ``rows`` the same
+    in an engine; what was reduced from them is on the ``shelf``. ``news`` are rows of what came since, with one for
+    each customer of whom there is any."""
 
     rows: ir.Table
+    kept: pa.Table
     reach: CustomerReach
     shelf: Shelf
     news: pa.Table | None = None
@@ -73,8 +79,9 @@ class KeptSums:
 
         if self.news is None:
             return self.rows
-        same = self.rows.anti_join(ibis.memtable(self._before), "customer_key").select(self._columns)
-        return ibis.union(same, self._after)
+        before, news = ibis.memtable(self._before), ibis.memtable(self._news)
+        same = self.rows.anti_join(before, "customer_key").select(self._columns)
+        return ibis.union(same, merge_customer_sums([before, news], self.reach))
 
     def reduced(self, key: Callable[[], str], listed: pa.Table, reduce: Reduce) -> pa.Table:
         import ibis
@@ -83,17 +90,18 @@ class KeptSums:
         name = key()
         found = self.shelf.take(name)
         if found is None:
-            found = _fetched(reduce(self.rows, listed))
+            found = _fetched(reduce(self.rows, ibis.memtable(listed)))
             self.shelf.put(name, found)
         if self.news is None:
             return found
-        signed = [
-            rows.mutate(ibis.literal(sign, "int8").name(SIGN))
-            for rows, sign in ((ibis.memtable(self._before), -1), (self._after, 1))
-        ]
-        there = np.isin(listed["customer_key"].to_numpy(), self._news["customer_key"].to_numpy())
-        fresh = _fetched(reduce(ibis.union(*signed), listed.filter(pa.array(there))))
+        changed = _Changed(self.reach, reduce)
+        tables = {"before": self._before, "news": self._news, "listed": listed.filter(pa.array(self._touched(listed)))}
+        fresh = fetched(self.rows.get_backend(), name, changed, tables)
         return pa.concat_tables([found, fresh.cast(found.schema)])
+
+    def _touched(self, listed: pa.Table) -> npt.NDArray[np.bool_]:
+        """(n) which of the listed customers there is news of."""
+        return np.isin(listed["customer_key"].to_numpy(), self._news["customer_key"].to_numpy())
 
     @property
     def _columns(self) -> tuple[str, ...]:
@@ -102,22 +110,34 @@ class KeptSums:
     @cached_property
     def _before(self) -> pa.Table:
         """The kept rows of the customers of whom there is news."""
-        import ibis
-
-        keys = ibis.memtable(self._news.select(["customer_key"]))
-        return _fetched(self.rows.semi_join(keys, "customer_key").select(self._columns))
-
-    @property
-    def _after(self) -> ir.Table:
-        import ibis
-
-        return merge_customer_sums([ibis.memtable(self._before), ibis.memtable(self._news)], self.reach)
+        keys, wanted = self.kept["customer_key"].to_numpy(), self._news["customer_key"].to_numpy()
+        if not len(keys):
+            return self.kept.select(self._columns)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return self.kept.select(self._columns).take(np.sort(place[keys[place] == wanted]))
 
     @property
     def _news(self) -> pa.Table:
         if self.news is None:
             raise ValueError("there is no news")
         return self.news.select(self._columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """What the customers of whom there is news add to a reduction: less what they had, plus what they have."""
+
+    reach: CustomerReach
+    reduce: Reduce
+
+    def __call__(self, before: ir.Table, news: ir.Table, listed: ir.Table) -> ir.Table:
+        import ibis
+
+        signed = [
+            rows.mutate(ibis.literal(sign, "int8").name(SIGN))
+            for rows, sign in ((before, -1), (merge_customer_sums([before, news], self.reach), 1))
+        ]
+        return self.reduce(ibis.union(*signed), listed)
 
 
 def signed(t: Any, value: Any) -> Any:

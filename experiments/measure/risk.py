@@ -6,7 +6,7 @@ these counts follow Kaplan–Meier curves of any union of groups, without a row 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,16 @@ import numpy.typing as npt
 
 from experiments.errors import NotEstimable
 from experiments.measure.customer_sums import CustomerReach
-from experiments.measure.listed import Listed
+from experiments.measure.exact import whole_sum
+from experiments.measure.kept_sums import SIGN, CustomerSums
+from experiments.measure.listed import Listed, key_of
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Counts = npt.NDArray[np.int64]
+_WEEK = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +39,7 @@ class RiskTable:
 
     def __add__(self, other: RiskTable) -> RiskTable:
         """The table of two disjoint groups together."""
-        days = np.concatenate([self.days, other.days])
-        events = np.concatenate([self.events, other.events])
-        return risk_table(days, events, np.concatenate([self.censored, other.censored]))
+        return together([self, other])
 
     @property
     def rows(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -48,6 +49,29 @@ class RiskTable:
         weight = np.concatenate([self.events, self.censored]).astype(np.float64)
         there = weight > 0.0
         return time[there], event[there], weight[there]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskWeek:
+    """Week ``week`` after the index day (1: days 1 to 7): who had not come by its first day, who came, whose sight
+    ended."""
+
+    week: int
+    at_risk: int
+    events: int
+    censored: int
+
+
+def by_week(table: RiskTable) -> tuple[RiskWeek, ...]:
+    """The table week by week, as far as anybody was seen."""
+    week = np.maximum(table.days - 1, 0) // _WEEK
+    n = int(week.max(initial=-1)) + 1
+    events, censored = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    np.add.at(events, week, table.events)
+    np.add.at(censored, week, table.censored)
+    at_risk = np.cumsum((events + censored)[::-1])[::-1]
+    columns = zip(at_risk.tolist(), events.tolist(), censored.tolist(), strict=True)
+    return tuple(RiskWeek(number, *row) for number, row in enumerate(columns, 1))
 
 
 def risk_table(days: Counts, events: Counts, censored: Counts) -> RiskTable:
@@ -61,40 +85,64 @@ def risk_table(days: Counts, events: Counts, censored: Counts) -> RiskTable:
     return RiskTable(times[there], at_risk[there], bought[there], ended[there])
 
 
-def risk_tables(sums: ir.Table, reach: CustomerReach, listed: Listed, index: Counts, last: int) -> dict[int, RiskTable]:
+def together(tables: Sequence[RiskTable]) -> RiskTable:
+    """The table of disjoint groups together."""
+    columns = (np.concatenate([getattr(table, name) for table in tables]) for name in ("days", "events", "censored"))
+    return risk_table(*columns)
+
+
+def risk_tables(
+    sums: CustomerSums, reach: CustomerReach, listed: Listed, index: Counts, last: int
+) -> dict[int, RiskTable]:
     """The table of every cell. ``index`` (n) is each listed customer's day 0 and ``last`` the last day observed, as
     days of the calendar; who was listed after ``last`` has not been seen and is left out.
 
     Raises ``NotEstimable`` when the reach has no days.
     """
-    import ibis
     import pyarrow as pa
 
-    if reach.days is None:
+    calendar = reach.days
+    if calendar is None:
         raise NotEstimable(Message("no_purchase_days", N_("the days of purchases were not read"), {}))
     seen = index <= last
-    table = listed.table.select(["customer_key", "cell"]).append_column("start", pa.array(index)).filter(pa.array(seen))
-    t = sums.join(ibis.memtable(table), "customer_key")
-    each = t.select("cell", "start", day=reach.days.earliest(t, t.start + 1, last))
-    each = each.filter(each.day.notnull()).mutate(day=each.day - each.start)
-    rows = each.group_by("cell", "start", "day").aggregate(n=each.count()).to_pyarrow()
-    events = {name: np.asarray(rows.column(name).to_numpy(), dtype=np.int64) for name in ("cell", "start", "day", "n")}
+    table = listed.table.select(["customer_key", "cell"]).append_column("start", pa.array(index))
+    if not seen.all():
+        table = table.filter(pa.array(seen))
+
+    def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
+        t = rows.join(some, "customer_key")
+        one: Any = t[SIGN].cast("int64") if SIGN in t.columns else 1
+        each = t.select("cell", "start", day=calendar.earliest(t, t.start + 1, last), n=one)
+        each = each.filter(each.day.notnull())
+        return each.group_by("cell", "start", "day").aggregate(n=whole_sum(each.n))
+
+    rows = sums.reduced(lambda: key_of(table, "risk", reach, last), table, reduce)
+    events = {name: rows.column(name).to_numpy().astype(np.int64) for name in ("cell", "start", "day", "n")}
+    events["day"] -= events["start"]
     return _by_cell(listed.cells[seen], index[seen], last, events)
 
 
-def _by_cell(cells: Counts, index: Counts, last: int, events: dict[str, Counts]) -> dict[int, RiskTable]:
-    """Who is listed and did not buy left at the end of sight."""
-    found: dict[int, list[tuple[int, int, int]]] = {}
-    keys, sizes = np.unique(np.stack([cells, index]), axis=1, return_counts=True)
-    stayed = {(int(cell), int(start)): int(n) for cell, start, n in zip(*keys, sizes, strict=True)}
-    for cell, start, day, n in zip(*(events[name].tolist() for name in ("cell", "start", "day", "n")), strict=True):
-        found.setdefault(cell, []).append((day, n, 0))
-        stayed[cell, start] -= n
-    for (cell, start), n in stayed.items():
-        found.setdefault(cell, []).append((last - start, 0, n))
-    return {cell: _of_rows(rows) for cell, rows in sorted(found.items())}
-
-
-def _of_rows(rows: Sequence[tuple[int, int, int]]) -> RiskTable:
-    columns: Any = np.array(rows, dtype=np.int64).T
-    return risk_table(*columns)
+def _by_cell(cells: Counts, index: Counts, last: int, events: Mapping[str, Counts]) -> dict[int, RiskTable]:
+    """Who is listed (in which cell, with which index day) and did not buy left at the end of sight."""
+    if not len(cells):
+        return {}
+    low = int(index.min())
+    span = last - low + 1
+    listed = np.bincount(cells * span + index - low)
+    came = np.bincount(events["cell"] * span + events["start"] - low, events["n"], len(listed)).astype(np.int64)
+    who = np.flatnonzero(listed)
+    cell = np.concatenate([events["cell"], who // span])
+    day = np.concatenate([events["day"], last - low - who % span])
+    place, group = np.unique(cell * (span + 1) + day, return_inverse=True)
+    events_n, stayed_n = (np.concatenate(pair) for pair in (
+        (events["n"], np.zeros(len(who), np.int64)), (np.zeros(len(events["n"]), np.int64), (listed - came)[who]),
+    ))  # fmt: skip
+    bought, ended = (np.bincount(group, column).astype(np.int64) for column in (events_n, stayed_n))
+    there = bought + ended > 0
+    place, bought, ended = place[there], bought[there], ended[there]
+    found, first = np.unique(place // (span + 1), return_index=True)
+    left = np.append(np.cumsum((bought + ended)[::-1])[::-1], 0)  # here or in a later row, of any cell
+    return {
+        int(cell): RiskTable(place[a:b] % (span + 1), left[a:b] - left[b], bought[a:b], ended[a:b])
+        for cell, a, b in zip(found, first, np.append(first[1:], len(place)), strict=True)
+    }

@@ -108,8 +108,8 @@ def week_sums_of_customers(
     if weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY and sums is not None and reach is not None and reach.days:
         calendar, places = reach.days, [reach.days.place(week.first) for week in weekly.weeks]
 
-        def reduce(rows: ir.Table, some: pa.Table) -> ir.Table:
-            t = rows.join(ibis.memtable(some), "customer_key")
+        def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
+            t = rows.join(some, "customer_key")
             days = {
                 f"week_{number}": whole_sum(signed(t, calendar.count(t, place, place + _WEEK - 1)))
                 for number, place in enumerate(places)

@@ -32,7 +32,7 @@ from experiments.measure.series import (
     week_sums_of_customers,
     week_sums_of_stores,
 )
-from experiments.measure.store_moments import Activity, Daily, activity_of, store_unit_moments
+from experiments.measure.store_moments import Activity, Daily, activity_of, daily_sums, store_unit_moments
 from experiments.measure.unit_moments import UnitMoments
 from experiments.measure.windows import Window, Windows
 from experiments.messages import N_, Message
@@ -76,7 +76,7 @@ class StageMoments:
     weekly: tuple[WeekPoint, ...] = ()
     weeks: UnitWeeks | None = None
     activity: Mapping[Any, Activity] = field(default_factory=dict)
-    risk: Mapping[tuple[str, str | None], RiskTable] = field(default_factory=dict)
+    risk: Mapping[tuple[str | None, ...], RiskTable] = field(default_factory=dict)
 
 
 def stage_reach(asked: Asked) -> CustomerReach | None:
@@ -88,6 +88,15 @@ def stage_reach(asked: Asked) -> CustomerReach | None:
     return customer_reach(asked.of_level(MetricLevel.CUSTOMER), days)
 
 
+def store_reach(asked: Asked) -> Window | None:
+    """The days that the pass over stores reads; None where nothing is asked of them."""
+    read = [window for _, pair in asked.of_level(MetricLevel.STORE) for window in (pair.window, pair.before) if window]
+    weekly = asked.weekly_of(MetricLevel.STORE)
+    read += [asked.activity] if asked.activity else []
+    read += [weekly.days] if weekly else []
+    return Window(min(window.first for window in read), max(window.last for window in read)) if read else None
+
+
 def stage_moments(
     facts: DayFacts,
     asked: Asked,
@@ -97,13 +106,15 @@ def stage_moments(
     homes: pa.Table | None = None,
     assignment: Mapping[str, str] | None = None,
     sums: CustomerSums | None = None,
+    days: pa.Table | None = None,
 ) -> StageMoments:
     """Everything ``asked`` of a stage of ``units``.
 
     ``stores`` (``store_id``, ``unit``) says which stores make a unit: all shoppers there count in a store metric.
     ``homes`` (``customer_key``, ``unit`` and, if wanted, ``segment``) is the frozen list of home customers: a customer
     metric counts their receipts in *any* store. ``assignment`` (unit → variant) is for the weekly picture. Units
-    without a receipt have zeros. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``,
+    without a receipt have zeros. ``days`` are the rows of ``daily_sums`` for ``store_reach``, where somebody keeps
+    them. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``,
     ``NotEstimable`` for a customer metric without ``homes``.
     """
     names = sorted(units)
@@ -112,7 +123,7 @@ def stage_moments(
             raise DuplicateUnit(unit=first)
     for metric, _ in asked.metrics:
         metric.require_measurable(AssignmentUnit.STORE)
-    of_stores = _pass_over_stores(facts.stores, asked, names, stores)
+    of_stores = _pass_over_stores(facts.stores, asked, names, stores, days)
     of_customers = _pass_over_customers(facts.customers, asked, names, homes, sums)
     weeks = of_stores.weeks or of_customers.weeks
     moments = {**of_stores.moments, **of_customers.moments}
@@ -146,18 +157,19 @@ def customer_rows(
             yield ReadSums(cached)
 
 
-def _pass_over_stores(facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table) -> StageMoments:
-    metrics, weekly = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE)
-    read = [window for _, pair in metrics for window in (pair.window, pair.before) if window is not None]
-    read += [asked.activity] if asked.activity else []
-    read += [weekly.days] if weekly else []
-    if not read:
+def _pass_over_stores(
+    facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table, days: pa.Table | None
+) -> StageMoments:
+    metrics, weekly, reach = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE), store_reach(asked)
+    if reach is None:
         return StageMoments({}, {})
     require_once(stores.column("store_id").to_numpy(zero_copy_only=False), "store_id")
     sizes = Counter(str(unit) for unit in stores.column("unit").to_pylist())
     for unit in sorted(set(sizes) - set(names)):
         raise UnknownUnit(unit=unit)
-    daily = Daily.of(facts, min(window.first for window in read), max(window.last for window in read))
+    if days is None:
+        days = daily_sums(facts, reach.first, reach.last).to_pyarrow()
+    daily = Daily.of(days, reach.first)
     moments = store_unit_moments(daily, metrics, units=names, stores=stores, sizes=sizes)
     found = week_sums_of_stores(daily, weekly, names, stores) if weekly else {}
     activity = activity_of(daily, asked.activity) if asked.activity else {}
@@ -191,7 +203,7 @@ def _pass_over_customers(
         if reach and reach.days and asked.risk and t:
             start = reach.days.place(asked.risk.first)
             index = np.full(members.listed.table.num_rows, start, dtype=np.int64)
-            risk = risk_tables(t.everybody(), reach, members.listed, index, reach.days.place(asked.risk.last))
+            risk = risk_tables(t, reach, members.listed, index, reach.days.place(asked.risk.last))
         if weekly is not None:
             found = week_sums_of_customers(facts, t, reach, weekly, members.listed)
     weeks = None
@@ -206,7 +218,7 @@ def _pass_over_customers(
         members.moments(None, pairs),
         {segment: members.moments(segment, pairs) for segment in asked.segments},
         weeks=weeks,
-        risk={members.listed.labels[cell]: table for cell, table in risk.items()},  # type: ignore[misc]  # two texts a label
+        risk={members.listed.labels[cell]: table for cell, table in risk.items()},
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Flags = npt.NDArray[np.bool_]
 _COUNTS = ("sales", "identified_sales", "receipts")
+_COLUMNS = ["store_id", "business_date", "net_minor", "net_squares", *_COUNTS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,25 @@ def daily_sums(stores: ir.Table, first: date, last: date) -> ir.Table:
     )
 
 
+def with_news(kept: pa.Table, news: pa.Table) -> pa.Table:
+    """Rows of ``daily_sums`` of two parts of a history (the second one small) as those of the whole."""
+    import pyarrow as pa
+
+    if not news.num_rows:
+        return kept
+    both = pa.concat_tables([kept.select(_COLUMNS), news.select(_COLUMNS)])
+    days = both["business_date"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
+    stores: Any = both["store_id"].combine_chunks().dictionary_encode()
+    span = int(days.max() - days.min()) + 1
+    code = stores.indices.to_numpy(zero_copy_only=False).astype(np.int64) * span + days - days.min()
+    touched = np.isin(code, code[kept.num_rows :])
+    some = both.filter(pa.array(touched))
+    _, first, group = np.unique(code[touched], return_index=True, return_inverse=True)
+    columns: list[Any] = [some[name].take(first) for name in _COLUMNS[:2]]
+    columns += [pa.array(totals(some[name], group, len(first)), some[name].type) for name in _COLUMNS[2:]]
+    return pa.concat_tables([both.filter(pa.array(~touched)), pa.Table.from_arrays(columns, schema=both.schema)])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Daily:
     """The rows of ``daily_sums``, fetched: stores times days are few. ``store`` is the place in ``ids``, ``day`` counts
@@ -53,11 +73,10 @@ class Daily:
     first: date
 
     @classmethod
-    def of(cls, stores: ir.Table, first: date, last: date) -> Daily:
-        """One row per store and day of ``DayFacts.stores`` from ``first`` to ``last``."""
+    def of(cls, rows: pa.Table, first: date) -> Daily:
+        """``rows`` of ``daily_sums``, days counted from ``first``."""
         import pyarrow as pa
 
-        rows = daily_sums(stores, first, last).to_pyarrow()
         days = rows["business_date"].cast(pa.date32()).cast(pa.int32()).to_numpy().astype(np.int64)
         coded: Any = rows["store_id"].combine_chunks().dictionary_encode()
         store = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from pilot.assignment.model import Draw
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
-from pilot.evidence.measuring import Measured, Period, measure, measured_codes, series_metric
+from pilot.evidence.measuring import Period, measure, measured_codes, series_metric
 from pilot.evidence.population import Population, population_of, without_lost
 from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
@@ -39,6 +39,9 @@ from pilot.planning.plan import Plan, StagePlan
 from pilot.planning.queries import business_day, plan_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from pilot.evidence import state as kept
     from pilot.outcomes.days.service import Days
     from pilot.outcomes.lake import Lake
 
@@ -83,15 +86,26 @@ def compute_report(
 def report_at(session: Session, pilot: Pilot, document: ReportDocument, *, lake: Lake, version: int) -> ReportDocument:
     """The same look of the same draw, plan and window as ``document``, from the lake as it was at ``version``.
 
-    What differs is what the lake knew. Raises ``NotDrawn``, ``NoSuchLakeVersion``.
+    What differs is what the lake knew; segments are by today's attributes, and so are closings but at the document's
+    own version. Raises ``NotDrawn``, ``NoSuchLakeVersion``.
     """
     draw = next((d for d in assignment.draws(session, pilot) if d.ledger_hash == document.ledger_hash), None)
     if draw is None or draw.stage_number != document.stage:
         raise NotDrawn(stage=document.stage, pilot=pilot.code)
     source = _Source.at(lake, version)
     through = min(document.freshness.through, source.last_day or document.window.first)
+    lost = document.freshness.lost if version == document.lake_version else None
     return _report(
-        session, pilot, document.stage, draw, source, document.window, through, document.look, document.exploratory
+        session,
+        pilot,
+        document.stage,
+        draw,
+        source,
+        document.window,
+        through,
+        document.look,
+        document.exploratory,
+        lost=lost,
     )
 
 
@@ -122,13 +136,21 @@ class _Source:
 
     def over(self, first: date, last: date) -> DayFacts:
         """The facts of these days, and perhaps more."""
-        return self.facts or DayFacts.of_receipts(self.lake.receipts(self.version, _months(first, last)))
+        return self.facts or DayFacts.of_receipts(self.lake.receipts(self.version, months_between(first, last)))
 
     def customer_sums(self, reach: CustomerReach) -> CustomerSums | None:
         """The sums per customer, where they were kept from the last report and brought up to date."""
-        from pilot.evidence.state import StageState
+        return None if self.facts is None else self._state.customer_sums(self.version, reach)
 
-        return None if self.facts is None else StageState(self.lake, self.days).customer_sums(self.version, reach)
+    def store_days(self, reach: Window) -> pa.Table | None:
+        """The sums per store and day, likewise."""
+        return None if self.facts is None else self._state.store_days(self.version, reach)
+
+    @property
+    def _state(self) -> kept.StageState:
+        from pilot.evidence import state
+
+        return state.StageState(self.lake, self.days)
 
 
 def _draw_of(session: Session, pilot: Pilot, stage_number: int) -> Draw:
@@ -149,6 +171,7 @@ def _report(
     look: int,
     exploratory: bool,
     *,
+    lost: tuple[str, ...] | None = None,
     truths: Truths | None = None,
     progress: Progress | None = None,
 ) -> ReportDocument:
@@ -159,13 +182,14 @@ def _report(
     tell = _Steps(3, progress)
     drawn = population_of(session, draw, plan, source.lake.settings.home)
     tell()
-    measured = measure(source.over(before.first, window.last), plan, drawn, period, source.customer_sums)
-    population = without_lost(session, drawn, measured.activity, window)
+    measured = measure(source.over(before.first, window.last), plan, drawn, period, source)
+    known = None if lost is None else replace(drawn, lost=lost)
+    population = known or without_lost(session, drawn, measured.activity, window)
     measured = measured.compared(population)
     tell()
     seed = int(draw.ledger_hash[:15], 16)
     analysis = analyze_look(
-        _analysis_plan(plan, planned, population, measured, look=look, seed=seed),
+        _analysis_plan(plan, planned, population, look=look, seed=seed),
         measured.moments,
         measured.identification,
         refusals=measured.refusals,
@@ -194,6 +218,7 @@ def _report(
         series_metric=series_metric(plan).code,
         series=measured.points,
         moments={code: [_whole_numbers(row) for row in rows] for code, rows in measured.moments.items()},
+        risk=measured.risk_by_variant(population),
         truths=_truths(truths, plan, pilot, stage_number, window),
     )
 
@@ -233,9 +258,7 @@ def _require_observed(session: Session, pilot: Pilot, stage: Stage, last: date |
     return min(last, today - timedelta(days=1))
 
 
-def _analysis_plan(
-    plan: Plan, planned: StagePlan, population: Population, measured: Measured, *, look: int, seed: int
-) -> LookPlan:
+def _analysis_plan(plan: Plan, planned: StagePlan, population: Population, *, look: int, seed: int) -> LookPlan:
     metrics = [PlannedMetric(metric_from_code(plan.primary), Role.PRIMARY)]
     beside = [code for code in measured_codes(plan) if code not in plan.metric_codes]
     metrics += [PlannedMetric(metric_from_code(code), Role.SECONDARY) for code in (*plan.secondary, *beside)]
@@ -287,7 +310,8 @@ def _truths(
     return tuple(found)
 
 
-def _months(first: date, last: date) -> list[str]:
+def months_between(first: date, last: date) -> list[str]:
+    """The lake's months from ``first`` to ``last``."""
     months, day = [], first.replace(day=1)
     while day <= last:
         months.append(day.strftime("%Y-%m"))

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from experiments.design.balance import BalanceRow
 from experiments.look.report import LookReport
+from experiments.measure.risk import RiskWeek
 from experiments.measure.series import WeekPoint
 from experiments.measure.windows import Window
 from pilot.canonical import sha256_hex
@@ -43,6 +44,7 @@ class ReportDocument:
     """One look at one stage. ``audit_head`` is empty until the document is frozen.
 
     ``moments`` holds, per metric, the exact whole numbers behind the estimates (one entry per unit or arm);
+    ``risk`` tells by variant, week by week, when customers came back, where retention is planned;
     ``permutation_seed`` follows from the ledger's hash, so nobody chooses it.
     """
 
@@ -67,6 +69,7 @@ class ReportDocument:
     series_metric: str
     series: tuple[WeekPoint, ...]
     moments: Mapping[str, list[dict[str, Any]]]
+    risk: Mapping[str, tuple[RiskWeek, ...]] = field(default_factory=dict)
     truths: tuple[KnownTruth, ...] = ()
     audit_head: str = ""
 
@@ -103,7 +106,9 @@ class ReportDocument:
             ],
             "moments": dict(self.moments),
             "truths": [{"metric": t.metric, "variant": t.variant, "effect": t.effect} for t in self.truths],
-        }
+            **({"risk": {variant: [asdict(week) for week in weeks] for variant, weeks in self.risk.items()}}
+               if self.risk else {}),
+        }  # fmt: skip
 
 
 _PLAIN = (
@@ -130,6 +135,7 @@ def read_document(text: str) -> ReportDocument:
             WeekPoint(date.fromisoformat(p["week"]), p["variant"], p["value"], p["n_units"]) for p in stored["series"]
         ),
         moments=stored["moments"],
+        risk={variant: tuple(RiskWeek(**week) for week in weeks) for variant, weeks in stored.get("risk", {}).items()},
         truths=tuple(KnownTruth(**truth) for truth in stored["truths"]),
     )
 

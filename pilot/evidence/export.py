@@ -16,8 +16,9 @@ _KEPT = (
 def exported(text: str) -> dict[str, Any]:
     """The document that ``text`` holds, for export: small cells keep their names and say ``suppressed``.
 
-    A cell is a unit or an arm of a customer metric in ``moments``, or a row of the report; its customers are ``n`` and
-    ``n_rows``. The frozen text, and its hash, stay as they are.
+    A cell is a unit or an arm of a customer metric in ``moments``, or a row of the report, whose customers are ``n``
+    and ``n_rows``; or a variant's time to the next purchase with a small count in any week. The frozen text, and its
+    hash, stay as they are.
     """
     document: dict[str, Any] = json.loads(text)
     document["moments"] = {
@@ -25,6 +26,10 @@ def exported(text: str) -> dict[str, Any]:
         for code, rows in document["moments"].items()
     }
     document["analysis"]["rows"] = [_row(row) for row in document["analysis"]["rows"]]
+    for variant, weeks in document.get("risk", {}).items():
+        # A week that was left out could be told from its neighbours.
+        if any(0 < week[name] < FEWEST_CUSTOMERS for week in weeks for name in ("at_risk", "events", "censored")):
+            document["risk"][variant] = {"suppressed": True}
     return document
 
 

@@ -1,7 +1,9 @@
 """What was known when: a report computed again from the lake of another day, beside what it says now, and why it moved.
 
-Receipts are only ever added, so what a version holds more of than an older one is what arrived in between. Nothing
-here is ever frozen: a decision rests on the report of its own day.
+Receipts are only ever added, so what a version holds more of than an older one is what arrived in between. Units, home
+customers and plan are those of the draw. What is not versioned is of today: the attributes of customers, by which
+segments are told apart, and which stores closed (at the frozen report's own version: those that it says). Nothing here
+is ever frozen: a decision rests on the report of its own day.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -18,15 +21,18 @@ from experiments.look.report import ReportRow
 from experiments.measure.exact import exact_sum
 from experiments.measure.facts import FactKind
 from pilot.errors import Refused
-from pilot.evidence.computing import compute_report, report_at
+from pilot.evidence.computing import compute_report, months_between, report_at
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.queries import document_of, latest_report
 from pilot.network.queries import network
+from pilot.outcomes.history import period_known
 from pilot.planning.model import Pilot
 from pilot.words import N_
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
+
+_FAR = date(9999, 12, 29)
 
 
 class WindowNotKnown(Refused):
@@ -63,21 +69,37 @@ class ComparedRow:
         return self.now.estimate.effect - self.then.estimate.effect
 
 
+class Again(StrEnum):
+    """What ``then`` is beside the frozen report: the same in every digit; of the same receipts, but its segments are
+    those of today (or everything is other: a network was changed by hand, or another code computes); of others."""
+
+    SAME = "same"
+    OTHER_SEGMENTS = "other_segments"
+    OTHER_NETWORK = "other_network"
+    OTHER_RECEIPTS = "other_receipts"
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Two reports of the same look, by what the lake knew. ``is_as_frozen``: ``then`` has the frozen numbers again."""
+    """Two reports of the same look, by what the lake knew. ``again`` says what ``then`` is beside the frozen one."""
 
     then: ReportDocument
     now: ReportDocument
     rows: tuple[ComparedRow, ...]
     arrived: tuple[Arrived, ...]
-    is_as_frozen: bool
+    again: Again
+
+    @property
+    def is_as_frozen(self) -> bool:
+        """Whether ``then`` has the frozen numbers again."""
+        return self.again is Again.SAME
 
 
 def version_on(session: Session, lake: Lake, day: date) -> int:
     """The lake's version at the end of ``day`` in the network's time zone. Raises ``NothingKnownYet``."""
     zone = ZoneInfo(network(session).timezone)
-    end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    # Of days that no calendar goes beyond, what is known at their end is what is known now.
+    end = datetime.combine(min(day, _FAR) + timedelta(days=1), time.min, zone).astimezone(UTC)
     return lake.version_known_on(end - timedelta(microseconds=1))
 
 
@@ -108,7 +130,7 @@ def compared(
     """What was known at ``version`` (None: the report's own) beside what is known now."""
     then = again(session, pilot, frozen, lake=lake, version=frozen.lake_version if version is None else version)
     now = again(session, pilot, frozen, lake=lake, version=lake.version())
-    return Compared(then, now, paired(then, now), _arrived(lake, then, now), same_numbers(then, frozen))
+    return Compared(then, now, paired(then, now), _arrived(lake, then, now), beside_frozen(then, frozen))
 
 
 def paired(then: ReportDocument, now: ReportDocument) -> tuple[ComparedRow, ...]:
@@ -120,6 +142,24 @@ def paired(then: ReportDocument, now: ReportDocument) -> tuple[ComparedRow, ...]
 def same_numbers(one: ReportDocument, other: ReportDocument) -> bool:
     """Whether two documents say the same in every digit; what made them (code, audit head, stamp) does not count."""
     return _numbers(one).text() == _numbers(other).text()
+
+
+def beside_frozen(then: ReportDocument, frozen: ReportDocument) -> Again:
+    """What a report that was computed again is beside the frozen one."""
+    if not frozen.risk:  # made before reports told when customers came back
+        then = replace(then, risk={})
+    if same_numbers(then, frozen):
+        return Again.SAME
+    if then.lake_version != frozen.lake_version:
+        return Again.OTHER_RECEIPTS
+    is_same_of_all = same_numbers(_of_everybody(then), _of_everybody(frozen))
+    return Again.OTHER_SEGMENTS if is_same_of_all else Again.OTHER_NETWORK
+
+
+def _of_everybody(document: ReportDocument) -> ReportDocument:
+    """The document without what it says of segments."""
+    rows = tuple(row for row in document.analysis.rows if row.segment is None)
+    return replace(document, analysis=replace(document.analysis, rows=rows))
 
 
 def _numbers(document: ReportDocument) -> ReportDocument:
@@ -142,14 +182,14 @@ def _arrived(lake: Lake, then: ReportDocument, now: ReportDocument) -> tuple[Arr
 
 def _counted(lake: Lake, version: int, document: ReportDocument) -> Mapping[str, tuple[int, int]]:
     """By kind, how many facts of the report's days the version holds, and their net sum."""
-    receipts = lake.receipts(version)
-    inside = receipts.filter(receipts.business_date.between(document.before.first, document.window.last))
+    first, last = document.before.first, document.window.last
+    receipts = lake.receipts(version, months_between(first, last))
+    inside = receipts.filter(receipts.business_date.between(first, last))
     rows = inside.group_by("kind").aggregate(n=inside.count(), net=exact_sum(inside.net_minor)).to_pyarrow().to_pylist()
     return {row["kind"]: (int(row["n"]), int(row["net"])) for row in rows}
 
 
 def _last_day(lake: Lake, version: int, first: date) -> date | None:
     """The last business day from ``first`` on of which the version has a receipt."""
-    receipts = lake.receipts(version)
-    found: date | None = receipts.filter(receipts.business_date >= first).business_date.max().to_pyarrow().as_py()
-    return found
+    known = period_known(lake, version)
+    return known[1] if known and known[1] >= first else None

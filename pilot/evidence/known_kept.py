@@ -8,7 +8,7 @@ from typing import Any
 from experiments.measure.facts import FactKind
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import read_document
-from pilot.evidence.known import Arrived, Compared, paired
+from pilot.evidence.known import Again, Arrived, Compared, paired
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class KeptComparisons:
             "then": found.then.text(),
             "now": found.now.text(),
             "arrived": [[str(one.kind), one.n, one.net_minor] for one in found.arrived],
-            "is_as_frozen": found.is_as_frozen,
+            "again": str(found.again),
         }
         file = self._file(report, version)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ class KeptComparisons:
             return None
         then, now = read_document(kept["then"]), read_document(kept["now"])
         arrived = tuple(Arrived(FactKind(kind), n, net) for kind, n, net in kept["arrived"])
-        return Compared(then, now, paired(then, now), arrived, kept["is_as_frozen"])
+        return Compared(then, now, paired(then, now), arrived, Again(kept["again"]))
 
     def _file(self, report: str, version: int) -> Path:
         return self.home / "derived" / "known" / f"{report}-{version}.json"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from experiments.errors import NotEstimable
 from experiments.measure.customer_sums import CustomerReach
@@ -14,12 +14,14 @@ from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.metrics import (
     AssignmentUnit,
     Metric,
+    MetricKind,
     identification_rate,
     metric_from_code,
     spend_per_customer,
 )
+from experiments.measure.risk import RiskTable, RiskWeek, by_week, together
 from experiments.measure.series import UnitWeeks, Weekly, WeekPoint, weeks_around
-from experiments.measure.stage import Asked, stage_moments, stage_reach
+from experiments.measure.stage import Asked, stage_moments, stage_reach, store_reach
 from experiments.measure.stage_arms import AskedOfArms, arms_reach, stage_arms
 from experiments.measure.store_moments import Activity
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
@@ -32,7 +34,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Moments = Sequence[UnitMoments] | Sequence[ArmMoments]
-SumsOf = Callable[[CustomerReach], CustomerSums | None]
+
+
+class Kept(Protocol):
+    """What somebody keeps of the same facts; None where there is nothing."""
+
+    def customer_sums(self, reach: CustomerReach) -> CustomerSums | None:
+        """The rows of ``customer_sums``."""
+
+    def store_days(self, reach: Window) -> pa.Table | None:
+        """The rows of ``daily_sums``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,8 @@ class Measured:
     """Moments per metric code, the metrics that could not be measured and why, and the identification moments.
 
     ``segments`` are by segment and metric code, ``activity`` says by store id how fresh its receipts are. ``points``
-    are the picture; of stores or regions, ``weeks`` has it for whichever of them are compared.
+    are the picture; of stores or regions, ``weeks`` has it for whichever of them are compared. ``risk`` has the time
+    to the next purchase by unit (or variant), where retention is planned.
     """
 
     moments: Mapping[str, Moments]
@@ -59,6 +71,18 @@ class Measured:
     activity: Mapping[Any, Activity]
     points: tuple[WeekPoint, ...] = ()
     weeks: UnitWeeks | None = None
+    risk: Mapping[tuple[str | None, ...], RiskTable] = field(default_factory=dict)
+
+    def risk_by_variant(self, population: Population) -> dict[str, tuple[RiskWeek, ...]]:
+        """The time to the next purchase of each variant's customers, week by week; empty where no metric asks."""
+        tables: dict[str, list[RiskTable]] = {}
+        present = set(population.units)
+        for (group, *_), table in self.risk.items():
+            if population.customers is not None:
+                tables.setdefault(str(group), []).append(table)
+            elif group in present:
+                tables.setdefault(population.assignment[str(group)], []).append(table)
+        return {variant: by_week(together(found)) for variant, found in sorted(tables.items())}
 
     def compared(self, population: Population) -> Measured:
         """Without the units that the population has lost, and with the picture of the others."""
@@ -75,16 +99,14 @@ class Measured:
         )
 
 
-def measure(
-    facts: DayFacts, plan: Plan, population: Population, period: Period, sums_of: SumsOf | None = None
-) -> Measured:
+def measure(facts: DayFacts, plan: Plan, population: Population, period: Period, kept: Kept | None = None) -> Measured:
     """Reduce ``facts`` to moments, in one pass over customers and one over stores.
 
-    ``sums_of`` may know the sums per customer of the same facts already: it answers None where it does not.
+    ``kept`` may know sums of the same facts already.
     """
     if population.customers is not None:
-        return _of_customers(facts, plan, population, population.customers, period, sums_of)
-    return _of_units(facts, plan, population, period, sums_of)
+        return _of_customers(facts, plan, population, population.customers, period, kept)
+    return _of_units(facts, plan, population, period, kept)
 
 
 def measured_codes(plan: Plan) -> tuple[str, ...]:
@@ -102,7 +124,7 @@ def series_metric(plan: Plan) -> Metric:
     return primary
 
 
-def _of_units(facts: DayFacts, plan: Plan, population: Population, period: Period, sums_of: SumsOf | None) -> Measured:
+def _of_units(facts: DayFacts, plan: Plan, population: Population, period: Period, kept: Kept | None) -> Measured:
     windows: list[tuple[Metric, Windows]] = []
     refusals: dict[str, Message] = {}
     for metric in map(metric_from_code, measured_codes(plan)):
@@ -114,18 +136,21 @@ def _of_units(facts: DayFacts, plan: Plan, population: Population, period: Perio
     rate = identification_rate()
     if rate.code not in planned:
         windows.append((rate, _windows(rate, period)))
-    asked = Asked(windows, named_segments(plan), _weekly(plan, period), period.window)
-    reach = stage_reach(asked)
+    risk = Window(period.window.first, min(period.window.last, period.through)) if _asks_when(plan) else None
+    asked = Asked(windows, named_segments(plan), _weekly(plan, period), period.window, risk)
+    reach, days = stage_reach(asked), store_reach(asked)
     found = stage_moments(
         facts,
         asked,
         units=sorted(population.assignment),
         stores=population.stores,
         homes=population.homes,
-        sums=sums_of(reach) if sums_of and reach else None,
+        sums=kept.customer_sums(reach) if kept and reach else None,
+        days=kept.store_days(days) if kept and days else None,
     )
     moments = {code: found.moments[code] for code in planned}
-    return Measured(moments, refusals, found.moments[rate.code], found.segments, found.activity, weeks=found.weeks)
+    return Measured(moments, refusals, found.moments[rate.code], found.segments, found.activity, weeks=found.weeks,
+                    risk=found.risk)  # fmt: skip
 
 
 def _of_customers(
@@ -134,7 +159,7 @@ def _of_customers(
     population: Population,
     customers: pa.Table,
     period: Period,
-    sums_of: SumsOf | None,
+    kept: Kept | None,
 ) -> Measured:
     asked = AskedOfArms(
         tuple(metric_from_code(code) for code in measured_codes(plan)),
@@ -143,12 +168,18 @@ def _of_customers(
         period.through,
         named_segments(plan),
         _weekly(plan, period),
+        risk=_asks_when(plan),
     )
     reach = arms_reach(asked)
-    found = stage_arms(facts, asked, customers=customers, sums=sums_of(reach) if sums_of and reach else None)
+    found = stage_arms(facts, asked, customers=customers, sums=kept.customer_sums(reach) if kept and reach else None)
     stores = stage_moments(facts, Asked((), activity=period.window), units=(), stores=population.stores)
     refusals = {code: refused.message for code, refused in found.refusals.items()}
-    return Measured(found.moments, refusals, None, found.segments, stores.activity, found.weekly)
+    return Measured(found.moments, refusals, None, found.segments, stores.activity, found.weekly, risk=found.risk)
+
+
+def _asks_when(plan: Plan) -> bool:
+    """Whether it matters when customers come back: a share of who did hides how many were still to come."""
+    return any(metric_from_code(code).kind is MetricKind.RETENTION for code in plan.metric_codes)
 
 
 def _windows(metric: Metric, period: Period) -> Windows:

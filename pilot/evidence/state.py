@@ -1,23 +1,27 @@
-"""What a stage's windows hold of each customer, kept from one report to the next: only new days are read.
+"""What a stage's windows hold of each customer and store, kept from one report to the next: only new days are read.
 
-A file of rows that ``customer_sums`` gave at a lake version. They add up, so these rows and those of the days since
-give the moments of the full pass, to the digit. A cache and never the truth: any file may go at any moment.
+Files of rows that ``customer_sums`` and ``daily_sums`` gave at a lake version. They add up, so these rows and those of
+the days since give the moments of the full pass, to the digit. Caches and never the truth: any may go at any moment.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.measure.compiled import fetched
 from experiments.measure.customer_sums import CustomerReach, customer_sums
 from experiments.measure.kept_sums import KeptSums
+from experiments.measure.store_moments import daily_sums, with_news
+from experiments.measure.windows import Window
 from pilot.canonical import sha256_hex
 from pilot.outcomes.days.tables import RULES, VERSION
 from pilot.outcomes.engine import DuckEngine
@@ -29,10 +33,21 @@ if TYPE_CHECKING:
     from pilot.outcomes.days.tables import Included
     from pilot.outcomes.lake import Lake
 
-_SAID = "pilot"
-_KEPT_FILES = 24
-_REDUCED, _KEPT_REDUCED = "*.reduced.parquet", 96  # small: a row per cell
+_SAID = b"pilot"
+_KEPT, _KEPT_FILES = "*.arrow", 24
+_REDUCED, _REDUCED_FILES = "*.reduced.parquet", 96  # small: a row per cell
 _REWRITE_SHARE = 0.5  # of the kept rows: up to so many new ones are merged at each report, then the file is made anew
+_numbers = itertools.count(1)
+Reduce = Callable[["ir.Table"], "ir.Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Kept rows, mapped into memory, the rows of what came since, and the file."""
+
+    file: Path
+    kept: pa.Table
+    news: pa.Table | None = None
 
 
 class StageState:
@@ -48,56 +63,85 @@ class StageState:
         Beside what is kept come the rows of the days since; where nothing is kept, or half of it would be new, the rows
         are kept as they are now.
         """
-        found = self._days.latest_customers(version)
+        found = self._days.latest(version)
         if found is None or not isinstance(self._lake.engine, DuckEngine):
             return None
-        held, days = found
-        kept = self._newest(reach, held)
-        if kept is None:
-            return self._keep(customer_sums(days, reach), reach, held)
-        file, known = kept
-        sums = KeptSums(self._read(file), reach, _Beside(file))
-        if known == held.through:
-            return sums
-        news = customer_sums(days.filter(days[VERSION] > known), reach).to_pyarrow()
-        sums = replace(sums, news=news)
-        if news.num_rows > _REWRITE_SHARE * pq.read_metadata(file).num_rows:
-            return self._keep(sums.everybody(), reach, held)
-        return sums
+        held, days = found.customers
+        key = _key(reach)
+
+        def reduce(rows: ir.Table) -> ir.Table:
+            return customer_sums(rows, reach)
+
+        rows = self._rows(key, held, days, reduce)
+        if rows is not None:
+            sums = self._sums(rows, reach)
+            if rows.news is None or rows.news.num_rows <= _REWRITE_SHARE * rows.kept.num_rows:
+                return sums
+            return self._sums(self._keep(key, held, sums.everybody().order_by("customer_key")), reach)
+        return self._sums(self._keep(key, held, reduce(days).order_by("customer_key")), reach)
+
+    def store_days(self, version: int, reach: Window) -> pa.Table | None:
+        """The rows of ``daily_sums`` for ``version``; None where that is not the latest that the days hold."""
+        found = self._days.latest(version)
+        if found is None or not isinstance(self._lake.engine, DuckEngine):
+            return None
+        held, days = found.stores
+        key = _key(reach)
+
+        def reduce(rows: ir.Table) -> ir.Table:
+            return daily_sums(rows, reach.first, reach.last)
+
+        rows = self._rows(key, held, days, reduce)
+        if rows is None:
+            return self._keep(key, held, reduce(days)).kept
+        return rows.kept if rows.news is None else with_news(rows.kept, rows.news)
 
     def drop(self) -> None:
         """Every kept file goes."""
-        for file in self.folder.glob("*.parquet"):
-            file.unlink(missing_ok=True)
+        for pattern in (_KEPT, _REDUCED):
+            for file in self.folder.glob(pattern):
+                file.unlink(missing_ok=True)
 
-    def _newest(self, reach: CustomerReach, held: Included) -> tuple[Path, int] | None:
-        """The file nearest to what is held, and its version; only one that the days can bring up to date."""
-        for file in sorted(self.folder.glob(f"{_key(reach)}-*.parquet"), reverse=True):
-            said = _said(file)
-            if said is None:
+    def _sums(self, rows: _Rows, reach: CustomerReach) -> KeptSums:
+        engine = self._lake.engine
+        name = f"kept_{next(_numbers)}"
+        engine.backend.con.register(name, rows.kept)
+        return KeptSums(engine.backend.table(name), rows.kept, reach, _Beside(rows.file), rows.news)
+
+    def _rows(self, key: str, held: Included, days: ir.Table, reduce: Reduce) -> _Rows | None:
+        """What is kept, and the same of the days since; None where nothing is that the days can bring up to date."""
+        for file in sorted(self.folder.glob(f"{key}-{_KEPT}"), reverse=True):
+            rows = _opened(file)
+            if rows is None:
                 continue
-            version, batch = said
-            if held.through is not None and held.base <= version <= held.through and self._is_batch(version, batch):
-                return file, version
+            version, batch = _said_in(rows)
+            if held.through is None or not held.base <= version <= held.through or not self._is_batch(version, batch):
+                continue
+            if version == held.through:
+                return _Rows(file, rows)
+            since = {"days": days.filter(days[VERSION] > version)}
+            return _Rows(file, rows, fetched(self._lake.engine.backend, key, lambda days: reduce(days), since))
         return None
 
     def _is_batch(self, version: int, batch: str) -> bool:
         """Whether the lake's version still is that batch: a lake that was put back counts its versions again."""
         return version > 0 and [commit.batch_id for commit in self._lake.commits(version - 1, version)] == [batch]
 
-    def _keep(self, rows: ir.Table, reach: CustomerReach, held: Included) -> KeptSums:
+    def _keep(self, key: str, held: Included, rows: ir.Table) -> _Rows:
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / f"{_key(reach)}-{held.through:012}.parquet"
+        file = self.folder / f"{key}-{held.through:012}.arrow"
         partial = file.with_suffix(f".{os.getpid()}.partial")
-        said = {_SAID: json.dumps([held.through, held.batch])}
-        rows.to_parquet(partial, compression="snappy", kv_metadata=said)
+        with rows.to_pyarrow_batches() as batches:
+            schema = batches.schema.with_metadata({_SAID: json.dumps([held.through, held.batch])})
+            with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         partial.replace(file)
-        _leave_newest([one for one in self.folder.iterdir() if not one.match(_REDUCED)], _KEPT_FILES)
-        return KeptSums(self._read(file), reach, _Beside(file))
-
-    def _read(self, file: Path) -> ir.Table:
-        schema = pa.schema(pq.read_schema(file))
-        return self._lake.engine.read_parquet([str(file)], schema, root=str(self.folder), hive=False)
+        _leave_newest(list(self.folder.glob(_KEPT)), _KEPT_FILES)
+        kept = _opened(file)
+        if kept is None:
+            raise OSError(f"{file} is not what was just written")
+        return _Rows(file, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +152,22 @@ class _Beside:
     file: Path
 
     def take(self, key: str) -> pa.Table | None:
-        kept = self._kept(key)
-        said = _said(kept)
-        if said is None or said != _said(self.file):
-            return None
+        rows = _opened(self.file)
         try:
-            return pq.read_table(kept)
+            found: pa.Table = pq.read_table(self._kept(key))
         except (OSError, pa.ArrowInvalid):  # gone or damaged: made anew
             return None
+        return found if rows is not None and _said_in(found) == _said_in(rows) else None
 
     def put(self, key: str, reduced: pa.Table) -> None:
-        said = _said(self.file)
-        if said is None:
+        rows = _opened(self.file)
+        if rows is None:
             return
         kept = self._kept(key)
         partial = kept.with_suffix(f".{os.getpid()}.partial")
-        pq.write_table(reduced.replace_schema_metadata({_SAID: json.dumps(said)}), partial)
+        pq.write_table(reduced.replace_schema_metadata({_SAID: json.dumps(_said_in(rows))}), partial)
         partial.replace(kept)
-        _leave_newest(list(kept.parent.glob(_REDUCED)), _KEPT_REDUCED)
+        _leave_newest(list(kept.parent.glob(_REDUCED)), _REDUCED_FILES)
 
     def _kept(self, key: str) -> Path:
         return self.file.parent / f"{key[:24]}-{self.file.stem}.reduced.parquet"
@@ -144,15 +186,21 @@ def _written(file: Path) -> int:
         return 0
 
 
-def _key(reach: CustomerReach) -> str:
+def _key(reach: CustomerReach | Window) -> str:
     return sha256_hex(f"{RULES} {reach!r}")[:24]
 
 
-def _said(file: Path) -> tuple[int, str] | None:
-    """Of which lake version and batch the rows of the file are; None for a file that cannot be read."""
+def _opened(file: Path) -> pa.Table | None:
+    """The rows of a kept file, not read but mapped into memory; None for a file that cannot be read."""
     try:
-        stored = pq.read_metadata(file).metadata or {}
-        version, batch = json.loads(stored[_SAID.encode()])
+        rows = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+        _said_in(rows)
     except (OSError, KeyError, ValueError):  # ArrowInvalid is a ValueError
         return None
+    return rows
+
+
+def _said_in(rows: pa.Table) -> tuple[int, str]:
+    """Of which lake version and batch the rows are."""
+    version, batch = json.loads((rows.schema.metadata or {})[_SAID])
     return int(version), str(batch)

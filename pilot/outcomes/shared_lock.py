@@ -29,20 +29,24 @@ class SharedLock:
         self._connection: Connection | None = None
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Wait for the lock and hold it."""
+    def held(self, *, wait: bool = True) -> Iterator[bool]:
+        """Hold the lock, and say so; without ``wait`` say False, and hold nothing, where somebody else has it."""
         if not self._needed:
-            yield
+            yield True
             return
         from sqlalchemy import NullPool, create_engine, text
 
         # Its own connection without a transaction: the lock outlives the units of work in between.
         engine = create_engine(self._settings.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": self._key})
+            if wait:
+                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": self._key})
+            elif not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}):
+                yield False
+                return
             self._connection = connection
             try:
-                yield
+                yield True
             finally:
                 self._connection = None
                 with contextlib.suppress(Exception):  # a broken connection has released it

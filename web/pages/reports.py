@@ -84,6 +84,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         series_chart=charts.series_chart(view, minor_per_unit=minor) if view.series else None,
         balance_chart=charts.balance_chart(view),
         series=_series_table(view),
+        risk=[(charts.variant_label(view, variant), weeks) for variant, weeks in view.document.risk.items()],
         series_unit=library_metric(view.document.series_metric).metric.unit.value,
         balance=[(charts.covariate_label(row.covariate), row) for row in view.document.balance],
         checks=[
@@ -140,7 +141,11 @@ def known(pilot: Pilot, report: str) -> ResponseReturnValue:
     found = KeptComparisons(settings().home).find(report, version)
     if found is None:
         return _known_page(pilot, report, on=given)
-    shown = {"rows": known_words.pairs(view, found), "arrived": known_words.arrivals(found, view.document.currency)}
+    shown = {
+        "rows": known_words.pairs(view, found),
+        "arrived": known_words.arrivals(found, view.document.currency),
+        "said": known_words.beside_frozen(found),
+    }
     return _known_page(pilot, report, on=given, found=found, **shown)
 
 

@@ -22,6 +22,8 @@ from pilot.outcomes.days.tables import CUSTOMER_DAYS, RULES, STORE_DAYS, VERSION
 from pilot.outcomes.engine import DuckEngine
 from pilot.outcomes.errors import LakeVersionVacuumed
 from pilot.outcomes.phases import phase
+from pilot.outcomes.shared_lock import SharedLock
+from pilot.outcomes.storage import beside_lake
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
 
 Progress = Callable[[int, int], None]
+_MANY_FILES = 32  # with fewer nobody looks whether joining them pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,19 @@ class Lag:
     since: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What each table holds and all its rows."""
+
+    customers: tuple[Included, ir.Table]
+    stores: tuple[Included, ir.Table]
+
+    @property
+    def included(self) -> tuple[Included, Included]:
+        """What they hold."""
+        return self.customers[0], self.stores[0]
+
+
 class Days:
     """The derived days of one lake."""
 
@@ -47,21 +63,24 @@ class Days:
         self.customers = DayTable(lake.settings, "customer_days", CUSTOMER_DAYS, customer_days)
         self.stores = DayTable(lake.settings, "store_days", STORE_DAYS, store_days)
         self._tables = (self.customers, self.stores)
+        self._opened: tuple[int, Holding] | None = None
 
     def day_facts(self, version: int) -> DayFacts | None:
         """The days as the lake was at ``version``; None where they do not hold it (read the receipts then)."""
-        held = [table.held() for table in self._tables]
-        if not all(one is not None and self._serves(one[0], version) for one in held):
+        held = self._holding(version)
+        if held is None:
             return None
-        rows = [self._rows(table, one[1]) for table, one in zip(self._tables, held, strict=True) if one is not None]
-        return DayFacts(*(one.filter(one[VERSION] <= version) for one in rows))
+        return DayFacts(*(rows if one.through == version else rows.filter(rows[VERSION] <= version)
+                          for one, rows in (held.customers, held.stores)))  # fmt: skip
 
-    def latest_customers(self, version: int) -> tuple[Included, ir.Table] | None:
-        """What the customers' days hold, and all their rows, where ``version`` is the latest in them; else None."""
-        held = self.customers.held()
-        if held is None or not self._serves(held[0], version) or (held[0].through or 0) > version:
-            return None
-        return held[0], self._rows(self.customers, held[1])
+    def latest(self, version: int) -> Holding | None:
+        """What the days hold, and all their rows, where ``version`` is the latest in them; else None.
+
+        Right after ``day_facts`` they are not opened again.
+        """
+        is_open = self._opened is not None and self._opened[0] == version
+        held = self._opened[1] if self._opened is not None and is_open else self._holding(version)
+        return None if held is None or any((one.through or 0) > version for one in held.included) else held
 
     def keep_up(self, progress: Progress | None = None) -> int | None:
         """Take in what the lake got since; where there is no base yet, one is written. The version they hold wholly.
@@ -71,20 +90,23 @@ class Days:
         """
         with self._locked(wait=False) as is_ours:
             if is_ours:
-                for table in self._tables:
-                    self._catch_up(table, progress)
+                self._opened = None
+                latest = self._lake.version()
+                found = [self._catch_up(table, latest, progress) for table in self._tables]
+                return min((version for version in found if version is not None), default=None)
         return self.through()
 
-    def rebuild(self, progress: Progress | None = None) -> int | None:
+    def rebuild(self, progress: Progress | None = None) -> int:
         """Write the tables anew from the receipts as they are now. The version they hold then."""
         with self._locked():
-            for table in self._tables:
-                self._take_all(table, self._begin(table), progress)
-        return self.through()
+            self._opened = None
+            latest = self._lake.version()
+            return min(self._take_all(table, self._begin(table), latest, progress) for table in self._tables)
 
     def drop(self) -> None:
         """Empty the tables: reports read receipts until ``rebuild``."""
         with self._locked():
+            self._opened = None
             for table in self._tables:
                 table.clear(Included(_next_generation(table.included()), 0, None, "", is_dropped=True, rules=RULES))
                 table.vacuum(())
@@ -110,25 +132,35 @@ class Days:
         """Rows, files and bytes of each table."""
         return [table.size() for table in self._tables]
 
-    def _serves(self, held: Included, version: int) -> bool:
-        if held.through is None or not held.base <= version <= self._lake.version() or not self._is_of_lake(held):
+    def _holding(self, version: int) -> Holding | None:
+        """What both tables hold, where ``version`` is in it."""
+        held, latest = [table.held() for table in self._tables], self._lake.version()
+        found = [
+            (one[0], self._lake.engine.read_parquet(one[1], table.schema, root=table.root, hive=False))
+            for table, one in zip(self._tables, held, strict=True)
+            if one is not None and self._serves(one[0], version, latest)
+        ]
+        holding = Holding(*found) if len(found) == len(self._tables) else None
+        self._opened = (version, holding) if holding else None
+        return holding
+
+    def _serves(self, held: Included, version: int, latest: int) -> bool:
+        if held.through is None or not held.base <= version <= latest or not self._is_of_lake(held, latest):
             return False
         return version <= held.through or not self._lake.commits(held.through, version)
 
-    def _rows(self, table: DayTable, files: list[str]) -> ir.Table:
-        return self._lake.engine.read_parquet(files, table.schema, root=table.root, hive=False)
-
-    def _catch_up(self, table: DayTable, progress: Progress | None) -> None:
-        held = table.included()
+    def _catch_up(self, table: DayTable, latest: int, progress: Progress | None) -> int | None:
+        found = table.held()
+        held, files = found or (None, [])
         if held is not None and held.is_dropped:
-            return
+            return None
         # A base that was not finished is begun again: files joined since would cut it into other slices.
-        if held is None or held.through is None or not self._is_of_lake(held):
+        if held is None or held.through is None or not self._is_of_lake(held, latest):
             held = self._begin(table)
         try:
-            self._take_all(table, held, progress)
+            return self._take_all(table, held, latest, progress, len(files))
         except LakeVersionVacuumed:  # so far behind that the lake's files of then are gone
-            self._take_all(table, self._begin(table), progress)
+            return self._take_all(table, self._begin(table), latest, progress)
 
     def _begin(self, table: DayTable) -> Included:
         """Empty the table for a new base: the lake as it is now."""
@@ -138,10 +170,13 @@ class Days:
         table.clear(held)
         return held
 
-    def _take_all(self, table: DayTable, held: Included, progress: Progress | None) -> None:
+    def _take_all(
+        self, table: DayTable, held: Included, latest: int, progress: Progress | None, n_files: int = 0
+    ) -> int:
         is_new = held.through is None
         deliveries = [base_of(self._lake, held)] if is_new else []
-        deliveries += [delivery_of(self._lake, commit) for commit in self._lake.commits(held.through or held.base)]
+        missing = self._lake.commits(held.through or held.base, max(latest, held.base))
+        deliveries += [delivery_of(self._lake, commit) for commit in missing]
         total = sum(len(delivery.slices) for delivery in deliveries)
         done = 0
         for delivery in deliveries:
@@ -152,8 +187,9 @@ class Days:
                 done += 1
                 if progress:
                     progress(done, total)
-        if is_new or table.is_worth_compacting():
+        if is_new or (n_files + done >= _MANY_FILES and table.is_worth_compacting()):
             table.tidy()
+        return held.through or held.base
 
     def _take(self, table: DayTable, held: Included, delivery: Delivery, part: Slice) -> None:
         """One commit: the days of one slice, and with the last slice the word that its version is in."""
@@ -166,12 +202,10 @@ class Days:
             batch_id = f"{held.generation}-{delivery.version}-{part.name}"
             table.append(batch_id, sorted(part.files), write, details=details_of(held))
 
-    def _is_of_lake(self, held: Included) -> bool:
+    def _is_of_lake(self, held: Included, latest: int) -> bool:
         """Whether the table was made by today's rules from this lake: its version still has that batch."""
-        if held.rules != RULES:
-            return False
         version = held.base if held.through is None else held.through
-        if version > self._lake.version():
+        if held.rules != RULES or version > latest:
             return False
         found = self._lake.commits(version - 1, version) if version else []
         return (found[0].batch_id if found else "") == held.batch
@@ -184,6 +218,7 @@ class Days:
 
     @contextmanager
     def _locked(self, *, wait: bool = True) -> Iterator[bool]:
+        """The one lock of whatever changes the days, on every machine; without ``wait``, whether it is ours."""
         path = self._settings.locks_dir / "days.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
@@ -191,8 +226,9 @@ class Days:
                 fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
-            else:
-                yield True
+            else:  # of this machine's; where the days lie in an object store, others may have another
+                with SharedLock(self._settings, beside_lake(self._settings, "derived")).held(wait=wait) as is_ours:
+                    yield is_ours
 
 
 def _next_generation(held: Included | None) -> int:

@@ -180,16 +180,17 @@ def test_what_is_kept_and_the_news_give_the_digits_of_the_full_pass(rows: list[F
     reach = stage_reach(_asked())
     assert reach is not None
 
-    def sums_of(part: list[Fact]) -> ibis.Table:
-        return customer_sums(DayFacts.of_receipts(_receipts(part)).customers, reach)
+    def sums_of(part: list[Fact]) -> pa.Table:
+        rows = customer_sums(DayFacts.of_receipts(_receipts(part)).customers, reach)
+        return rows.order_by("customer_key").to_pyarrow()
 
     shelf = _Shelf()
-    then = KeptSums(sums_of(rows), reach, shelf)
+    then = KeptSums(ibis.memtable(sums_of(rows)), sums_of(rows), reach, shelf)
     assert _plain(_stage(DayFacts.of_receipts(_receipts(rows)), then)) == _plain(
         _stage(DayFacts.of_receipts(_receipts(rows)))
     )
     assert shelf.kept
-    now = KeptSums(sums_of(rows), reach, shelf, sums_of(more).to_pyarrow())
+    now = KeptSums(ibis.memtable(sums_of(rows)), sums_of(rows), reach, shelf, sums_of(more))
     whole = DayFacts.of_receipts(_receipts([*rows, *more]))
     names = set(shelf.kept)
     assert _plain(_stage(whole, now)) == _plain(_stage(whole))

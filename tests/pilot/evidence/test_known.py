@@ -1,18 +1,32 @@
 """What was known on the day of the decision can be computed again, to the digit, beside what is known now."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.errors import LookBeyondPlan
-from pilot.evidence.known import Compared, WindowNotKnown, as_known, compared, same_numbers, version_on
+from pilot.evidence.known import (
+    Again,
+    Compared,
+    WindowNotKnown,
+    as_known,
+    beside_frozen,
+    compared,
+    same_numbers,
+    version_on,
+)  # fmt: skip
 from pilot.evidence.queries import document_of, latest_report, pinned_versions
 from pilot.evidence.service import freeze
 from pilot.imports.model import ImportKind
+from pilot.network.model import Store
 from pilot.outcomes.days.service import Days
 from pilot.outcomes.errors import NoSuchLakeVersion, NothingKnownYet
+from pilot.planning.model import Pilot
 from pilot.settings import Settings
 from tests.pilot.evidence.small_network import RECEIPT_HEADER, SET_UP_ON, START, SmallNetwork, day_at
 from tests.pilot.evidence.snapshots import END, Point, installation
@@ -102,6 +116,7 @@ def test_a_day_of_knowledge_is_a_version_of_the_lake(tmp_path: Path, monkeypatch
 
         assert on(arrival.date() - timedelta(days=1)) == decided
         assert on(arrival.date()) == network.lake.version() == decided + 1
+        assert on(date.max) == network.lake.version()  # nothing comes after the calendar
         with pytest.raises(NothingKnownYet):
             on(SET_UP_ON - timedelta(days=400))
 
@@ -133,3 +148,27 @@ def test_before_any_look_it_is_computed_as_known_too(tmp_path: Path) -> None:
         late(network)
         then = network.read(lambda s, p: as_known(s, p, 1, lake=network.lake, version=version, now=day_at(LATER)))
         assert (then.lake_version, then.exploratory) == (version, True)
+
+
+def test_a_store_that_closed_since_does_not_move_what_the_frozen_report_knew(tmp_path: Path) -> None:
+    with installation(Point.AT_GATE, tmp_path) as network:
+
+        def close(session: Session, pilot: Pilot) -> None:
+            gone = network.treated_stores(session, pilot, 1)[0]
+            session.execute(update(Store).where(Store.code == gone).values(closed_on=START))
+
+        network.act(close)
+        assert beside(network).is_as_frozen
+
+
+def test_why_the_numbers_are_others_is_told_apart(tmp_path: Path) -> None:
+    with installation(Point.AT_GATE, tmp_path) as network:
+        before = frozen(network)
+        first, *others = before.analysis.rows
+        of_segment = replace(
+            before, analysis=replace(before.analysis, rows=(*before.analysis.rows, replace(first, segment="young")))
+        )
+        without = replace(before, analysis=replace(before.analysis, rows=tuple(others)))
+        later = replace(without, lake_version=before.lake_version + 1)
+        found = [beside_frozen(one, before) for one in (before, of_segment, without, later)]
+        assert found == [Again.SAME, Again.OTHER_SEGMENTS, Again.OTHER_NETWORK, Again.OTHER_RECEIPTS]

@@ -16,7 +16,7 @@ def test_days_kept_sums_and_receipts_give_the_same_report(tmp_path: Path) -> Non
         days.rebuild()
         assert days.day_facts(lake.version()) is not None
         from_days, from_kept_sums = compute(network).text(), compute(network).text()
-        assert list(StageState(lake, days).folder.glob("*.parquet"))
+        assert list(StageState(lake, days).folder.glob("*.arrow"))
         days.drop()
         assert Days(lake).day_facts(lake.version()) is None
         assert compute(network).text() == from_days == from_kept_sums

@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from experiments.measure.customer_sums import CustomerReach
-from experiments.measure.stage import stage_reach
+from experiments.measure.stage import stage_reach, store_reach
+from experiments.measure.windows import Window
 from pilot.evidence.state import StageState
 from pilot.outcomes.days.service import Days
 from pilot.outcomes.lake import Lake
@@ -24,14 +25,22 @@ def reach() -> CustomerReach:
     return found
 
 
+def store_days_reach() -> Window:
+    found = store_reach(asked())
+    assert found is not None
+    return found
+
+
 def moments_through_state(lake: Lake) -> object:
     days = Days(lake)
     days.keep_up()
     facts = days.day_facts(lake.version())
     assert facts is not None
-    sums = StageState(lake, days).customer_sums(lake.version(), reach())
+    state = StageState(lake, days)
+    sums, rows = state.customer_sums(lake.version(), reach()), state.store_days(lake.version(), store_days_reach())
     assert sums is not None
-    return moments_of(facts, sums)
+    assert rows is not None
+    return moments_of(facts, sums, rows)
 
 
 def test_kept_sums_follow_the_lake_to_the_digit(lake: Lake) -> None:
@@ -44,7 +53,7 @@ def test_kept_sums_follow_the_lake_to_the_digit(lake: Lake) -> None:
             lake.compact()
             Days(lake).customers.tidy()
             assert moments_through_state(lake) == from_receipts(lake)
-    assert len([file for file in state.folder.glob("*.parquet") if not file.match("*.reduced.parquet")]) > 1
+    assert len(list(state.folder.glob("*.arrow"))) > 2
     state.drop()
     assert moments_through_state(lake) == from_receipts(lake)
 
@@ -69,11 +78,11 @@ def test_an_older_version_has_no_kept_sums(lake: Lake) -> None:
     assert StageState(lake, days).customer_sums(first, reach()) is None
 
 
-@pytest.mark.parametrize("damage", [b"", b"not Parquet at all"])
+@pytest.mark.parametrize("damage", [b"", b"not a table at all"])
 def test_a_file_that_cannot_be_read_is_made_again(lake: Lake, damage: bytes) -> None:
     deliver(lake, "one", Book(Random(14)).delivery(30))
     moments_through_state(lake)
     state = StageState(lake, Days(lake))
-    for file in state.folder.glob("*.parquet"):
+    for file in state.folder.iterdir():
         file.write_bytes(damage)
     assert moments_through_state(lake) == from_receipts(lake)

@@ -118,9 +118,9 @@ def asked() -> Asked:
     )
 
 
-def moments_of(facts: DayFacts, sums: Any = None) -> Any:
+def moments_of(facts: DayFacts, sums: Any = None, days: Any = None) -> Any:
     """Everything that a stage of two units asks of the facts, as it can be compared."""
-    found = stage_of(facts, sums)
+    found = stage_of(facts, sums, days)
     risk = {
         group: [getattr(table, name).tolist() for name in ("days", "at_risk", "events", "censored")]
         for group, table in found.risk.items()
@@ -128,7 +128,7 @@ def moments_of(facts: DayFacts, sums: Any = None) -> Any:
     return found.moments, found.segments, found.weekly, found.activity, risk
 
 
-def stage_of(facts: DayFacts, sums: Any = None) -> StageMoments:
+def stage_of(facts: DayFacts, sums: Any = None, days: Any = None) -> StageMoments:
     """One pass over a stage of two units."""
     keys = list(range(1, CUSTOMERS))  # the last one is nobody's home customer
     homes = {
@@ -144,6 +144,7 @@ def stage_of(facts: DayFacts, sums: Any = None) -> StageMoments:
         homes=pa.table(homes),
         assignment={"east": "control", "west": "offer"},
         sums=sums,
+        days=days,
     )
 
 
