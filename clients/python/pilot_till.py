@@ -13,13 +13,13 @@ Where the library ``cryptography`` is there, it checks the signature; otherwise 
 import base64
 import bisect
 import contextlib
-import gzip
 import hashlib
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ from typing import Any
 FORMAT = "pilot-bundle-1"
 HASH_BYTES = 8
 CLOCK_TOLERANCE = timedelta(hours=1)
-MOST_BYTES = 512_000_000
+MOST_BYTES = 512_000_000  # also after inflation
 NOTHING = {"variant": None, "offer": None, "pilot": None, "valid_until": None}
 
 
@@ -49,6 +49,12 @@ class Tampered(BundleRefused):
     """The signature is not one of this key over exactly these bytes."""
 
     code = "tampered"
+
+
+class KeyUnreadable(BundleRefused):
+    """The public key that this till was given is none."""
+
+    code = "key_unreadable"
 
 
 class OfAnotherStore(BundleRefused):
@@ -90,7 +96,7 @@ class Bundle:
 
     @classmethod
     def read(cls, text: bytes, public_key: str, store: str) -> "Bundle":
-        """Check the signature, then read. Raises ``Unreadable``, ``Tampered`` and ``OfAnotherStore``."""
+        """Check the signature, then read. Raises a ``BundleRefused`` for whatever is wrong with it."""
         line, newline, payload = text.partition(b"\n")
         words = line.split(b" ")
         if not newline or len(words) != 3 or words[0] != FORMAT.encode():
@@ -99,7 +105,11 @@ class Bundle:
             signature = base64.b64decode(words[2], validate=True)
         except ValueError:
             raise Tampered("the signature is not base64") from None
-        if not is_signed(bytes.fromhex(public_key), payload, signature):
+        try:
+            public = bytes.fromhex(public_key)
+        except ValueError:
+            raise KeyUnreadable("the public key is not hexadecimal") from None
+        if not is_signed(public, payload, signature):
             raise Tampered("the signature does not fit")
         document = json.loads(payload)
         if document["format"] != FORMAT:
@@ -139,7 +149,10 @@ class Bundle:
 
 
 class Till:
-    """One store's till. ``folder`` keeps the last good bundle; ``clock`` gives an aware instant."""
+    """One store's till. ``folder`` keeps the last good bundle and the highest version; ``clock`` gives the instant.
+
+    The highest version has a file of its own, so that a damaged bundle does not let an older one in.
+    """
 
     def __init__(
         self,
@@ -156,10 +169,14 @@ class Till:
             raise ValueError("the address begins with http:// or https://")
         self._store, self._address, self._secret = store, address.rstrip("/"), secret
         self._public_key, self._clock, self._timeout = public_key, clock, timeout
-        self._file = folder / f"{hashlib.sha256(store.encode()).hexdigest()[:16]}.bundle"
+        name = hashlib.sha256(f"{public_key.lower()} {store}".encode()).hexdigest()[:16]
+        self._file, self._floor_file = folder / f"{name}.bundle", folder / f"{name}.version"
         self._bundle: Bundle | None = None
         with contextlib.suppress(OSError, BundleRefused):  # none yet, or damaged: the next refresh brings one
             self._bundle = Bundle.read(self._file.read_bytes(), public_key, store)
+        self._floor = self.version or 0
+        with contextlib.suppress(OSError, ValueError):
+            self._floor = max(self._floor, int(self._floor_file.read_text("ascii")))
 
     @property
     def version(self) -> int | None:
@@ -178,16 +195,12 @@ class Till:
         """Take a bundle that came by any way, or refuse it by name; keep it on disk, whole or not at all."""
         bundle = Bundle.read(text, self._public_key, self._store)
         bundle.require_current(self._clock())
-        if self._bundle is not None and bundle.version < self._bundle.version:
-            raise Older(f"version {bundle.version} after {self._bundle.version}")
+        if bundle.version < self._floor:
+            raise Older(f"version {bundle.version} after {self._floor}")
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(".fresh")
-        with open(fresh, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._file)
-        self._bundle = bundle
+        _write(self._file, text)
+        _write(self._floor_file, str(bundle.version).encode())
+        self._bundle, self._floor = bundle, bundle.version
 
     def answer(self, customer: str | None = None, *, card: str | None = None) -> dict[str, Any]:
         """The answer that the server gave for now. Where no good bundle is at hand: nothing new, sell as always."""
@@ -213,17 +226,36 @@ class Till:
         request = urllib.request.Request(f"{self._address}/api/v1/bundle?{query}", headers=headers)  # noqa: S310 - http(s) only, checked above
         try:
             with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310 - as above
-                text: bytes = response.read(MOST_BYTES)
+                text: bytes = response.read(MOST_BYTES + 1)
                 packed = response.headers.get("Content-Encoding") == "gzip"
         except urllib.error.HTTPError as error:
             with error:
                 if error.code == 304:
                     return None
                 raise
-        try:
-            return gzip.decompress(text) if packed else text
-        except (OSError, EOFError):
-            raise Unreadable("it cannot be unpacked") from None
+        return unpacked(text) if packed else text
+
+
+def unpacked(text: bytes) -> bytes:
+    """What gzip packed; stops at ``MOST_BYTES``, however much the rest would be."""
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        found = unpacking.decompress(text, MOST_BYTES + 1)
+    except zlib.error:
+        raise Unreadable("it cannot be unpacked") from None
+    if not unpacking.eof or unpacking.unused_data or len(found) > MOST_BYTES:
+        raise Unreadable("it cannot be unpacked, or is too long")
+    return found
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    fresh = file.with_suffix(f"{file.suffix}.fresh")
+    with open(fresh, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.replace(fresh, file)
 
 
 def _holds(hashes: bytes, wanted: bytes) -> bool:

@@ -158,14 +158,51 @@ def test_the_last_good_bundle_stays_on_disk_whole_and_is_the_floor_of_versions(
     client: ModuleType, tmp_path: Path
 ) -> None:
     a_till(client, tmp_path).take(a_bundle(version=9))
-    assert [path.suffix for path in tmp_path.iterdir()] == [".bundle"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".bundle", ".version"]
     again = a_till(client, tmp_path)
     assert again.version == 9
     with pytest.raises(client.Older):
         again.take(a_bundle(version=8))
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.bundle")
     file.write_bytes(file.read_bytes()[:-5])
-    assert a_till(client, tmp_path).answer("x")["reason_code"] == "bundle_no_bundle"
+    damaged = a_till(client, tmp_path)
+    assert damaged.answer("x")["reason_code"] == "bundle_no_bundle"
+    with pytest.raises(client.Older):
+        damaged.take(a_bundle(version=8))
+    damaged.take(a_bundle(version=9))
+    assert a_till(client, tmp_path).answer("x")["reason_code"] == "no_pilot"
+    (floor,) = tmp_path.glob("*.version")
+    floor.write_text("nonsense")
+    with pytest.raises(client.Older):
+        a_till(client, tmp_path).take(a_bundle(version=8))
+
+
+def test_a_new_key_begins_a_new_count_of_versions(client: ModuleType, tmp_path: Path) -> None:
+    a_till(client, tmp_path).take(a_bundle(version=9))
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    payload = a_bundle(version=2).partition(b"\n")[2]
+    text = b"pilot-bundle-1 0 " + base64.b64encode(other.sign(payload)) + b"\n" + payload
+    key = other.public_key().public_bytes_raw().hex()
+    till = client.Till("S1", "http://127.0.0.1:1", "secret", public_key=key, folder=tmp_path, clock=lambda: NOW)
+    till.take(text)
+    assert till.version == 2
+
+
+def test_a_key_that_is_none_refuses_by_name(client: ModuleType) -> None:
+    for key in ("not hexadecimal", "é"):
+        with pytest.raises(client.KeyUnreadable):
+            client.Bundle.read(a_bundle(), key, "S1")
+    with pytest.raises(client.Tampered):
+        client.Bundle.read(a_bundle(), PUBLIC[:-2], "S1")
+
+
+def test_no_more_is_unpacked_than_a_bundle_may_have(client: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "MOST_BYTES", 10_000)
+    assert client.unpacked(gzip.compress(bytes(10_000))) == bytes(10_000)
+    whole = gzip.compress(b"x")
+    for packed in (gzip.compress(bytes(10_001)), gzip.compress(bytes(10**8)), whole[:-1], whole + b"x", b"", b"x"):
+        with pytest.raises(client.Unreadable):
+            client.unpacked(packed)
 
 
 def test_without_a_good_bundle_the_till_sells_as_always(
