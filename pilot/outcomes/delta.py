@@ -19,7 +19,7 @@ from pilot.outcomes.engine import join_files
 from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
 from pilot.outcomes.phases import phase
 from pilot.outcomes.shared_lock import SharedLock
-from pilot.outcomes.storage import Storage, raise_if_full, storage_of
+from pilot.outcomes.storage import Storage, raise_if_full, raise_if_refused, storage_of
 from pilot.settings import Settings
 
 if TYPE_CHECKING:
@@ -214,6 +214,9 @@ class DeltaStore:
         except TableNotFoundError:
             self._create()
             table = DeltaTable(self.root, storage_options=options)
+        except OSError as error:
+            raise_if_refused(error, self.root)
+            raise
         except DeltaError:
             if not self.storage.drop_torn_entry():
                 raise

@@ -25,7 +25,7 @@ HISTORY = "_history"
 INDEX = f"{HISTORY}/index"
 PACKED = 100
 """So many entries are packed at once."""
-TRANSACTION_DAYS = 30
+TRANSACTION_DAYS = 7
 """So long the table's transactions tell which batches it has; without an end every checkpoint would hold them all."""
 _DAY_MS = 86_400_000
 _ROW = np.dtype([("batch", "<u8"), ("at_us", "<i8")])

@@ -71,6 +71,16 @@ class ObjectStoreUnavailable(Misconfigured):
     )
 
 
+class ObjectStoreRefused(Misconfigured):
+    """No answer, no credentials, no right: what the object store or the way to it says."""
+
+    code = "object_store_refused"
+    template = N_(
+        "The object store of the lake at {root} cannot be used: {problem}. Look at the AWS_… variables and at the "
+        "store, and try again; what was stored stays."
+    )
+
+
 class SparkMissing(Misconfigured):
     code = "spark_missing"
     template = N_(

@@ -5,6 +5,7 @@ import errno
 import importlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,10 +13,14 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from pilot.outcomes.errors import LakeDiskFull, ObjectStoreUnavailable
+from pilot.outcomes.errors import LakeDiskFull, ObjectStoreRefused, ObjectStoreUnavailable
 from pilot.settings import Settings
 
 LOG = "_delta_log"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MOST_SAID = 400  # characters
+_CLIENTS = ("botocore", "aiobotocore", "aiohttp")  # whose errors are the store's, or of the way there
 _NO_ROOM = ("No space left", "Disk quota exceeded", "not enough disk space", "os error 28")
 
 
@@ -184,7 +189,8 @@ class ObjectStore:
         local = Path(name)
         try:
             yield local
-            self.filesystem().put_file(name, self._at(path))
+            with self._asking():
+                self.filesystem().put_file(name, self._at(path))
         except BaseException as error:
             raise_if_full(error, str(self._scratch))
             raise
@@ -199,11 +205,13 @@ class ObjectStore:
         return False
 
     def read(self, path: str) -> bytes:
-        content: bytes = self.filesystem().cat_file(self._at(path))
+        with self._asking():
+            content: bytes = self.filesystem().cat_file(self._at(path))
         return content
 
     def put(self, path: str, content: bytes) -> None:
-        self.filesystem().pipe_file(self._at(path), content)
+        with self._asking():
+            self.filesystem().pipe_file(self._at(path), content)
 
     def size(self, path: str) -> int:
         return int(self._info(path)["size"])
@@ -217,16 +225,18 @@ class ObjectStore:
         return False
 
     def remove(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), self._asking():
             self.filesystem().rm_file(self._at(path))
 
     def paths(self, folder: str = "") -> list[str]:
         place = self._at(folder).rstrip("/")
-        found = (f"s3://{name}" for name in self.filesystem().find(place))
+        with self._asking():
+            found = [f"s3://{name}" for name in self.filesystem().find(place)]
         return sorted(name.removeprefix(f"{self.root}/") for name in found if name.startswith(f"{place}/"))
 
     def fetch(self, path: str, target: Path) -> None:
-        self.filesystem().get_file(self._at(path), str(target))
+        with self._asking():
+            self.filesystem().get_file(self._at(path), str(target))
 
     def filesystem(self) -> Any:
         if self._fs is None:
@@ -241,8 +251,20 @@ class ObjectStore:
         return self._fs
 
     def _info(self, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.filesystem().info(self._at(path))
+        with self._asking():
+            found: dict[str, Any] = self.filesystem().info(self._at(path))
         return found
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) or type(error).__module__.startswith(_CLIENTS):
+                raise_if_refused(error, self.root)
+            raise
 
     def _at(self, path: str) -> str:
         return f"{self.root}/{path}"
@@ -254,6 +276,14 @@ def raise_if_full(error: BaseException, place: str) -> None:
         raise LakeDiskFull(place=place) from error
     if isinstance(error, Exception) and any(words in str(error) for words in _NO_ROOM):
         raise LakeDiskFull(place=place) from error
+
+
+def raise_if_refused(error: BaseException, root: str) -> None:
+    """Raise ``ObjectStoreRefused`` where a bucket is meant, with what was said in one line without control codes."""
+    if root.startswith("s3://"):
+        said = _CONTROL.sub(" ", _COLOURS.sub("", str(error) or type(error).__name__))
+        problem = " ".join(said.replace("↳", "").split()).rstrip(".")
+        raise ObjectStoreRefused(root=root, problem=problem[:_MOST_SAID]) from error
 
 
 def _is_whole(entry: Path) -> bool:

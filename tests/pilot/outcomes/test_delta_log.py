@@ -113,7 +113,7 @@ def test_what_fails_while_packing_is_made_up_for_by_a_later_commit(
     assert len(log_files(store)) <= 4 * PACKED
 
 
-def test_a_transaction_is_told_for_thirty_days_only(settings: Settings) -> None:
+def test_a_transaction_is_told_for_some_days_only(settings: Settings) -> None:
     """Else every checkpoint would hold one for every commit that there ever was."""
     from deltalake import DeltaTable
 

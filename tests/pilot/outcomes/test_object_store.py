@@ -13,9 +13,9 @@ import pytest
 
 from pilot.database import Database
 from pilot.outcomes.delta import DeltaStore
-from pilot.outcomes.errors import LakeLockLost, ObjectStoreUnavailable
+from pilot.outcomes.errors import LakeLockLost, ObjectStoreRefused, ObjectStoreUnavailable
 from pilot.outcomes.lake import Lake
-from pilot.outcomes.storage import ObjectStore, beside_lake
+from pilot.outcomes.storage import ObjectStore, beside_lake, raise_if_refused
 from pilot.settings import Settings
 from tests.conftest import PostgresServer
 from tests.pilot.outcomes.histories import measured, publish, some_receipts
@@ -222,3 +222,24 @@ def test_options_come_from_the_usual_variables() -> None:
     secure = options(AWS_ENDPOINT_URL="http://other", AWS_ENDPOINT_URL_S3="https://store.example.org")
     assert secure is not None
     assert (secure["aws_endpoint"], secure["aws_allow_http"]) == ("https://store.example.org", "false")
+
+
+def test_a_store_that_cannot_be_used_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    nowhere = ObjectStore("s3://none/lake", tmp_path, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    with pytest.raises(ObjectStoreRefused, match="Unable to locate credentials"):
+        nowhere.paths()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    nowhere = ObjectStore("s3://none/lake", tmp_path, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+    with pytest.raises(ObjectStoreRefused, match=r"s3://none/lake.*http://127\.0\.0\.1:1"):
+        nowhere.read("some")
+
+
+def test_what_a_store_says_is_told_without_its_colours_and_lines() -> None:
+    with pytest.raises(ObjectStoreRefused) as refused:
+        raise_if_refused(OSError("Generic S3 error\n  \x1b[31m↳\x1b[0m refused\x07 here."), "s3://none/lake")
+    assert "cannot be used: Generic S3 error refused here. Look" in str(refused.value)
+    raise_if_refused(OSError("of a folder"), "/a/folder")
