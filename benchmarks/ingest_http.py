@@ -88,7 +88,8 @@ def seed_keys(home: Home) -> None:
         for day in range(DAYS):
             hashes = np.sort(rng.integers(0, 2**64, n, dtype=np.uint64)).tobytes()
             number = key_window.day_number(today - timedelta(days=day))
-            row = {"arrival": 1, "business_day": number, "level": 5, "batch_id": None, "n": n, "hashes": hashes}
+            # Of no batch, so before all: a process takes in what arrived after the newest that it has.
+            row = {"arrival": 0, "business_day": number, "level": 5, "batch_id": None, "n": n, "hashes": hashes}
             connection.execute(insert(InboxKeys), row)
     inbox.dispose()
 
