@@ -1,7 +1,6 @@
-"""The network's past for planners: store × week panels, home stores, cross-shopping; reduced in the engine.
+"""The network's past for planners: store × week panels and home stores; reduced in the engine.
 
-Receipts never become a frame: each function answers one row per store and week, customer, or pair of stores, as exact
-integers.
+Receipts never become a frame: each function answers one row per store and week or per customer, as exact integers.
 """
 
 from datetime import date
@@ -67,23 +66,6 @@ def home_stores(lake: Lake, version: int | None, first: date, last: date) -> pa.
     ranked = counted.mutate(place=ibis.row_number().over(best))
     homes = ranked.filter(ranked.place == 0).select("customer_key", "store_id", "visits")
     table: pa.Table = homes.order_by("customer_key").to_pyarrow()
-    return table
-
-
-def cross_shopping(lake: Lake, version: int | None, homes: pa.Table, first: date, last: date) -> pa.Table:
-    """(home_store_id, store_id, customers, visits): where the customers of each home store shop, own store included.
-
-    ``homes`` has customer_key and store_id (``home_stores``). Ordered by both stores. Raises ``BadPeriod``.
-    """
-    import ibis
-
-    receipts = _within(lake, version, first, last)
-    listed = ibis.memtable(homes.select(["customer_key", "store_id"]).rename_columns(["customer_key", "home_store_id"]))
-    visits = receipts.filter(is_identified_sale(receipts)).inner_join(listed, "customer_key")
-    pairs = visits.group_by("home_store_id", "store_id").aggregate(
-        customers=visits.customer_key.nunique(), visits=visits.count()
-    )
-    table: pa.Table = pairs.order_by("home_store_id", "store_id").to_pyarrow()
     return table
 
 

@@ -1,4 +1,4 @@
-"""The past as planners see it: store weeks, home stores, cross-shopping; fixed by the version."""
+"""The past as planners see it: store weeks, home stores; fixed by the version."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -61,19 +61,6 @@ def test_the_period_ends_with_its_last_day(lake: Lake) -> None:
     assert [tuple(row.values()) for row in homes.to_pylist()] == [(1, 2, 2)]
 
 
-def test_cross_shopping_tells_where_the_customers_of_a_store_go(lake: Lake) -> None:
-    homes = history.home_stores(lake, None, FIRST, LAST)
-    pairs = history.cross_shopping(lake, None, homes, FIRST, LAST)
-    assert [tuple(row.values()) for row in pairs.to_pylist()] == [
-        (1, 1, 1, 1),
-        (1, 2, 1, 1),
-        (2, 2, 1, 1),
-        (2, 3, 1, 1),
-        (3, 2, 1, 2),
-        (3, 3, 1, 2),
-    ]
-
-
 def test_the_past_at_a_version_does_not_change_when_receipts_come_late(
     lake: Lake, sqlite_database: Database, now: datetime
 ) -> None:
@@ -112,8 +99,6 @@ def test_corrections_change_money_and_late_identification_tells_whose_a_visit_wa
     ]
     homes = history.home_stores(lake, None, FIRST, LAST)
     assert [tuple(row.values()) for row in homes.to_pylist()] == [(7, 1, 1), (8, 1, 1)]  # a return is no visit
-    pairs = history.cross_shopping(lake, None, homes, FIRST, LAST)
-    assert [tuple(row.values()) for row in pairs.to_pylist()] == [(1, 1, 2, 2)]
 
 
 def test_only_the_months_of_the_period_are_read(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
