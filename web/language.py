@@ -1,6 +1,8 @@
 """Which language a page speaks: the person's, else the installation's; flask-babel and pilot.words agree."""
 
 from contextlib import ExitStack
+from functools import lru_cache
+from pathlib import Path
 
 from babel import Locale
 from flask import Flask, g, request
@@ -15,8 +17,14 @@ ENGLISH = "en"
 
 def languages() -> list[str]:
     """English and every language that has a compiled catalogue."""
-    compiled = TRANSLATIONS.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")
-    return [ENGLISH, *sorted({path.parts[-3] for path in compiled} - {ENGLISH})]
+    return list(_languages_in(TRANSLATIONS))
+
+
+@lru_cache(maxsize=4)
+def _languages_in(folder: Path) -> tuple[str, ...]:
+    """Catalogues come with a release: every request asks, the disk is asked once."""
+    compiled = folder.glob(f"*/LC_MESSAGES/{DOMAIN}.mo")
+    return ENGLISH, *sorted({path.parts[-3] for path in compiled} - {ENGLISH})
 
 
 def language_names() -> list[tuple[str, str]]:

@@ -120,6 +120,13 @@ class MayNot(NotPermitted):
     template = N_("{who} ({role}) may not do this: {permission}. An administrator can say who may.")
 
 
+class KeyLacksScope(NotPermitted):
+    """The API key has not the scope, whatever the store."""
+
+    code = "key_lacks_scope"
+    template = N_("The key {key} may not do this: it lacks the scope “{scope}”. Ask for a key that has it.")
+
+
 class KeyMayNot(NotPermitted):
     """The API key lacks the scope, or is not for this store."""
 

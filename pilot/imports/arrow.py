@@ -15,6 +15,7 @@ pc: Any = pyarrow.compute
 
 
 def column(table: pa.Table, name: str) -> Column:
-    """Column ``name`` of ``table`` as one array."""
-    combined: Column = table.column(name).combine_chunks()
+    """Column ``name`` of ``table`` as one array; copied only where it comes in pieces."""
+    pieces: Any = table.column(name)
+    combined: Column = pieces.chunk(0) if pieces.num_chunks == 1 else pieces.combine_chunks()
     return combined

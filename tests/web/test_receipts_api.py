@@ -203,7 +203,7 @@ def test_huge_numbers_are_judged_like_any_other_content(client: FlaskClient, key
     told = {r["index"]: (r["status"], r["reason_code"]) for r in send(client, key(), rows).json["receipts"]}
     assert told == {
         0: ("rejected", "not_a_count"), 2: ("rejected", "not_an_amount"), 3: ("rejected", "id_too_long"),
-        4: ("rejected", "unknown_store"), 5: ("rejected", "unknown_store"),
+        4: ("rejected", "id_too_long"), 5: ("rejected", "id_form"),
     }  # fmt: skip
 
 
@@ -296,6 +296,46 @@ def test_a_key_of_some_stores_has_the_receipts_of_others_rejected_one_by_one(
         (1, "rejected", "store_not_yours")
     ]
     assert waiting(inlet) == 1
+
+
+def test_a_key_of_some_stores_does_not_learn_what_another_store_sent(
+    inlet: Inlet, client: FlaskClient, key: Callable[..., str]
+) -> None:
+    """Guessing ids must not tell which there are with what amount; who may see every store is told all."""
+    everywhere, limited = key(), key("31", name="L")
+    send(client, everywhere, [today("theirs", store="7", net="55.00"), today("ours", net="5.00")])
+    guesses = [today("theirs", net="1.00"), today("ours", net="1.00")]
+
+    def reasons(secret: str) -> list[str]:
+        said = send(client, secret, guesses).json
+        assert (said["accepted"], said["conflict"]) == (0, 2)
+        return [one["reason"] for one in said["receipts"]]
+
+    for _ in ("in the inbox", "in the lake"):
+        others, own = reasons(limited)
+        assert others == "A receipt with this id arrived before with other content."
+        assert "net" in own
+        assert "store" in reasons(everywhere)[0]
+        inlet.drain()
+
+
+def test_reasons_speak_to_the_sender_of_a_call_and_not_of_files(client: FlaskClient, key: Callable[..., str]) -> None:
+    rows = [
+        today("a", net="5,00"), today("b", store="nowhere"), today("c", at="2026-02-30 12:00"), today("d", at="soon"),
+        today("e", kind="foo"), today("2026-02-27"), today("1.5"), today("=1"),
+    ]  # fmt: skip
+    said = send(client, key(), rows).json["receipts"]
+    assert [one["index"] for one in said] == list(range(8))
+    words = " ".join(one["reason"] for one in said)
+    assert not any(word in words for word in ("mapping", "Import", "park", "spreadsheet", "file", "column", "продажа"))
+    assert said[4]["reason"] == "Possible are: sale, return, correction, identification."
+
+
+def test_a_key_without_the_scope_is_told_which_it_lacks(client: FlaskClient, key: Callable[..., str]) -> None:
+    refused = send(client, key(scopes=(Scope.ASSIGNMENTS_READ,)), [today("a")])
+    assert (refused.status_code, refused.json["code"]) == (403, "key_lacks_scope")
+    assert "receipts:write" in refused.json["title"]
+    assert "store" not in refused.json["title"]
 
 
 def test_operators_see_what_waits_and_what_became_of_receipts(

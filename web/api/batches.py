@@ -8,7 +8,8 @@ from flask import Response, g
 
 from pilot.access.permissions import Scope
 from pilot.outcomes.inbox.queries import batch_for
-from web.api.receipts import counts, reception, verdict
+from web.api.receipts import counts, reception
+from web.api.verdicts import verdict
 from web.auth import requires_key
 
 api = APIBlueprint("batches", __name__, url_prefix="/api/v1", enable_openapi=False)
@@ -28,7 +29,7 @@ def show(batch: str) -> Response:
             "drained_at": found.drained_at,
             "lake_version": found.lake_version,
             **counts(found),
-            "receipts": [verdict(one) for one in found.verdicts],
-            "drain_findings": [verdict(one) for one in found.drain_findings or ()],
+            "receipts": [verdict(one, key.store_codes) for one in found.verdicts],
+            "drain_findings": [verdict(one, key.store_codes) for one in found.drain_findings or ()],
         }
     return Response(orjson.dumps(answer), content_type="application/json")

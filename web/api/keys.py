@@ -3,7 +3,7 @@
 from flask import request
 
 from pilot.access.model import ApiKey
-from pilot.access.permissions import KeyMayNot, Scope, require_key
+from pilot.access.permissions import KeyLacksScope, Scope, require_key
 from web.api.live_keys import live_key
 from web.errors import FieldMissing
 from web.work import settings
@@ -18,7 +18,7 @@ def authenticate(scope: Scope, *, by_row: bool = False) -> ApiKey:
     key = live_key(secret if kind.lower() == "bearer" else "", now=settings().wall_clock())
     if by_row:
         if scope not in key.scopes:
-            raise KeyMayNot(key=key.code, scope=str(scope), store="–")
+            raise KeyLacksScope(key=key.code, scope=str(scope))
         return key
     store = request.args.get("store", "")
     if not store:

@@ -9,10 +9,11 @@ from flask import Response, current_app, g, request
 
 from pilot.access.permissions import Scope
 from pilot.outcomes.inbox.accept import Reception
-from pilot.outcomes.inbox.work import Accepted, Call, Verdict
-from pilot.words import N_, Message, translate
+from pilot.outcomes.inbox.work import Accepted, Call
+from pilot.words import N_
 from web.api.bodies import read_body, read_receipts
 from web.api.live_keys import audit_head
+from web.api.verdicts import verdict
 from web.auth import requires_key
 from web.errors import BodyUnreadable
 from web.metrics import RECEIPTS
@@ -55,21 +56,6 @@ def send() -> Response:
     return Response(orjson.dumps(_answer(accepted)), 202, headers, content_type="application/json")
 
 
-def verdict(found: list[Any]) -> dict[str, Any]:
-    """A stored verdict as the API says it, in the reader's language."""
-    index, status, stored, *field = found
-    reason = Message.from_dict(stored)
-    parked = status == Verdict.QUARANTINED
-    return {
-        "index": index,
-        "status": "accepted" if parked else status,
-        "quarantined": parked,
-        "field": field[0] if field else None,
-        "reason_code": reason.code,
-        "reason": translate(reason),
-    }
-
-
 def counts(batch: Any) -> dict[str, int]:
     """How many receipts of the call became what; the quarantined are among the accepted."""
     names = ("accepted", "known", "conflict", "rejected", "quarantined")
@@ -80,7 +66,7 @@ def _answer(accepted: Accepted) -> dict[str, Any]:
     return {
         "batch_id": accepted.batch_id,
         **counts(accepted),
-        "receipts": [verdict(list(found)) for found in accepted.verdicts],
+        "receipts": [verdict(found, g.api_key.store_codes) for found in accepted.verdicts],
     }
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
+from threading import Lock
 
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
@@ -49,6 +51,12 @@ class Reception:
     window: KeyWindow = field(default_factory=KeyWindow)
     _book: tuple[object, Rulebook] | None = None
     _room_until: float = 0.0
+    _lake_lock: Lock = field(default_factory=Lock)
+
+    @cached_property
+    def _lake(self) -> Lake:
+        """One lake, and one engine, for all looks of this process at drained receipts; they take turns."""
+        return Lake(self.settings)
 
     def accept(self, session: Session, call: Call, *, head: object) -> Accepted:
         """Take the call's receipts in and say what became of each; when this returns they are on disk.
@@ -84,9 +92,10 @@ class Reception:
         lines = set(work.lines[hit].tolist())
         suspects = [row for row in work.rows() if row["line"] in lines]
         with self.inbox.glancing() as connection:
-            found = find_originals(
-                connection, batches, Lake(self.settings), lambda ids: customer_keys(session, ids), suspects, today
-            )
+            with self._lake_lock:
+                found = find_originals(
+                    connection, batches, self._lake, lambda ids: customer_keys(session, ids), suspects, today
+                )
             parked = _parked_before(connection, batches, work, lines)
         return work.without({**found, **parked}), arrival
 

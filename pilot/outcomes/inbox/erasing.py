@@ -14,8 +14,9 @@ from pilot.outcomes.inbox.draining import alone
 from pilot.outcomes.inbox.model import InboxBatch, InboxParked, InboxPayload
 from pilot.outcomes.inbox.payload import pack, unpack
 from pilot.settings import Settings
+from pilot.words import N_, Message
 
-_FORGOTTEN = {"code": "forgotten", "template": "", "values": {}}
+_FORGOTTEN = Message("forgotten", N_("What was said of this receipt is forgotten with its customer."))
 
 
 def erase_in_inbox(settings: Settings, external_id: str) -> None:
@@ -70,7 +71,7 @@ def _in_answers(session: Session, external_id: str) -> None:
 def _forgotten(verdicts: list[Any], external_id: str) -> list[Any]:
     quoted = json.dumps(external_id)
     return [
-        [index, status, _FORGOTTEN if quoted in json.dumps(reason) else reason, *rest]
+        [index, status, _FORGOTTEN.to_dict() if quoted in json.dumps(reason) else reason, *rest]
         for index, status, reason, *rest in verdicts
     ]
 
