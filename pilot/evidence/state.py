@@ -137,6 +137,8 @@ class StageState:
                 for batch in batches:
                     writer.write_batch(batch.replace_schema_metadata(schema.metadata))
         partial.replace(file)
+        for other in {*self.folder.glob(f"{key}-{_KEPT}")} - {file}:  # who has mapped it reads on
+            other.unlink(missing_ok=True)
         _leave_newest(list(self.folder.glob(_KEPT)), _KEPT_FILES)
         kept = _opened(file)
         if kept is None:
