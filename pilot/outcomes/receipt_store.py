@@ -203,11 +203,11 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) 
     """
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
     if _meet(connection, "bare", ("receipt_id",), "stored", part, of):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {few}")
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_id AS
             SELECT s.line, {_differing(_CONTENT)} AS differing
-            FROM {few} s
-            JOIN (FROM stored SEMI JOIN meeting USING (receipt_id)) l ON s.receipt_id = l.receipt_id
+            FROM met s JOIN stored l ON s.receipt_id = l.receipt_id
         """)  # noqa: S608 - names are quoted
         connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_id WHERE differing = ''")
         connection.execute("INSERT INTO clash SELECT line, NULL, differing, NULL FROM by_id WHERE differing <> ''")
@@ -216,11 +216,11 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) 
     others = "(FROM bare ANTI JOIN same USING (line))"
     if _meet(connection, others, NATURAL_KEY, "stored_near", part, of):
         equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {few}")
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_key AS
             SELECT s.line, l.receipt_id, {_differing([c for c in _CONTENT if c != "receipt_id"])} <> '' AS differs
-            FROM {few} s
-            JOIN (FROM stored_near SEMI JOIN meeting USING ({", ".join(map(name, NATURAL_KEY))})) l ON {equal}
+            FROM met s JOIN stored_near l ON {equal}
             WHERE s.receipt_id <> l.receipt_id
         """)  # noqa: S608 - names are quoted
         connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_key WHERE NOT differs")
