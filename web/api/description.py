@@ -116,6 +116,7 @@ _TAKEN: Schema = {
 def complete(spec: Schema, app: Flask) -> Schema:
     """``spec`` as decorators make it, with receipts and batches, every refusal and the scope of every endpoint."""
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    schemas.pop("HTTPError", None)  # the framework's own form, which nothing here answers with
     schemas |= {
         "Problem": _PROBLEM,
         "Receipt": receipt_schema(),

@@ -152,6 +152,8 @@ def _list(error: str | None = None) -> str:
     return render_template(
         "quarantine/show_all.html",
         rows=found[:PAGE],
+        names={row.id: _name(row) for row in found},
+        labels={kind: _labels(kind) for kind in {row.kind for row in found}},
         has_more=len(found) > PAGE,
         page=page,
         wanted=wanted,
@@ -167,7 +169,23 @@ def _reason(code: str) -> str:
 
 
 def _page(row: QuarantinedRow, texts: Mapping[str, str], error: str | None = None) -> str:
-    fields = importer_for(ImportKind(row.kind)).fields
     return render_template(
-        "quarantine/show.html", row=row, texts=texts, fields=fields, kind=kind_name(row.kind), error=error
+        "quarantine/show.html",
+        row=row,
+        name=_name(row),
+        texts=texts,
+        labels=_labels(row.kind),
+        kind=kind_name(row.kind),
+        error=error,
     )
+
+
+def _name(row: QuarantinedRow) -> str:
+    """How people find it where it came from: a till's receipt by its id, a row of a file by its line."""
+    receipt = None if row.run_id else row.row.get("receipt")
+    return _("Receipt %(id)s", id=receipt) if receipt else _("Line %(n)s", n=row.line)
+
+
+def _labels(kind: str) -> dict[str, str]:
+    """What people call the fields of an import."""
+    return {field.name: translate(Message("label", field.label)) for field in importer_for(ImportKind(kind)).fields}
