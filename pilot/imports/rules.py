@@ -111,7 +111,7 @@ def check_batch(
     by_name = {f.name: f for f in fields}
     for field in fields:
         if field.name not in given:
-            parsed[field.name] = pa.nulls(n, _kind(field, reading))
+            parsed[field.name] = _nothing(field, n, reading)
             continue
         values, is_given = _parsed(field, given[field.name], reading)
         parsed[field.name] = values
@@ -159,14 +159,15 @@ def _parsed(field: Field, texts: Column, reading: Reading) -> tuple[Column, Colu
     return values, None if not values.null_count else pc.fill_null(pc.is_valid(bare).take(codes.indices), False)
 
 
-def _kind(field: Field, reading: Reading) -> pa.DataType:
-    """The type of a field's values, which its class alone decides."""
+def _nothing(field: Field, n: int, reading: Reading) -> Column:
+    """A column without values; their type is that of the field's class, and asked once."""
     if type(field.holds) not in _KINDS:
         _KINDS[type(field.holds)] = field.holds.parse(pa.nulls(0, pa.string()), field.name, reading).type
-    return _KINDS[type(field.holds)]
+    nothing: Column = pa.nulls(n, _KINDS[type(field.holds)])
+    return nothing
 
 
-_KINDS: dict[type[ValueType], pa.DataType] = {}
+_KINDS: dict[type[ValueType], Any] = {}
 
 
 def _mask(values: Column) -> npt.NDArray[np.bool_]:

@@ -184,7 +184,7 @@ def _among(kind: str) -> Callable[[Rows], Mask]:
     """Which receipts are of this kind, by name or, without one, by the sign of the amount."""
 
     def rows_of(rows: Rows) -> Mask:
-        named = rows.places("kind", _NAMES) == _NAMES.index(kind)
+        named: Mask = rows.places("kind", _NAMES) == _NAMES.index(kind)
         if kind not in (SALE, RETURN):
             return named
         by_sign = (rows.numbers("net") < 0) == (kind == RETURN)

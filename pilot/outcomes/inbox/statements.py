@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Insert, Select
+from sqlalchemy import Dialect
 from sqlalchemy.engine import Connection
 
 _Bind = Callable[[Any], Any] | None
@@ -13,8 +13,8 @@ _Bind = Callable[[Any], Any] | None
 class Statement:
     """An insert or a select whose shape never changes."""
 
-    def __init__(self, statement: Insert | Select[Any], *names: str) -> None:
-        """``names``: the columns that an insert fills."""
+    def __init__(self, statement: Any, *names: str) -> None:
+        """``statement``: of SQLAlchemy; ``names``: the columns that an insert fills."""
         self._statement, self._names = statement, names
         self._rendered = lru_cache(maxsize=8)(self._render)  # one for each engine of this process
 
@@ -36,6 +36,6 @@ class Statement:
         """The text, whether values go by place, and the names in their order with what each value passes through."""
         keys = list(self._names) or None
         compiled = self._statement.compile(dialect=dialect, column_keys=keys)
-        order = compiled.positiontup if compiled.positiontup is not None else list(compiled.binds)  # type: ignore[attr-defined] # every statement of ours is SQL
-        kinds = {name: compiled.binds[name].type.dialect_impl(dialect) for name in order}  # type: ignore[attr-defined] # as above
-        return str(compiled), compiled.positiontup is not None, [(n, kinds[n].bind_processor(dialect)) for n in order]  # type: ignore[attr-defined] # as above
+        order = compiled.positiontup if compiled.positiontup is not None else list(compiled.binds)
+        kinds = {name: compiled.binds[name].type.dialect_impl(dialect) for name in order}
+        return str(compiled), compiled.positiontup is not None, [(n, kinds[n].bind_processor(dialect)) for n in order]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.canonical import canonical_text
-from pilot.imports.arrow import column, pc
+from pilot.imports.arrow import Column, column, pc
 from pilot.imports.reader import LINE_COLUMN
 from pilot.outcomes.inbox.checking import CheckedCall
 from pilot.outcomes.inbox.key_window import Hashes, day_number, hashes_of
@@ -147,7 +147,8 @@ class Work:
             stores = stores.take(
                 pa.concat_arrays([column(self.staged, "line"), pa.array(list(self.texts), pa.int64())])
             )
-        return sorted({code.strip() for code in stores.unique().to_pylist()})
+        codes: list[Any] = stores.unique().to_pylist()
+        return sorted({code.strip() for code in codes})
 
     def parked_rows(self, call: Call, batch_id: str) -> list[dict[str, Any]]:
         """The implausible receipts, to wait for a person."""
@@ -166,10 +167,9 @@ class Work:
 
 def _keys_of(staged: pa.Table) -> tuple[list[bytes], list[int], list[int]]:
     """Both keys of every receipt, their lines and business days; without a number there is only the id."""
-    days = column(staged, "business_date").cast(pa.int32()).to_pylist()
-    lines, receipts, stores, tills, numbers = (
-        column(staged, name).to_pylist() for name in ("line", "receipt_id", "store_id", "till", "number")
-    )
+    names = ("line", "receipt_id", "store_id", "till", "number")
+    columns = (*(column(staged, name) for name in names), column(staged, "business_date").cast(pa.int32()))
+    lines, receipts, stores, tills, numbers, days = (_listed(each) for each in columns)
     keys = [f"i{receipt}".encode() for receipt in receipts]
     keys += [
         f"n{store}\x1f{till}\x1f{number}\x1f{day}".encode()
@@ -180,6 +180,10 @@ def _keys_of(staged: pa.Table) -> tuple[list[bytes], list[int], list[int]]:
         return keys, lines * 2, days * 2
     numbered = [place for place, number in enumerate(numbers) if number is not None]
     return keys, lines + [lines[place] for place in numbered], days + [days[place] for place in numbered]
+
+
+def _listed(values: Column) -> list[Any]:
+    return values.to_pylist()
 
 
 def _keys_of_parked(texts: Mapping[int, dict[str, str]]) -> list[bytes]:
