@@ -108,6 +108,11 @@ def _go_on(watching: _Watch, *, is_once: bool) -> None:
     while True:
         watching.require_going()
         taken = watching.folder.take_next()
+        for name in watching.folder.passed_over():
+            _log.warning("%s is no file and is passed over", name)
+            watching.context.console.say(
+                N_("{name} is passed over: it is a link, a folder or a pipe. Put the file itself here."), name=name
+            )
         if taken is not None:
             _take(watching, taken, is_once=is_once)
         elif is_once and not watching.folder.is_waiting:

@@ -31,11 +31,13 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class DropFolder:
-    """``folder`` as one watcher sees it; ``seen`` remembers how each file looked the last time."""
+    """``folder`` as one watcher sees it; ``seen`` remembers how each file looked the last time, ``named`` what was said
+    to be passed over."""
 
     folder: Path
     token: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
     seen: dict[str, Look] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -71,6 +73,12 @@ class DropFolder:
         """Whether files lie there that were not taken yet."""
         return any(True for _ in self._candidates())
 
+    def passed_over(self) -> list[str]:
+        """What nobody takes, for it is no file (a link, a folder, a pipe): each name once."""
+        found = {path.name for path in self._offered() if path.name not in set(Outcome) and _is_something_else(path)}
+        new, self.named = sorted(found - self.named), found
+        return new
+
     def finish(self, taken: Path, outcome: Outcome, document: Mapping[str, Any], text: str) -> Path:
         """Move ``taken`` to where it belongs, its report beside it as ``.report.json`` and ``.report.txt``."""
         folder = self.folder / outcome
@@ -87,10 +95,11 @@ class DropFolder:
         return self.folder / _WORK / self.token
 
     def _candidates(self) -> Iterator[Path]:
+        return (path for path in self._offered() if path.is_file() and not path.is_symlink())
+
+    def _offered(self) -> Iterator[Path]:
         for path in self.folder.iterdir():
-            if path.name.startswith(".") or path.name.lower().endswith(_UNFINISHED):
-                continue
-            if path.is_file() and not path.is_symlink():
+            if not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED):
                 yield path
 
     def _take_over(self) -> None:
@@ -111,6 +120,10 @@ class DropFolder:
                 path.rename(_free(self.folder, path.name))
         (work / _LOCK).unlink(missing_ok=True)
         work.rmdir()
+
+
+def _is_something_else(path: Path) -> bool:
+    return path.is_symlink() or (path.exists() and not path.is_file())
 
 
 def _look(path: Path) -> Look | None:

@@ -18,7 +18,7 @@ class FileRefused(Refused):
 
 class EmptyFile(FileRefused):
     code = "empty_file"
-    template = N_("The file is empty: it has no header line. Export it again and check that it holds rows.")
+    template = N_("The file is empty. Export it again and check that it holds rows.")
 
 
 class NoRows(FileRefused):

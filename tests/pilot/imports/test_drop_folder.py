@@ -36,6 +36,27 @@ def test_files_that_are_still_written_under_another_name_are_left_alone(tmp_path
         assert not watcher.is_waiting
 
 
+def test_what_is_no_file_is_passed_over_and_named_once(tmp_path: Path) -> None:
+    watcher = DropFolder(tmp_path)
+    with watcher.at_work():
+        put(tmp_path, "a.csv")
+        (tmp_path / "link.csv").symlink_to(tmp_path / "a.csv")
+        (tmp_path / "dangling.csv").symlink_to(tmp_path / "nowhere")
+        (tmp_path / "folder.csv").mkdir()
+        os.mkfifo(tmp_path / "pipe.csv")
+        (tmp_path / Outcome.DONE).mkdir()
+        assert watcher.take_next() is None
+        assert watcher.passed_over() == ["dangling.csv", "folder.csv", "link.csv", "pipe.csv"]
+        assert watcher.passed_over() == []
+        taken = watcher.take_next()
+        assert taken is not None
+        assert taken.name == "a.csv"
+        (tmp_path / "link.csv").unlink()
+        assert watcher.passed_over() == []
+        (tmp_path / "link.csv").symlink_to(tmp_path / "nowhere")
+        assert watcher.passed_over() == ["link.csv"]  # another one under the old name
+
+
 def test_two_watchers_never_take_the_same_file(tmp_path: Path) -> None:
     one, other = DropFolder(tmp_path), DropFolder(tmp_path)
     with one.at_work(), other.at_work():
