@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pilot.outcomes.delta_log import TRANSACTION_DAYS, DeltaLog
+from pilot.outcomes.delta_log import TRANSACTION_HOURS, DeltaLog
 from pilot.outcomes.delta_log import Commit as Commit  # told to whoever asks for commits
 from pilot.outcomes.engine import join_files
 from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
@@ -30,7 +30,7 @@ WritePart = Callable[[str, Path], int]
 # The default drops log entries after 30 days, and with them every older version: reports name versions for good.
 _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 36500 days",
-    "delta.setTransactionRetentionDuration": f"interval {TRANSACTION_DAYS} days",
+    "delta.setTransactionRetentionDuration": f"interval {TRANSACTION_HOURS} hours",
 }
 _HOUR_MS = 3_600_000
 _SMALL_BYTES = 128 << 20
@@ -42,7 +42,8 @@ class DeltaStore:
     """One Delta table. Opening it for the first time creates it, empty (version 0).
 
     ``root`` is a folder or ``s3://bucket/prefix``; ``partition`` a column that is in the path and not in the files;
-    ``order`` the columns by which compaction sorts; ``lock`` names the lock file of everything that changes the table.
+    ``order`` the columns by which compaction sorts; ``lock`` names the lock file of everything that changes the table;
+    ``removed_days`` say how long checkpoints name files that were joined.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class DeltaStore:
         partition: str | None = None,
         order: Sequence[str] = (),
         lock: str = "lake",
+        removed_days: int = 7,
     ) -> None:
         self.settings, self.schema, self.partition, self.order = settings, schema, partition, tuple(order)
         self.storage: Storage = storage_of(settings, root)
         self._log = DeltaLog(self.storage)
         self.root = self.storage.root
+        self._configuration = {**_CONFIGURATION, "delta.deletedFileRetentionDuration": f"interval {removed_days} days"}
         self._lock_file = settings.locks_dir / f"{lock}.lock"
         self._vacuum_lock = settings.locks_dir / "vacuum.lock"
         self._shared = SharedLock(settings, self.root)
@@ -234,7 +237,7 @@ class DeltaStore:
             self.table_schema,
             mode="ignore",
             partition_by=[self.partition] if self.partition else None,
-            configuration=dict(_CONFIGURATION),
+            configuration=self._configuration,
             storage_options=self.storage.options,
         )
         self.storage.sync_log(0)

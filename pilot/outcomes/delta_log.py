@@ -25,9 +25,10 @@ HISTORY = "_history"
 INDEX = f"{HISTORY}/index"
 PACKED = 100
 """So many entries are packed at once."""
-TRANSACTION_DAYS = 7
+TRANSACTION_HOURS = 24
 """So long the table's transactions tell which batches it has; without an end every checkpoint would hold them all."""
-_DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
+_OLD_MS = TRANSACTION_HOURS // 4 * _HOUR_MS  # then what is not packed is packed by the next commit
 _ROW = np.dtype([("batch", "<u8"), ("at_us", "<i8")])
 _CHECKPOINT = ".checkpoint.parquet"
 
@@ -130,8 +131,11 @@ class DeltaLog:
         return int(brought[-1]) if len(brought) else None
 
     def is_long(self, version: int) -> bool:
-        """Whether so many entries up to ``version`` are not packed that it is time to."""
-        return version + 1 - len(self.index()) >= PACKED
+        """Whether so many entries up to ``version`` are not packed, or such old ones, that it is time to."""
+        first = len(self.index())
+        if version + 1 - first >= PACKED:
+            return True
+        return first <= version and self.entry(first).written_ms < _now_ms() - _OLD_MS
 
     def pack(self, version: int) -> None:
         """Pack everything up to ``version``. Killed at any moment, the next call writes the same again."""
@@ -170,7 +174,7 @@ class DeltaLog:
     def _after_transactions(self, latest: int) -> range:
         """The versions that are not packed, where their transactions may have expired: only their entries know."""
         first = len(self.index())
-        expire_ms = time.time_ns() // 1_000_000 - (TRANSACTION_DAYS - 1) * _DAY_MS
+        expire_ms = _now_ms() - TRANSACTION_HOURS // 2 * _HOUR_MS
         may_have = first <= latest and self.entry(first).written_ms < expire_ms
         return range(first, latest + 1) if may_have else range(0)
 
@@ -218,6 +222,10 @@ def _instant(entry: Entry) -> datetime:
 
 def _us(at: datetime) -> int:
     return (at - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _hash(batch_id: str) -> int:

@@ -42,7 +42,7 @@ class Lake(DeltaStore):
     """The lake of one installation, where ``PILOT_LAKE_URL`` says or in its home."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, settings.lake_root, SCHEMA, partition=MONTH, order=_ORDER)
+        super().__init__(settings, settings.lake_root, SCHEMA, partition=MONTH, order=_ORDER, removed_days=1)
         self.engine: Engine = engine_of(settings, self.storage)
 
     @property
