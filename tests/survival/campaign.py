@@ -6,7 +6,6 @@ for the kill. What was killed is started again, as systemd would.
 
 import csv
 import random
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from pilot.outcomes.lake import SCHEMA, Lake
 from tests.survival.book import compare_with_books
 from tests.survival.shop import ADMIN, STORES, Server, Shop, kill, strike, wait_until
 from tests.survival.tills import Tills, minor, today
+from tests.survival.warm import Process
 
 Key = tuple[int, str]
 """A receipt: its store's id and its number there."""
@@ -87,7 +87,7 @@ class Campaign:
     done: Counter[Act] = field(default_factory=Counter)
     imported: dict[Key, int] = field(default_factory=dict)
     _files: int = 0
-    _worker: "subprocess.Popen[bytes] | None" = None
+    _worker: Process | None = None
     _begun: float = field(default_factory=time.monotonic)
 
     def run(self, kills: Kills, *, receipts_a_call: int = 20) -> Tills:
@@ -216,11 +216,11 @@ class Campaign:
         self.imported.update(rows)
 
     def _drain_twice_at_once(self) -> None:
-        running = [self.shop.run("drain") for _ in range(2)]
+        running = [self.shop.start("drain") for _ in range(2)]
         assert [process.wait(_PATIENCE_SECONDS) for process in running] == [0, 0]
 
-    def _importer(self, file: Path) -> "subprocess.Popen[bytes]":
-        return self.shop.run("import", "receipts", str(file), "--as", ADMIN)
+    def _importer(self, file: Path) -> Process:
+        return self.shop.start("import", "receipts", str(file), "--as", ADMIN)
 
     def _file(self, chance: random.Random) -> tuple[Path, dict[Key, int]]:
         """A file of receipts, with what must be in the lake once it is imported."""
