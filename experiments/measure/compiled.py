@@ -41,8 +41,11 @@ def fetched(
         answer: pa.Table = backend.con.execute(sql).fetch_arrow_table().cast(schema)
         return answer
     finally:
-        for name in tables:
-            backend.con.execute(f"DROP VIEW IF EXISTS {_named(name)}")
+        for name, table in tables.items():
+            if isinstance(table, pa.Table):
+                backend.con.unregister(_named(name))  # or it would be held as long as the engine
+            else:
+                backend.con.execute(f"DROP VIEW IF EXISTS {_named(name)}")
 
 
 def _sql(key: Hashable, build: Callable[..., ir.Table], schemas: Mapping[str, Any]) -> tuple[str, pa.Schema]:

@@ -164,8 +164,8 @@ class Days:
 
     def _begin(self, table: DayTable) -> Included:
         """Empty the table for a new base: the lake as it is now."""
-        last = self._lake.commits(0)[-1:]
-        base, batch = (last[0].version, last[0].batch_id) if last else (0, "")
+        last = self._lake.last_commit()
+        base, batch = (last.version, last.batch_id) if last else (0, "")
         held = Included(_next_generation(table.included()), base, None if last else 0, batch, rules=RULES)
         table.clear(held)
         return held
