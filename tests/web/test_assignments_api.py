@@ -25,8 +25,6 @@ from pilot.keys import read_or_make_key
 from pilot.network.model import Customer
 from pilot.network.people import contact_hash
 from pilot.settings import Settings
-from pilot.words import Message
-from web.api.questions import OF_ONE, parameters
 from web.logs import configure_logs
 
 BATCH, ONE = "/api/v1/assignments:batch", "/api/v1/assignments"
@@ -123,61 +121,6 @@ def test_a_body_that_is_no_list_of_up_to_a_thousand_questions_is_refused_as_a_wh
     assert answer.status_code == status
     if status != 200:
         assert (answer.content_type, answer.json["code"]) == ("application/problem+json", "question_unreadable")
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("store=S01&store=S03", "“store” stands twice in the address. Which value counts is not guessed: send it "
-         "once."),
-        ("store=S01&shop=1", "There is no parameter “shop”; there are: store, customer, card."),
-        ("store=S01&customer=%ff", "The address is not percent-encoded UTF-8. Correct it and send again."),
-        ("store=S01&customer=\xff", "The address is not percent-encoded UTF-8. Correct it and send again."),
-        ("store=S01&customer=%00", "“customer” is a text of 1 to 120 characters without control characters."),
-        ("store=S01&phone=1", "“phone” does not belong into an address, which ends up in logs: ask by POST "
-         "/api/v1/assignments:batch."),
-    ],
-)  # fmt: skip
-def test_an_address_that_asks_unclearly_is_refused_in_words(
-    client: FlaskClient, make_key: Callable[..., str], query: str, words: str
-) -> None:
-    headers = {"Authorization": f"Bearer {make_key()}"}
-    for _ in range(2):  # before and after the short cut knows the key
-        answer = client.get(ONE, environ_overrides={"QUERY_STRING": query}, headers=headers)
-        assert (answer.status_code, answer.content_type) == (422, "application/problem+json")
-        assert answer.json["title"] == words
-
-
-def test_an_address_is_utf_8_encoded_by_percent_signs_or_not() -> None:
-    raw = "customer=" + "Päivi".encode().decode("latin-1")
-    assert parameters("customer=P%C3%A4ivi", OF_ONE) == parameters(raw, OF_ONE) == {"customer": "Päivi"}
-    assert isinstance(parameters("customer=Päivi", OF_ONE), Message)
-
-
-def test_bytes_that_are_no_address_are_refused_on_pages_too(client: FlaskClient) -> None:
-    assert client.get("/sign-in", environ_overrides={"QUERY_STRING": "next=\xff"}).status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("body", "status", "words"),
-    [
-        (b'{"questions": []}', 422, "There is no question."),
-        (b'{"questions": [' + b"{}," * 1_000 + b"{}]}", 422, "There are 1,001 questions; one call takes up to 1,000."),
-        (b'{"asked": []}', 422, 'The body is not an object {"questions": […]} and nothing more.'),
-        (b'{"questions": [{"store": "a", "store": "b"}]}', 400, "An object of the body has the name “store” twice."),
-        (b'{"questions": [\n{"store"]}', 400, "The body is not JSON in UTF-8 at line 2, column 9: "),
-        (b"[" * 100_000, 400, "The call cannot be read."),
-        (b"\xff\xfe", 400, "The call cannot be read."),
-        (b" " * 2_000_001, 413, "The body is larger than 2,000,000 bytes. Ask fewer questions in a call."),
-    ],
-)  # fmt: skip
-def test_a_body_that_asks_unclearly_is_refused_in_words(
-    client: FlaskClient, make_key: Callable[..., str], body: bytes, status: int, words: str
-) -> None:
-    headers = {"Authorization": f"Bearer {make_key()}"}
-    answer = client.post(BATCH, data=body, headers=headers, content_type="application/json")
-    assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
-    assert answer.json["title"].startswith(words)
 
 
 def test_only_json_is_taken(client: FlaskClient, make_key: Callable[..., str]) -> None:
