@@ -9,6 +9,8 @@ from web.auth import PUBLIC, Rule, may, rule_of
 from web.words import _
 from web.work import settings
 
+_BELONGS_TO = {"quarantine": "imports"}  # pages without an item of their own
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -60,7 +62,8 @@ def navigation() -> list[Group]:
 
 
 def _item(endpoint: str, label: str, icon: str) -> Item:
-    is_current = request.blueprint == endpoint.split(".")[0]
+    room = _BELONGS_TO.get(request.blueprint or "", request.blueprint)
+    is_current = room == endpoint.split(".")[0]
     return Item(label, icon, url_for(endpoint), is_current)
 
 

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.permissions import Permission
-from pilot.cli.console import Console, phrase
+from pilot.cli.console import Console
 from pilot.cli.context import Context, read_json
 from pilot.cli.verbs import Verbs
-from pilot.errors import NotFound
 from pilot.imports.mapping import FileMapping, MappingGuess, guess_mapping
 from pilot.imports.model import ColumnMapping, ImportKind
+from pilot.imports.queries import saved_mapping
 from pilot.imports.service import save_mapping
 from pilot.outcomes.importers import importer_for
 from pilot.words import N_
@@ -86,10 +86,7 @@ def named_mapping(session: Session, name: str) -> FileMapping:
     """The mapping in a JSON file, or the saved one of this name; ``NotFound`` otherwise."""
     if name.endswith(".json"):
         return FileMapping.from_dict(read_json(Path(name)))
-    saved = session.scalar(select(ColumnMapping).where(ColumnMapping.code == name))
-    if saved is None:
-        raise NotFound(kind=phrase(N_("mapping")), name=name)
-    return FileMapping.from_dict(saved.definition)
+    return saved_mapping(session, name)
 
 
 def describe_guess(console: Console, guess: MappingGuess) -> None:

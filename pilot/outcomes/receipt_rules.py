@@ -66,7 +66,7 @@ class ReceiptImporter:
         ),
         Field(
             "store",
-            Known(N_("There is no store “{code}”. Import it first, or park the row."), "unknown_store", Id()),
+            Known(N_("There is no store “{code}”. Import it; the row can wait in quarantine."), "unknown_store", Id()),
             N_("Store"),
             True,
             synonyms="store id, shop, store code, магазин, код магазина, myymälä",

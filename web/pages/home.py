@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.governance.inbox import InboxItem, Waiting, inbox
+from pilot.imports import queries as import_queries
 from pilot.network import queries as network_queries
 from pilot.notices import queries as notices
 from pilot.notices import service
@@ -15,7 +16,7 @@ from pilot.planning.queries import pilots
 from web import presenters
 from web.auth import actor, may, requires
 from web.shared import network
-from web.words import _
+from web.words import _, ngettext
 from web.work import session, settings
 
 pages = Blueprint("home", __name__)
@@ -46,6 +47,7 @@ def show() -> ResponseReturnValue:
         pilots=[pilot for pilot in found if PilotState(pilot.state) not in ENDED],
         n_ended=sum(PilotState(pilot.state) in ENDED for pilot in found),
         first_steps=list(_first_steps(bool(found))),
+        parked=_parked(),
     )
 
 
@@ -55,6 +57,16 @@ def read_notice(notice: int) -> ResponseReturnValue:
     """Put a notice away and go where it leads."""
     found = service.mark_read(session(), notice, actor=actor(), now=settings().now())
     return redirect(found.link or url_for("home.show"))
+
+
+def _parked() -> str:
+    """How many rows wait in quarantine, for who may look at them."""
+    n = import_queries.n_waiting(session()) if may(Permission.QUARANTINE_EDIT) else 0
+    one, many = (
+        "%(num)d row waits until a person has looked at it.",
+        "%(num)d rows wait until a person has looked at them.",
+    )
+    return ngettext(one, many, n) if n else ""
 
 
 def _act(waiting: Waiting) -> str:
