@@ -42,9 +42,7 @@ def status(context: Context) -> None:
     header = [N_("Table"), N_("Rows"), N_("Files"), N_("Megabytes")]
     rows = [(size.name, f"{size.rows:,}", f"{size.files:,}", f"{size.size_bytes / 1_000_000:,.1f}") for size in sizes]
     console.table(header, rows)
-    console.say(
-        N_("A day that came in several deliveries has a row of each, so rebuilt days have fewer rows.")
-    )
+    console.say(N_("A day that came in several deliveries has a row of each, so rebuilt days have fewer rows."))
     console.answer(
         {
             "through": through,
