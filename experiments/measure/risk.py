@@ -7,7 +7,7 @@ these counts follow Kaplan–Meier curves of any union of groups, without a row 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,13 @@ class RiskTable:
     at_risk: Counts
     events: Counts
     censored: Counts
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RiskTable):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, column.name), getattr(other, column.name)) for column in fields(self))
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     def __add__(self, other: RiskTable) -> RiskTable:
         """The table of two disjoint groups together."""

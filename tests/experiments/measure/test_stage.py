@@ -1,6 +1,7 @@
 """A stage in one pass: whatever happened, its moments are those of plain Python, receipt by receipt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import ibis
@@ -151,7 +152,7 @@ def test_every_moment_is_that_of_plain_python(rows: list[Fact]) -> None:
 @given(facts, st.integers(0, 40))
 def test_days_parts_and_kept_sums_give_the_same_digits(rows: list[Fact], cut: int) -> None:
     whole = _receipts(rows)
-    expected = _plain(_stage(DayFacts.of_receipts(whole)))
+    expected = _stage(DayFacts.of_receipts(whole))
     parts = [_receipts(rows[:cut]), _receipts(rows[cut:])]
     union = DayFacts(
         ibis.union(*(customer_days(part) for part in parts)), ibis.union(*(store_days(part) for part in parts))
@@ -159,8 +160,8 @@ def test_days_parts_and_kept_sums_give_the_same_digits(rows: list[Fact], cut: in
     reach = stage_reach(_asked())
     assert reach is not None
     kept = merge_customer_sums([customer_sums(DayFacts.of_receipts(part).customers, reach) for part in parts], reach)
-    assert _plain(_stage(union)) == expected
-    assert _plain(_stage(union, ReadSums(kept))) == expected
+    assert _stage(union) == expected
+    assert _stage(union, ReadSums(kept)) == expected
 
 
 class _Shelf:
@@ -186,15 +187,22 @@ def test_what_is_kept_and_the_news_give_the_digits_of_the_full_pass(rows: list[F
 
     shelf = _Shelf()
     then = KeptSums(ibis.memtable(sums_of(rows)), sums_of(rows), reach, shelf)
-    assert _plain(_stage(DayFacts.of_receipts(_receipts(rows)), then)) == _plain(
-        _stage(DayFacts.of_receipts(_receipts(rows)))
-    )
+    assert _stage(DayFacts.of_receipts(_receipts(rows)), then) == _stage(DayFacts.of_receipts(_receipts(rows)))
     assert shelf.kept
     now = KeptSums(ibis.memtable(sums_of(rows)), sums_of(rows), reach, shelf, sums_of(more))
     whole = DayFacts.of_receipts(_receipts([*rows, *more]))
     names = set(shelf.kept)
-    assert _plain(_stage(whole, now)) == _plain(_stage(whole))
+    assert _stage(whole, now) == _stage(whole)
     assert set(shelf.kept) == names  # nothing was reduced again
+
+
+def test_stages_are_the_same_only_where_every_number_is_risk_tables_included() -> None:
+    """Days are those of the calendar: one purchase a day later changes nothing but when somebody came back."""
+    first, later = ([(1, "sale", WINDOW.first + timedelta(days=n), 1, 100)] for n in (8, 9))
+    one, same, other = (_stage(DayFacts.of_receipts(_receipts(rows))) for rows in (first, first, later))
+    assert one == same
+    assert one.risk != other.risk
+    assert one != replace(same, risk=other.risk)
 
 
 @settings(max_examples=8, deadline=None)
@@ -280,11 +288,3 @@ def test_what_does_not_fit_is_refused() -> None:
         stage_moments(source, Asked((), risk=WINDOW), units=["a"], stores=_stores())
     with pytest.raises(InvalidWindow, match="follow one another"):
         Weekly(store_total(), (Window(date(2026, 1, 1), date(2026, 1, 7)), Window(date(2026, 1, 9), date(2026, 1, 15))))
-
-
-def _plain(stage: StageMoments) -> tuple[object, ...]:
-    risk = {
-        group: [getattr(table, name).tolist() for name in ("days", "at_risk", "events", "censored")]
-        for group, table in stage.risk.items()
-    }
-    return stage.moments, stage.segments, stage.weekly, stage.activity, risk

@@ -1,8 +1,13 @@
 """A stage's kept sums, brought up to date with new days only, give the moments of the full pass, to the digit."""
 
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
 
 from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.stage import stage_reach, store_reach
@@ -11,7 +16,9 @@ from pilot.evidence.state import StageState
 from pilot.outcomes.days.service import Days
 from pilot.outcomes.lake import Lake
 from pilot.settings import Settings
-from tests.pilot.outcomes.days.book import Book, asked, deliver, from_receipts, moments_of
+from tests.pilot.outcomes.days.book import LAST, START, Book, asked, deliver, from_receipts, moments_of
+
+ACTS = ("deliver", "few", "late", "report", "report", "compact", "rebuild")
 
 
 @pytest.fixture
@@ -58,6 +65,32 @@ def test_kept_sums_follow_the_lake_to_the_digit(lake: Lake) -> None:
     assert kept[1] > kept[0]  # these were written anew
     state.drop()
     assert moments_through_state(lake) == from_receipts(lake)
+
+
+@trying(max_examples=4, deadline=None)
+@given(acts=st.lists(st.sampled_from(ACTS), min_size=4, max_size=7), seed=st.integers(0, 2**32))
+def test_whatever_happened_receipts_days_and_kept_sums_are_equal_risk_tables_included(
+    acts: list[str], seed: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        lake = Lake(Settings(home=Path(folder)))
+        days, book = Days(lake), Book(Random(seed))
+        for number, act in enumerate(("deliver", *acts, "deliver")):
+            if act in ("deliver", "late", "few"):
+                facts = book.delivery(2 if act == "few" else 25, last=START if act == "late" else LAST)
+                deliver(lake, f"b{number}", facts)
+            elif act == "compact":
+                lake.compact()
+            elif act == "report":
+                assert moments_through_state(lake) == from_receipts(lake)
+            else:
+                getattr(days, act)()
+        truth = from_receipts(lake)
+        assert sum(table.events.sum() for table in truth.risk.values()) > 0
+        kept = moments_through_state(lake)
+        facts_of_days = Days(lake).day_facts(lake.version())
+        assert facts_of_days is not None
+        assert truth == moments_of(facts_of_days) == kept
 
 
 def test_kept_sums_of_before_a_new_base_are_not_brought_up_to_date(lake: Lake) -> None:

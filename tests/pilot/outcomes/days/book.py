@@ -118,18 +118,8 @@ def asked() -> Asked:
     )
 
 
-def moments_of(facts: DayFacts, sums: Any = None, days: Any = None) -> Any:
-    """Everything that a stage of two units asks of the facts, as it can be compared."""
-    found = stage_of(facts, sums, days)
-    risk = {
-        group: [getattr(table, name).tolist() for name in ("days", "at_risk", "events", "censored")]
-        for group, table in found.risk.items()
-    }
-    return found.moments, found.segments, found.weekly, found.activity, risk
-
-
-def stage_of(facts: DayFacts, sums: Any = None, days: Any = None) -> StageMoments:
-    """One pass over a stage of two units."""
+def moments_of(facts: DayFacts, sums: Any = None, days: Any = None) -> StageMoments:
+    """Everything that a stage of two units asks of the facts."""
     keys = list(range(1, CUSTOMERS))  # the last one is nobody's home customer
     homes = {
         "customer_key": keys,
@@ -148,6 +138,6 @@ def stage_of(facts: DayFacts, sums: Any = None, days: Any = None) -> StageMoment
     )
 
 
-def from_receipts(lake: Lake, version: int | None = None) -> Any:
+def from_receipts(lake: Lake, version: int | None = None) -> StageMoments:
     """The same from the receipts themselves: the truth."""
     return moments_of(DayFacts.of_receipts(lake.receipts(version)))
