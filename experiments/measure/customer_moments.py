@@ -118,7 +118,8 @@ def _totals(each: ir.Table, number: int, reading: Reading) -> dict[str, Any]:
             pairs.remove("xx")
     for pair in pairs:
         a, b = values[pair[0]], values[pair[1]]
-        product = signed(each, exact_product(a, b) if is_money else a * b)
+        own = signed(each, a)
+        product = exact_product(own, b) if is_money else own * b
         found[pair] = exact_sum(product) if is_money else whole_sum(product)
     return found
 

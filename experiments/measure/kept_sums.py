@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SIGN = "sign"
-Reduce = Callable[["ir.Table", "ir.Table"], "ir.Table"]  # of rows and of listed customers
+Whole = npt.NDArray[np.int64]
+Reduce = Callable[["ir.Table", "ir.Table"], "ir.Table"]  # of ``rows`` and of ``some`` listed customers
 
 
 class Shelf(Protocol):
@@ -94,10 +95,26 @@ class KeptSums:
             self.shelf.put(name, found)
         if self.news is None:
             return found
-        changed = _Changed(self.reach, reduce)
-        tables = {"before": self._before, "news": self._news, "listed": listed.filter(pa.array(self._touched(listed)))}
-        fresh = fetched(self.rows.get_backend(), name, changed, tables)
+        tables = {"rows": self._changed, "some": listed.filter(pa.array(self._touched(listed)))}
+        fresh = fetched(self.rows.get_backend(), name, reduce, tables)
         return pa.concat_tables([found, fresh.cast(found.schema)])
+
+    @cached_property
+    def _changed(self) -> pa.Table:
+        """What the customers of whom there is news had (``SIGN`` below 0), and what they have."""
+        import pyarrow as pa
+
+        before, news = self._before, self._news.sort_by("customer_key")
+        keys = news["customer_key"].to_numpy()
+        place = np.searchsorted(keys, before["customer_key"].to_numpy())
+        columns = [keys]
+        for name in self.reach.columns:
+            had = np.zeros(len(keys), dtype=np.int64)
+            had[place] = before[name].to_numpy()
+            columns.append(_sum(had, news[name].to_numpy()) if name in self.reach.sums else had | news[name].to_numpy())
+        now = pa.Table.from_arrays([pa.array(column) for column in columns], schema=before.schema)
+        sign = np.repeat([-1, 1], [before.num_rows, now.num_rows])
+        return pa.concat_tables([before, now]).append_column(SIGN, pa.array(sign))
 
     def _touched(self, listed: pa.Table) -> npt.NDArray[np.bool_]:
         """(n) which of the listed customers there is news of."""
@@ -123,26 +140,17 @@ class KeptSums:
         return self.news.select(self._columns)
 
 
-@dataclass(frozen=True, slots=True)
-class _Changed:
-    """What the customers of whom there is news add to a reduction: less what they had, plus what they have."""
-
-    reach: CustomerReach
-    reduce: Reduce
-
-    def __call__(self, before: ir.Table, news: ir.Table, listed: ir.Table) -> ir.Table:
-        import ibis
-
-        signed = [
-            rows.mutate(ibis.literal(sign, "int8").name(SIGN))
-            for rows, sign in ((before, -1), (merge_customer_sums([before, news], self.reach), 1))
-        ]
-        return self.reduce(ibis.union(*signed), listed)
+def _sum(a: Whole, b: Whole) -> Whole:
+    """``a`` plus ``b``; raises where it does not fit into 64 bits, as the engine does."""
+    found: Whole = a + b
+    if bool((((a ^ found) & (b ^ found)) < 0).any()):
+        raise OverflowError("a customer's sums do not fit into 64 bits")
+    return found
 
 
 def signed(t: Any, value: Any) -> Any:
-    """``value`` of each row of ``t``, with the sign that the row has."""
-    return (t[SIGN] > 0).ifelse(value, -value) if SIGN in t.columns else value
+    """``value`` (64 bits) of each row of ``t``, with the sign that the row has."""
+    return value * t[SIGN] if SIGN in t.columns else value
 
 
 def _fetched(rows: ir.Table) -> pa.Table:

@@ -112,41 +112,46 @@ def risk_tables(
     if calendar is None:
         raise NotEstimable(Message("no_purchase_days", N_("the days of purchases were not read"), {}))
     seen = index <= last
-    table = listed.table.select(["customer_key", "cell"]).append_column("start", pa.array(index))
-    if not seen.all():
+    starts = index[seen]
+    if not len(starts):
+        return {}
+    table = listed.table.select(["customer_key", "cell"])
+    # The same day 0 for all makes every mask of days a plain number.
+    common = int(starts[0]) if bool((starts == starts[0]).all()) else None
+    if common is None:
+        table = table.append_column("start", pa.array(index))
+    if len(starts) < len(index):
         table = table.filter(pa.array(seen))
 
     def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
         t = rows.join(some, "customer_key")
-        one: Any = t[SIGN].cast("int64") if SIGN in t.columns else 1
-        each = t.select("cell", "start", day=calendar.earliest(t, t.start + 1, last), n=one)
+        start: Any = t.start if common is None else common
+        one: Any = t[SIGN] if SIGN in t.columns else 1
+        each = t.mutate(day=calendar.earliest(t, start + 1, last), n=one)
         each = each.filter(each.day.notnull())
-        return each.group_by("cell", "start", "day").aggregate(n=whole_sum(each.n))
+        return each.group_by("cell", *table.column_names[2:], "day").aggregate(n=whole_sum(each.n))
 
-    rows = sums.reduced(lambda: key_of(table, "risk", reach, last), table, reduce)
-    events = {name: rows.column(name).to_numpy().astype(np.int64) for name in ("cell", "start", "day", "n")}
-    events["day"] -= events["start"]
-    return _by_cell(listed.cells[seen], index[seen], last, events)
+    rows = sums.reduced(lambda: key_of(table, "risk", reach, common, last), table, reduce)
+    events = {name: rows.column(name).to_numpy().astype(np.int64) for name in ("cell", "day", "n")}
+    start = rows.column("start").to_numpy() if common is None else np.full(rows.num_rows, common)
+    return _by_cell(listed.cells[seen], starts, last, events | {"start": start, "day": events["day"] - start})
 
 
 def _by_cell(cells: Counts, index: Counts, last: int, events: Mapping[str, Counts]) -> dict[int, RiskTable]:
     """Who is listed (in which cell, with which index day) and did not buy left at the end of sight."""
-    if not len(cells):
-        return {}
     low = int(index.min())
     span = last - low + 1
     listed = np.bincount(cells * span + index - low)
     came = np.bincount(events["cell"] * span + events["start"] - low, events["n"], len(listed)).astype(np.int64)
     who = np.flatnonzero(listed)
-    cell = np.concatenate([events["cell"], who // span])
-    day = np.concatenate([events["day"], last - low - who % span])
-    place, group = np.unique(cell * (span + 1) + day, return_inverse=True)
-    events_n, stayed_n = (np.concatenate(pair) for pair in (
-        (events["n"], np.zeros(len(who), np.int64)), (np.zeros(len(events["n"]), np.int64), (listed - came)[who]),
-    ))  # fmt: skip
-    bought, ended = (np.bincount(group, column).astype(np.int64) for column in (events_n, stayed_n))
-    there = bought + ended > 0
-    place, bought, ended = place[there], bought[there], ended[there]
+    size = (int(cells.max()) + 1) * (span + 1)
+    places = events["cell"] * (span + 1) + events["day"], (who // span) * (span + 1) + last - low - who % span
+    bought, ended = (
+        np.bincount(where, n, size).astype(np.int64)
+        for where, n in zip(places, (events["n"], (listed - came)[who]), strict=True)
+    )
+    place = np.flatnonzero(bought + ended)
+    bought, ended = bought[place], ended[place]
     found, first = np.unique(place // (span + 1), return_index=True)
     left = np.append(np.cumsum((bought + ended)[::-1])[::-1], 0)  # here or in a later row, of any cell
     return {
