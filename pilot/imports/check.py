@@ -12,8 +12,9 @@ from duckdb import DuckDBPyConnection
 from sqlalchemy.orm import Session
 
 from pilot.imports.arrow import column, pc
-from pilot.imports.engine import drop_lines, engine, find_doubled, leave_out, table
+from pilot.imports.engine import drop_lines, engine, leave_out, table
 from pilot.imports.errors import NoRows
+from pilot.imports.hashes import find_doubled
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Context, Importer, Progress
 from pilot.imports.mapping import FileMapping, require_fit
 from pilot.imports.model import ImportKind

@@ -2,15 +2,11 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from pilot.imports.errors import EngineStopped
 
@@ -97,62 +93,6 @@ def in_part(columns: Sequence[str], alias: str, part: int, of: int) -> str:
     if of == 1:
         return "true"
     return f"hash({', '.join(f'{alias}.{name(c)}' for c in columns)}) % {of} = {part}"
-
-
-def find_doubled(connection: duckdb.DuckDBPyConnection, path: Path, keys: Sequence[Sequence[str]]) -> None:
-    """Make the table ``doubled(line, other, differs, key)`` of all rows that share a key with another row.
-
-    ``other`` is the first line with the same key, or the last for the first one itself; ``differs`` says that
-    the rows with this key are not equal in every other column; ``key`` is the place in ``keys``. Rows in which
-    a part of a key is null do not have that key.
-    """
-    connection.execute("CREATE OR REPLACE TEMP TABLE doubled (line BIGINT, other BIGINT, differs BOOLEAN, key INTEGER)")
-    described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (line) FROM {table(path)}").fetchall()  # noqa: S608 - quoted
-    content = [column for column, *_ in described]
-    of = parts(connection, path)
-    for part in range(of):
-        with ThreadPoolExecutor(len(keys)) as pool:
-            looked = [pool.submit(_likely_doubled, connection.cursor(), path, key, part, of) for key in keys]
-        for place, (key, found) in enumerate(zip(keys, looked, strict=True)):
-            likely = found.result()
-            if not len(likely):
-                continue
-            connection.register("likely", pa.table({"hashed": pa.array(likely)}))
-            window = f"(PARTITION BY {', '.join(f't.{name(c)}' for c in key)})"
-            connection.execute(f"""
-                INSERT INTO doubled
-                SELECT t.line,
-                       CASE WHEN t.line = min(t.line) OVER {window} THEN max(t.line) OVER {window}
-                            ELSE min(t.line) OVER {window} END,
-                       (count(DISTINCT {row(content, "t")}) OVER {window}) > 1,
-                       {place}
-                FROM {table(path)} t
-                WHERE {_given(key)} AND {in_part(key, "t", part, of)} AND {_hashed(key)} IN (SELECT hashed FROM likely)
-                QUALIFY count(*) OVER {window} > 1
-            """)  # noqa: S608 - names and paths are quoted above
-            connection.unregister("likely")
-
-
-def _likely_doubled(
-    connection: duckdb.DuckDBPyConnection, path: Path, key: Sequence[str], part: int, of: int
-) -> npt.NDArray[np.uint64]:
-    """The hashes of ``key`` that come more than once: few rows share a hash, and only these are looked at again."""
-    with connection:
-        here = f"{_given(key)} AND {in_part(key, 't', part, of)}"
-        query = f"SELECT {_hashed(key)} AS hashed FROM {table(path)} t WHERE {here}"  # noqa: S608 - quoted
-        hashes: npt.NDArray[np.uint64] = np.asarray(connection.execute(query).fetchnumpy()["hashed"])
-    hashes.sort()
-    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-
-
-def _given(key: Sequence[str]) -> str:
-    return " AND ".join(f"t.{name(c)} IS NOT NULL" for c in key)
-
-
-def _hashed(key: Sequence[str]) -> str:
-    # The engine's hash of one text is the same for many that are alike; with its reverse beside it, for none.
-    turned = f", reverse(t.{name(key[0])}::VARCHAR)" if len(key) == 1 else ""
-    return f"hash({', '.join(f't.{name(c)}' for c in key)}{turned})"
 
 
 def drop_lines(connection: duckdb.DuckDBPyConnection, path: Path, lines: str) -> int:

@@ -1,7 +1,7 @@
 """Staged receipts against the lake: which are new, which are there already, which clash; and the way in."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from pilot.imports.engine import engine, in_part, leave_out, literal, name, parts, table
+from pilot.imports.engine import engine, leave_out, literal, name, parts, table
+from pilot.imports.hashes import Hashes, hash_table, hashed, meeting_hashes, sorted_hashes, staged_hashes, without
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
 from pilot.outcomes.errors import ReceiptsClash
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
@@ -131,7 +132,7 @@ def _joined(
         connection.execute("CREATE TEMP TABLE same (line BIGINT)")
         connection.execute("CREATE TEMP TABLE unresolved (line BIGINT, reason VARCHAR)")
         connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR, reason VARCHAR)")
-        columns = _look_customers_up(connection, staged, keys)
+        keyed = _look_customers_up(connection, staged, keys)
         is_complete = _complete_references(connection, lake, version)
         files = [file for file in lake.files(version) if seen is None or file not in seen.files]
         if files:
@@ -140,10 +141,9 @@ def _joined(
             connection.execute(f"CREATE TEMP VIEW stored AS {_stored(files)}")
             nothing = "SELECT * FROM stored WHERE false"
             connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(sorted(near)) if near else nothing}")
-            few = "(FROM bare SEMI JOIN meeting USING (line))"
             of = parts(connection, staged)
             for part in range(of):
-                _compare_part(connection, part, of, few if is_complete else f"({_keyed(few, columns)})")
+                _compare_part(connection, staged, part, of, _as_they_are if is_complete else keyed)
         connection.execute("DELETE FROM clash WHERE line IN (SELECT line FROM unresolved)")
         connection.execute("INSERT INTO clash SELECT line, NULL, NULL, reason FROM unresolved")
         connection.execute("CREATE TEMP TABLE gone AS SELECT line FROM same UNION SELECT line FROM clash")
@@ -154,9 +154,9 @@ def _joined(
         yield connection
 
 
-def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> str:
-    """Make the views ``bare``, the staged rows, and ``keyed``, with the customers' keys; returns the latter's other
-    columns."""
+def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Keys) -> Callable[[str], str]:
+    """Make the views ``bare``, the staged rows, and ``keyed``, with the customers' keys; returns what gives some staged
+    rows theirs."""
     if not isinstance(keys, Mapping):
         connection.execute(f"CREATE TEMP VIEW people AS FROM {table(keys)}")
     else:
@@ -168,7 +168,11 @@ def _look_customers_up(connection: DuckDBPyConnection, staged: Staged, keys: Key
     connection.execute(f"CREATE TEMP VIEW as_staged AS FROM {table(staged)}")
     connection.execute("CREATE TEMP VIEW bare AS FROM as_staged")
     connection.execute(f"CREATE TEMP VIEW keyed AS {_keyed('as_staged', columns)}")
-    return columns
+    return lambda rows: f"({_keyed(rows, columns)})"
+
+
+def _as_they_are(rows: str) -> str:
+    return rows
 
 
 def _keyed(rows: str, columns: str) -> str:
@@ -196,14 +200,18 @@ def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: in
     return True
 
 
-def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) -> None:
+def _compare_part(
+    connection: DuckDBPyConnection, staged: Staged, part: int, of: int, whole: Callable[[str], str]
+) -> None:
     """Fill ``same`` and ``clash`` from one part of the staged and stored rows.
 
-    First the keys alone find the few rows that meet; only these (``few``) are read whole and looked at closely.
+    First the hashes of the keys find the few rows that meet; only these are read, made ``whole`` and looked at.
     """
     # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
-    if _meet(connection, "bare", ("receipt_id",), "stored", part, of):
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {few}")
+    by_id = ("receipt_id",)
+    hashes = staged_hashes(connection, staged, by_id, part, of)
+    is_known = _meet(connection, whole, "bare", hashes, by_id, "stored", part, of)
+    if is_known:
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_id AS
             SELECT s.line, {_differing(_CONTENT)} AS differing
@@ -213,10 +221,13 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) 
         connection.execute("INSERT INTO clash SELECT line, NULL, differing, NULL FROM by_id WHERE differing <> ''")
     # A till that tries again may give a new id: what is equal but for the id is the receipt that is there. What is
     # there under its own id need not be asked for again.
+    hashes = staged_hashes(connection, staged, NATURAL_KEY, part, of)
+    if is_known:
+        known = sorted_hashes(connection, "(FROM met SEMI JOIN same USING (line)) t", NATURAL_KEY, part, of)
+        hashes = without(hashes, known)
     others = "(FROM bare ANTI JOIN same USING (line))"
-    if _meet(connection, others, NATURAL_KEY, "stored_near", part, of):
+    if _meet(connection, whole, others, hashes, NATURAL_KEY, "stored_near", part, of):
         equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {few}")
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_key AS
             SELECT s.line, l.receipt_id, {_differing([c for c in _CONTENT if c != "receipt_id"])} <> '' AS differs
@@ -229,21 +240,25 @@ def _compare_part(connection: DuckDBPyConnection, part: int, of: int, few: str) 
         )
 
 
-def _meet(connection: DuckDBPyConnection, rows: str, key: Sequence[str], stored: str, part: int, of: int) -> int:
-    """Make ``meeting(line, *key)`` of those ``rows`` whose ``key`` is stored (by its hash, so nearly only those);
-    returns how many there are."""
-    columns = ", ".join(f"s.{name(c)}" for c in key)
-    hashes = [f"hash({columns.replace('s.', f'{alias}.')})" for alias in "sl"]
-    here = [" AND ".join(f"{alias}.{name(c)} IS NOT NULL" for c in key) for alias in "sl"]
-    if of > 1:
-        here = [f"{given} AND {in_part(key, alias, part, of)}" for given, alias in zip(here, "sl", strict=True)]
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE meeting AS
-        SELECT s.line, {columns} FROM {rows} s
-        SEMI JOIN (SELECT {hashes[1]} AS hashed FROM {stored} l WHERE {here[1]}) l ON {hashes[0]} = l.hashed
-        WHERE {here[0]}
-    """)  # noqa: S608 - names are quoted
-    return _one(connection, "SELECT count(*) FROM meeting")
+def _meet(
+    connection: DuckDBPyConnection,
+    whole: Callable[[str], str],
+    rows: str,
+    hashes: Hashes,
+    key: Sequence[str],
+    stored: str,
+    part: int,
+    of: int,
+) -> bool:
+    """Make ``met`` of those ``rows`` whose ``key`` is stored (by its hash, so nearly only those); whether any is."""
+    found = meeting_hashes(connection, hashes, f"{stored} t", key, part, of)
+    if not len(found):
+        return False
+    connection.register("likely", hash_table(found))
+    few = f"(SELECT t.* FROM {rows} t SEMI JOIN likely l ON {hashed(key, 't')} = l.hashed)"  # noqa: S608 - quoted
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {whole(few)}")
+    connection.unregister("likely")
+    return True
 
 
 def _differing(columns: Sequence[str]) -> str:
@@ -290,7 +305,8 @@ def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batc
         COPY (
             SELECT {", ".join(name(c) for c in _CONTENT)}, {arrival}
             FROM fresh WHERE {MONTH} = {literal(month)}
-        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880)
+        ) TO {literal(str(file))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 122880,
+             DICTIONARY_SIZE_LIMIT 5000)
         """  # noqa: S608 - names, texts and paths are quoted
     ).fetchone()
     return int(written[0]) if written else 0
