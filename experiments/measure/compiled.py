@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ibis
     import ibis.expr.types as ir
     import pyarrow as pa
 
 _MOST = 256
-_made: OrderedDict[Hashable, tuple[str, pa.Schema]] = OrderedDict()
+_made: OrderedDict[Hashable, tuple[str, ibis.Schema]] = OrderedDict()
 _changing = threading.Lock()
 
 
@@ -30,16 +33,39 @@ def fetched(
         of_engine = {name: ibis.memtable(t) if isinstance(t, pa.Table) else t for name, t in tables.items()}
         found: pa.Table = build(**of_engine).to_pyarrow()
         return found
+    with _asked(backend, key, build, tables) as (sql, schema):
+        answer: pa.Table = backend.con.execute(sql).fetch_arrow_table().cast(schema.to_pyarrow())
+        return answer
+
+
+def written(
+    backend: Any,
+    key: Hashable,
+    build: Callable[..., ir.Table],
+    tables: Mapping[str, ir.Table | pa.Table],
+    path: Path,
+    **options: Any,
+) -> None:
+    """Write the rows that ``fetched`` would give to a Parquet file of DuckDB; ``options`` are those of its COPY."""
+    with _asked(backend, key, build, tables) as (sql, schema):
+        backend.sql(sql, schema=schema).to_parquet(path, **options)
+
+
+@contextmanager
+def _asked(
+    backend: Any, key: Hashable, build: Callable[..., ir.Table], tables: Mapping[str, ir.Table | pa.Table]
+) -> Iterator[tuple[str, ibis.Schema]]:
+    """The SQL of a question and the types of its answer, while its tables have the names it calls them by."""
+    import pyarrow as pa
+
     schemas = {name: _schema(table) for name, table in tables.items()}
-    sql, schema = _sql((key, tuple(schemas.items())), build, schemas)
     try:
         for name, table in tables.items():
             if isinstance(table, pa.Table):
                 backend.con.register(_named(name), table)
             else:
                 backend.con.execute(f"CREATE OR REPLACE TEMP VIEW {_named(name)} AS {backend.compile(table)}")
-        answer: pa.Table = backend.con.execute(sql).fetch_arrow_table().cast(schema)
-        return answer
+        yield _sql((key, tuple(schemas.items())), build, schemas)
     finally:
         for name, table in tables.items():
             if isinstance(table, pa.Table):
@@ -48,7 +74,7 @@ def fetched(
                 backend.con.execute(f"DROP VIEW IF EXISTS {_named(name)}")
 
 
-def _sql(key: Hashable, build: Callable[..., ir.Table], schemas: Mapping[str, Any]) -> tuple[str, pa.Schema]:
+def _sql(key: Hashable, build: Callable[..., ir.Table], schemas: Mapping[str, Any]) -> tuple[str, ibis.Schema]:
     import ibis
 
     with _changing:
@@ -56,7 +82,7 @@ def _sql(key: Hashable, build: Callable[..., ir.Table], schemas: Mapping[str, An
             _made.move_to_end(key)
             return _made[key]
     asked = build(**{name: ibis.table(schema, name=_named(name)) for name, schema in schemas.items()})
-    made = str(ibis.to_sql(asked, dialect="duckdb")), asked.schema().to_pyarrow()
+    made = str(ibis.to_sql(asked, dialect="duckdb")), asked.schema()
     with _changing:
         _made[key] = made
         while len(_made) > _MOST:

@@ -69,6 +69,8 @@ def customer_sums(customers: ir.Table, reach: CustomerReach) -> ir.Table:
     """One row per customer of ``DayFacts.customers`` with a fact in reach: ``customer_key`` and ``reach.columns``."""
     hull = reach.hull
     t = customers.filter(customers.business_date.between(hull.first, hull.last))
+    if reach.days:
+        t = reach.days.placed(t)
     amounts = {net_column(w): _inside(t.net_minor, t, w, hull) for w in reach.net}
     amounts |= {sales_column(w): _inside(t.sales, t, w, hull) for w in reach.sales}
     sums = {name: whole_sum(amount) for name, amount in amounts.items()}

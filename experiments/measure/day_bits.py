@@ -9,7 +9,7 @@ that no number and no mask is ever negative.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -41,16 +41,18 @@ class Calendar:
         """The number of ``day``; negative before the calendar."""
         return (day - self.first).days
 
-    def marks(self, t: ir.Table) -> dict[str, Any]:
-        """The aggregates, by column, of the days of the rows of ``t`` whose ``purchase_days`` is above 0."""
+    def placed(self, t: ir.Table) -> ir.Table:
+        """``t`` with the column ``place``: the number of each row's day, or -1 where it had no purchase."""
         place: Any = t.business_date.delta(self.first, unit="day")
-        bit = (t.purchase_days > 0).ifelse(_one() << (place % BITS), 0)
-        found = {}
-        for chunk, column in enumerate(self.columns):
-            start = self.first + timedelta(days=BITS * chunk)
-            inside = t.business_date.between(start, start + timedelta(days=BITS - 1))
-            found[column] = bit_or()(inside.ifelse(bit, 0))
-        return found
+        return t.mutate(place=(t.purchase_days > 0).ifelse(place, -1))
+
+    def marks(self, t: ir.Table) -> dict[str, Any]:
+        """The aggregates, by column, of the days of the rows of ``t`` by their ``place``."""
+        starts = {column: BITS * chunk for chunk, column in enumerate(self.columns)}
+        return {
+            column: bit_or()(t.place.between(start, start + BITS - 1).ifelse(_one() << (t.place - start), 0))
+            for column, start in starts.items()
+        }
 
     def count(self, t: ir.Table, first: Any, last: Any) -> Any:
         """How many of the days from number ``first`` to ``last`` each row of ``t`` has; whole numbers or columns."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.measure.compiled import written
 from pilot.outcomes.delta import DeltaStore
 from pilot.outcomes.storage import beside_lake
 from pilot.settings import Settings
@@ -85,16 +86,18 @@ class DayTable(DeltaStore):
 
     def write_days(self, receipts: ir.Table, version: int, path: Path) -> int:
         """Write the days of ``receipts``, which came with lake ``version``, as a file. Returns how many rows."""
-        import ibis
+        brought = pa.table({VERSION: pa.array([version], pa.int64())})
+        asked = {"receipts": receipts, "brought": brought}
+        options = {"compression": "zstd", "row_group_size": _ROW_GROUP}
+        written(receipts.get_backend(), ("days", self.name, self._reduce), self._days, asked, path, **options)
+        file = pq.ParquetFile(path)
+        if file.schema_arrow.types != self.schema.types:  # Ibis and DuckDB do not always mean the same type
+            raise TypeError(f"{self.name} has {file.schema_arrow.types}, not {self.schema.types}")
+        return int(file.metadata.num_rows)
 
-        brought = ibis.literal(version, "decimal(38,0)").cast("int64")  # a plain number would be written in 32 bits
-        rows = self._reduce(receipts).mutate(brought.name(VERSION))
-        rows = rows.select(*self.schema.names).order_by(*self.order)
-        rows.to_parquet(path, compression="zstd", row_group_size=_ROW_GROUP)
-        written = pq.ParquetFile(path)
-        if written.schema_arrow.types != self.schema.types:  # Ibis and DuckDB do not always mean the same type
-            raise TypeError(f"{self.name} has {written.schema_arrow.types}, not {self.schema.types}")
-        return int(written.metadata.num_rows)
+    def _days(self, receipts: ir.Table, brought: ir.Table) -> ir.Table:
+        rows = self._reduce(receipts).cross_join(brought)
+        return rows.select(*self.schema.names).order_by(*self.order)
 
     def included(self) -> Included | None:
         """What the table holds; None: it was never built."""

@@ -1,11 +1,14 @@
 """A question is put into SQL once; its answers are those of the rows that it is asked of."""
 
+from pathlib import Path
+
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from duckdb import Error
 
-from experiments.measure.compiled import fetched
+from experiments.measure.compiled import fetched, written
 
 
 def test_a_question_is_made_once_and_answered_of_other_rows_each_time() -> None:
@@ -32,4 +35,16 @@ def test_an_answer_that_fails_leaves_nothing_behind() -> None:
     rows = {"rows": pa.table({"text": ["x"]})}
     with pytest.raises(Error):
         fetched(engine, "fails", lambda rows: rows.select(n=rows.text.cast("int64")), rows)
+    assert engine.list_tables() == []
+
+
+def test_an_answer_is_written_with_the_types_of_the_question(tmp_path: Path) -> None:
+    engine, rows = ibis.duckdb.connect(), {"rows": pa.table({"n": [3, 1, 2]})}
+
+    def doubled(rows: ibis.Table) -> ibis.Table:
+        return rows.select(twice=(rows.n * 2).cast("decimal(38,0)"), n=rows.n).order_by("n")
+
+    for name in ("first", "again"):
+        written(engine, "written", doubled, rows, tmp_path / name, compression="zstd")
+        assert pq.read_table(tmp_path / name).equals(fetched(engine, "written", doubled, rows))
     assert engine.list_tables() == []
