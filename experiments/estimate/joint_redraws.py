@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.errors import NotEstimable
 from experiments.estimate.redraws import MAX_LISTED
@@ -65,8 +66,24 @@ def _sample(label: Ints, places: list[Ints], words: np.random.PCG64, draws: int)
     rows = np.tile(label, (draws, 1))
     for place in places:
         keys = words.random_raw(draws * len(place)).reshape(draws, len(place))
-        rows[:, place] = label[place][np.argsort(keys, axis=1, kind="stable")]
+        rows[:, place] = _dealt(label[place], keys)
     return rows
+
+
+def _dealt(label: Ints, keys: npt.NDArray[np.uint64]) -> Ints:
+    """(R × n) the labels in the order of each row of ``keys``; of equal keys the first comes first.
+
+    The low bits of a key carry its label, so that one sort moves both; rows in which they decide are sorted apart.
+    """
+    bits = np.uint64(int(label.max()).bit_length())
+    low = (np.uint64(1) << bits) - np.uint64(1)
+    carried = np.sort((keys & ~low) | label.astype(np.uint64), axis=1)
+    dealt = (carried & low).astype(np.int64)
+    high = carried >> bits
+    doubled = (high[:, 1:] == high[:, :-1]).any(axis=1)
+    if bool(doubled.any()):
+        dealt[doubled] = label[np.argsort(keys[doubled], axis=1, kind="stable")]
+    return dealt
 
 
 def _arrangements(labels: Ints) -> int:

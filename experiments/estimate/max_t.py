@@ -26,7 +26,7 @@ from experiments.messages import N_, Message
 
 MOST_VARIANTS = 6
 _TIE = 1e-9
-_CHUNK = 1_000
+_CHUNK = 200  # redraws whose arrays stay in the cache
 
 AcceptLabels = Callable[[Ints], Flags]
 
@@ -148,7 +148,7 @@ def _out_of(nuisance: Nuisance, columns: Floats) -> Floats:
     """√w times indicator ``columns`` (R × V × n) with the nuisance columns taken out."""
     weight, totals = nuisance.root**2, nuisance.block_weight
     in_block = (nuisance.block[:, None] == np.arange(len(totals))).astype(np.float64)
-    means = np.einsum("rvn,n,nb->rvb", columns, weight, in_block / totals, optimize=False)
+    means = np.einsum("rvn,nb->rvb", columns, weight[:, None] * (in_block / totals), optimize=False)
     hats = nuisance.root * (columns - means[:, :, nuisance.block])
     for column in nuisance.basis.T:
         hats = hats - np.einsum("rvn,n->rv", hats, column)[:, :, None] * column

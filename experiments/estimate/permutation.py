@@ -10,7 +10,7 @@ from the residuals of each arm (without covariate and blocks: the Welch error) a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ class PermutationInference:
     listed: bool
     std_error: float
     scale: float
+    _intervals: dict[float, Interval] = field(default_factory=dict)
 
     @property
     def effect(self) -> float:
@@ -71,7 +72,9 @@ class PermutationInference:
 
     def interval(self, confidence_level: float) -> Interval:
         """The connected set of effects around the estimate that the two-sided test does not reject."""
-        return intervals([self], confidence_level)[0]
+        if confidence_level not in self._intervals:  # a report reads the same one twice, and it is most of the work
+            self._intervals[confidence_level] = intervals([self], confidence_level)[0]
+        return self._intervals[confidence_level]
 
     def bound(self, side: Side, confidence_level: float) -> float | None:
         """The end of the one-sided interval; None where the draws set no limit."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidNumber, NotEstimable
-from experiments.estimate.joint_redraws import joint_redraws
+from experiments.estimate.joint_redraws import _dealt, joint_redraws
 from experiments.estimate.max_t import Labels, max_t
 from experiments.estimate.permutation import permutation_inference
 from experiments.estimate.redraws import redraws
@@ -146,3 +146,18 @@ def family_wise_error(reps: int, effects: tuple[float, ...], sizes: tuple[int, .
 @pytest.mark.parametrize(("effects", "sizes"), [((1.0, 0.0), (8, 8, 8)), ((0.0, 0.0), (12, 6, 4))])
 def test_the_family_wise_error_is_held(effects: tuple[float, ...], sizes: tuple[int, ...]) -> None:
     assert family_wise_error(300, effects, sizes, seed=23) <= 0.085  # nominal .05, Monte-Carlo error .0126
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=9),
+    st.integers(0, 2**32),
+    st.sampled_from([2**64 - 1, 2**4 - 1, 2**64 - 2**60]),
+)
+def test_labels_are_dealt_in_the_order_of_the_keys_and_equal_keys_in_that_of_the_units(
+    labels: list[int], seed: int, among: int
+) -> None:
+    """Among few keys, or keys that differ in high bits only, many are equal where the label is carried."""
+    label = np.array(labels, dtype=np.int64)
+    keys = np.random.PCG64(seed).random_raw(20 * len(label)).reshape(20, -1) & np.uint64(among)
+    assert np.array_equal(_dealt(label, keys), label[np.argsort(keys, axis=1, kind="stable")])
