@@ -8,7 +8,8 @@ from flask import Response, g
 
 from pilot.access.permissions import Scope
 from pilot.outcomes.inbox.queries import batch_for
-from web.api.receipts import counts, reception
+from web.api.receipts import reception
+from web.api.taken import counts
 from web.api.verdicts import verdict
 from web.auth import requires_key
 

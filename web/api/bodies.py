@@ -96,6 +96,11 @@ def read_receipts(request: Request, body: bytes) -> pa.Table:
     kind, charset = request.mimetype, request.mimetype_params.get("charset", "utf-8")
     if kind not in (JSON, NDJSON) or charset.lower() not in ("utf-8", "utf8"):
         raise MediaTypeNotTaken(given=request.headers.get("Content-Type", "")[:_SHOWN])
+    return receipts_in(body, kind)
+
+
+def receipts_in(body: bytes, kind: str) -> pa.Table:
+    """``read_receipts`` of a body that is known to be of ``kind``: ``JSON`` or ``NDJSON``."""
     receipts = _lines(body) if kind == NDJSON else _listed(body)
     if len(receipts) > MOST_RECEIPTS:
         raise TooManyReceipts(n=len(receipts), most=MOST_RECEIPTS)

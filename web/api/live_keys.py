@@ -33,7 +33,7 @@ def desk_of(app: Flask) -> Desk:
     return found
 
 
-def audit_head(_session: object = None) -> Head:
+def audit_head() -> Head:
     """How many entries the log has and the last one's hash, read once a request; equal heads: nothing has changed."""
     if "audit_head" not in g:
         g.audit_head = desk().head()

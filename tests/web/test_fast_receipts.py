@@ -1,0 +1,165 @@
+"""The short cut of receipts: it answers, stores, counts and writes down what the view behind it would."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from pilot.access.api_keys import create_api_key, revoke_api_key
+from pilot.access.permissions import Scope
+from pilot.access.queries import key_by_code
+from pilot.database import Database
+from pilot.outcomes.inbox.queries import backlog
+from tests.pilot.outcomes.inlet import Inlet, receipt
+from web.app import create_app
+from web.metrics import RECEIPTS
+
+PATH, JSON, NDJSON = "/api/v1/receipts", "application/json", "application/x-ndjson"
+OWN = {"Location", "X-Request-ID", "Content-Length"}
+
+
+@pytest.fixture
+def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
+    opened = Inlet(database, now)
+    yield opened
+    opened.inbox.dispose()
+
+
+@pytest.fixture
+def app(inlet: Inlet) -> Iterator[Flask]:
+    app = create_app(inlet.settings)
+    yield app
+    app.extensions["pilot_database"].dispose()
+    app.extensions["pilot_reception"].inbox.dispose()
+
+
+@pytest.fixture
+def secret(app: Flask, inlet: Inlet) -> str:
+    """A key for store 31 that the process has met."""
+    now = inlet.settings.wall_clock()
+    scopes, until = [Scope.RECEIPTS_WRITE], now + timedelta(days=1)
+    with inlet.database.unit_of_work() as session:
+        _, secret = create_api_key(
+            session, name="T", scopes=scopes, store_codes=["31"], expires_at=until, actor="system", now=now
+        )
+    assert post(app, secret, listed(today("met"))).status_code == 202
+    return secret
+
+
+def post(app: Flask, secret: str, body: bytes, kind: str = JSON, **headers: str) -> Any:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return app.test_client().post(
+        PATH, data=body, content_type=kind, headers={"Authorization": f"Bearer {secret}", **named}
+    )
+
+
+def to_flask_alone(app: Flask, monkeypatch: pytest.MonkeyPatch, *call: Any, **headers: str) -> Any:
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "wsgi_app", partial(Flask.wsgi_app, app))
+        return post(app, *call, **headers)
+
+
+def by_the_short_cut_alone(app: Flask, monkeypatch: pytest.MonkeyPatch, *call: Any, **headers: str) -> Any:
+    def ask_nobody(*_: Any) -> Any:
+        raise AssertionError("the short cut did not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.wsgi_app, "_slow", ask_nobody)
+        return post(app, *call, **headers)
+
+
+def today(name: str, **values: Any) -> dict[str, Any]:
+    return receipt(name, **{"at": "2026-02-27 12:00", **values})
+
+
+def listed(*receipts: Any) -> bytes:
+    return json.dumps({"receipts": receipts}).encode()
+
+
+def told(answer: Any, mark: str) -> Any:
+    """Status, headers and body without what differs from call to call."""
+    headers = {name: value for name, value in answer.headers.items() if name not in OWN}
+    body = {name: value for name, value in answer.json.items() if name != "batch_id"}
+    return answer.status_code, headers, json.dumps(body, sort_keys=True).replace(mark, "?")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda mark: listed(today(mark)), JSON),
+        (lambda mark: listed(today(mark), today(mark)), JSON),
+        (lambda mark: listed(today(mark, net="x"), today(mark + "b", store="7")), JSON),
+        (lambda mark: listed(today(mark, at="2027-01-01")), JSON),
+        (lambda mark: listed(today(mark, number=f"{mark}1"), today(mark + "b", number=f"{mark}1")), JSON),
+        (lambda mark: json.dumps(today(mark)).encode() + b"\n" + json.dumps(today(mark + "b")).encode(), NDJSON),
+    ],
+)  # fmt: skip
+def test_it_answers_what_the_view_behind_it_answers(
+    app: Flask, secret: str, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], bytes], kind: str
+) -> None:
+    slow = to_flask_alone(app, monkeypatch, secret, make("slow"), kind)
+    fast = by_the_short_cut_alone(app, monkeypatch, secret, make("fast"), kind)
+    assert slow.status_code == 202
+    assert told(fast, "fast") == told(slow, "slow")
+    assert fast.headers["Location"] == f"/api/v1/batches/{fast.json['batch_id']}"
+    assert int(fast.headers["Content-Length"]) == len(fast.data)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "headers"),
+    [
+        (b"{", JSON, {}),
+        (listed(), JSON, {}),
+        (listed({"shop": "31"}), JSON, {}),
+        (b'{"receipts": [{"receipt": "a", "receipt": "b"}]}', JSON, {}),
+        (listed(today("a")), "text/plain", {}),
+        (listed(today("a")), JSON, {"Idempotency_Key": "with a space"}),
+        (listed(today("a")), JSON, {"Content_Encoding": "br"}),
+    ],
+)
+def test_what_is_refused_is_refused_by_the_view(
+    app: Flask,
+    inlet: Inlet,
+    secret: str,
+    monkeypatch: pytest.MonkeyPatch,
+    body: bytes,
+    kind: str,
+    headers: dict[str, str],
+) -> None:
+    slow = to_flask_alone(app, monkeypatch, secret, body, kind, **headers)
+    fast = post(app, secret, body, kind, **headers)
+    assert 400 <= slow.status_code < 500
+    assert told(fast, "") == told(slow, "")
+    assert backlog(inlet.inbox).receipts == 1
+
+
+def test_gzip_goes_to_the_view(app: Flask, inlet: Inlet, secret: str) -> None:
+    assert post(app, secret, gzip.compress(listed(today("z"))), Content_Encoding="gzip").json["accepted"] == 1
+    assert backlog(inlet.inbox).receipts == 2
+
+
+def test_a_repeated_call_gets_its_first_answer_and_counts_once(
+    app: Flask, inlet: Inlet, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = (secret, listed(today("a"), today("b")))
+    counted = RECEIPTS.labels("accepted")._value.get()
+    first = by_the_short_cut_alone(app, monkeypatch, *call, Idempotency_Key="one")
+    again = by_the_short_cut_alone(app, monkeypatch, *call, Idempotency_Key="one")
+    assert again.json == first.json
+    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (None, "true")
+    assert RECEIPTS.labels("accepted")._value.get() == counted + 2
+    other = post(app, secret, listed(today("c")), Idempotency_Key="one")
+    assert other.status_code == 409
+    assert backlog(inlet.inbox).receipts == 3
+
+
+def test_a_revoked_key_is_refused_at_the_next_call(app: Flask, inlet: Inlet, secret: str) -> None:
+    with inlet.database.unit_of_work() as session:
+        revoke_api_key(session, key_by_code(session, secret.split(".")[0]), actor="system", now=inlet.now)
+    assert post(app, secret, listed(today("a"))).status_code == 401
+    assert backlog(inlet.inbox).receipts == 1
