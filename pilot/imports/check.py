@@ -128,8 +128,11 @@ def check_files(
     names = [each.name for each in inputs]
     checked.files = [FileCount(*one) for one in zip(names, stand.first_lines, stand.rows_of, stand.bad_of, strict=True)]
     take_out = leave_out if is_large else drop_lines
-    with engine(folder / "spill") as connection:
-        doubled = _within_file(connection, importer, checked, take_out)
+    with engine(folder / "spill") as connection, ThreadPoolExecutor(1) as aside:
+        seeking = aside.submit(find_doubled, connection, staged, importer.keys)
+        importer.look_up(session, staged)
+        seeking.result()
+        doubled = _leave_doubled_out(connection, importer, checked, take_out)
         comparison = importer.compare(session, staged, context)
         checked.n_bad += comparison.n_clashes
         if comparison.clashes and not is_large:
@@ -227,14 +230,13 @@ def _texts_of(texts: pa.Table, lines: set[int], fields: Sequence[Field]) -> dict
     return {row.pop(LINE_COLUMN): {name: text or "" for name, text in row.items()} for row in rows}
 
 
-def _within_file(
+def _leave_doubled_out(
     connection: DuckDBPyConnection,
     importer: Importer,
     checked: CheckedFile,
     take_out: Callable[[DuckDBPyConnection, Path, str], int],
 ) -> list[Clash]:
     """Take out rows that repeat an earlier line, and all that share a key but differ; the latter are returned."""
-    find_doubled(connection, checked.staged, importer.keys)
     checked.n_bad += take_out(connection, checked.staged, "SELECT line FROM doubled WHERE differs")
     clashing = connection.execute(
         "SELECT line, first(other ORDER BY key), min(key) FROM doubled WHERE differs GROUP BY line"

@@ -27,6 +27,7 @@ __all__ = ["LINE_COLUMN", "CsvFile", "Place"]
 
 MAX_LINE_BYTES = 1 << 20
 PLAIN_BYTES = 8 << 20
+_FIRST_BYTES = 512 << 10  # who wants to see a few rows reads no more
 BATCH_ROWS = 20_000
 BATCH_CHARACTERS = 8 << 20
 _MAX_VALUE = csv.field_size_limit()
@@ -55,11 +56,12 @@ class CsvFile:
 
     def read(self, columns: Sequence[str], since: Place | None = None) -> Iterator[tuple[pa.Table, Place]]:
         """Tables, each with the place where the next one begins; reading may begin at such a place again."""
-        place = since or self._first
+        place, size = since or self._first, _FIRST_BYTES
         with self._path.open("rb") as file:
             while True:
                 file.seek(place.offset)
-                block = file.read(PLAIN_BYTES)
+                block = file.read(min(size, PLAIN_BYTES))
+                size = PLAIN_BYTES
                 if not block:
                     return
                 block = block[: block.rfind(b"\n") + 1]

@@ -65,6 +65,11 @@ def table(staged: Path | Sequence[Path]) -> str:
     return f"(SELECT * FROM {parts} p ANTI JOIN read_parquet({literal(str(left_out))}) o ON p.line = o.line)"  # noqa: S608 - quoted
 
 
+def has_left_out(staged: Path) -> bool:
+    """Whether rows were left out."""
+    return staged.with_name(_LEFT_OUT).is_file()
+
+
 def leave_out(connection: duckdb.DuckDBPyConnection, staged: Path, lines: str) -> int:
     """From now on ``table`` is without ``lines`` (a SQL query of line numbers). Returns how many rows went."""
     left_out = staged.with_name(_LEFT_OUT)

@@ -97,6 +97,9 @@ class Importer(Protocol):
     def finish(self, good: pa.Table, mapping: "FileMapping", context: Context) -> pa.Table:
         """From parsed fields (null where not mapped) to staged columns; ``line`` stays."""
 
+    def look_up(self, session: Session, staged: Path) -> None:
+        """What ``compare`` wants of the database, for all staged rows: asked while doubles among them are sought."""
+
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
         """The staged rows against what is stored."""
 

@@ -22,6 +22,7 @@ from pilot.imports.plain_csv import LINE_COLUMN
 from pilot.imports.typed import is_taken, written
 
 BATCH_ROWS = 131_072
+_FEW_ROWS = 8_192
 MAX_CHUNK_BYTES = 128 << 20
 MAX_VALUE = 131_072
 _BUFFER_BYTES = 1 << 20
@@ -48,8 +49,8 @@ class ParquetFile:
         _refuse_bombs(metadata)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Tables of ``columns`` (text; missing values are null) and ``line`` (int64), from the beginning."""
-        for table, _ in self.read(columns):
+        """Small tables of ``columns`` (text; missing values are null) and ``line`` (int64), from the beginning."""
+        for table, _ in self._read(columns, None, _FEW_ROWS):
             texts = {name: written(column(table, name)) for name in columns}
             yield pa.table({LINE_COLUMN: column(table, LINE_COLUMN), **texts})
 
@@ -58,6 +59,9 @@ class ParquetFile:
 
         Whole numbers, decimals and times are as they stand in the file (``typed.written`` gives their texts).
         """
+        return self._read(columns, since, BATCH_ROWS)
+
+    def _read(self, columns: Sequence[str], since: Place | None, rows: int) -> Iterator[tuple[pa.Table, Place]]:
         for name in columns:
             _refuse_nested(name, self._schema.field(name).type)
         texts = [name for name in columns if _is_text(self._schema.field(name).type)]
@@ -66,7 +70,7 @@ class ParquetFile:
             # Dictionaries keep a long value that repeats from being copied into every row before its length is seen.
             with pq.ParquetFile(self._path, read_dictionary=texts, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 groups, first = self._groups_from(begin)
-                for batch in file.iter_batches(BATCH_ROWS, groups, columns=list(columns), use_threads=False):
+                for batch in file.iter_batches(rows, groups, columns=list(columns), use_threads=False):
                     behind = first + batch.num_rows
                     kept = batch.slice(max(0, min(begin - first, batch.num_rows)))
                     for part in _small_enough(kept):

@@ -9,7 +9,9 @@ import json
 import os
 import secrets
 import shutil
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,8 @@ STAGED_FILE = "rows.parquet"
 ROWS_A_PART = 1_000_000
 _GROUP_ROWS = 122_880
 _SAMPLE, _FEW = 2_000, 4
+_SOUGHT = ("kind", "business_month")  # rows are asked for by these
+_AHEAD = 2  # tables that may wait for the writer
 
 
 @dataclass(slots=True)
@@ -80,12 +84,17 @@ class Stand:
 
 
 class Parts:
-    """The parts of one check in ``folder``; ``rows_a_part`` None: all rows go into one file."""
+    """The parts of one check in ``folder``; ``rows_a_part`` None: all rows go into one file.
+
+    Rows are written in a thread of its own while the next ones are read and judged.
+    """
 
     def __init__(self, folder: Path, rows_a_part: int | None = None) -> None:
         self.folder, self._rows_a_part = folder, rows_a_part
         self._n_parts = self._n_rows = 0
         self._writer: pq.ParquetWriter | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
 
     def resume(self, fingerprint: str) -> Stand:
         """Where an earlier check of the same files under the same rules was cut off; else the beginning."""
@@ -113,9 +122,10 @@ class Parts:
                 rows.schema,
                 compression="lz4",
                 use_dictionary=few,  # type: ignore[arg-type]  # the published stubs do not know of lists
-                write_statistics=[LINE_COLUMN, *few],
+                write_statistics=[LINE_COLUMN, *(column for column in few if column in _SOUGHT)],
             )
-        self._writer.write_table(rows, row_group_size=_GROUP_ROWS)
+        self._waiting.append(self._thread.submit(self._writer.write_table, rows, row_group_size=_GROUP_ROWS))
+        self._wait(_AHEAD)
         self._n_rows += rows.num_rows
         if self._rows_a_part is not None and self._n_rows >= self._rows_a_part:
             self._finish(stand)
@@ -123,13 +133,21 @@ class Parts:
     def close(self) -> Path:
         """The last part is written; returns the first one. Notes go: nothing is left to be resumed."""
         self._close_writer()
+        self._thread.shutdown()
         for note in self.folder.glob("*.note"):
             note.unlink()
         return self._file(0)
 
     def abandon(self) -> None:
         """Stop writing; finished parts stay."""
+        self._thread.shutdown(cancel_futures=True)
+        self._waiting.clear()
         self._close_writer()
+
+    def _wait(self, most: int = 0) -> None:
+        """Until at most so many tables wait to be written."""
+        while len(self._waiting) > most:
+            self._waiting.popleft().result()
 
     def _finish(self, stand: Stand) -> None:
         self._close_writer()
@@ -146,6 +164,7 @@ class Parts:
         self._n_parts, self._n_rows = self._n_parts + 1, 0
 
     def _close_writer(self) -> None:
+        self._wait()
         if self._writer is not None:
             self._writer.close()
             self._writer = None

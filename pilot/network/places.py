@@ -49,6 +49,9 @@ class RegionImporter:
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
         return _mapped(good, mapping, {})
 
+    def look_up(self, session: Session, staged: Path) -> None:
+        """There are few of them."""
+
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
         known = {region.code: region for region in session.scalars(select(Region))}
         n = sum(_differs(known.get(row["region"]), _region_values(row)) for row in _rows(staged))
@@ -122,6 +125,9 @@ class StoreImporter:
 
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
         return _mapped(good, mapping, {"region": "region_id"})
+
+    def look_up(self, session: Session, staged: Path) -> None:
+        """There are few of them."""
 
     def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
         known = {store.code: store for store in session.scalars(select(Store))}

@@ -9,29 +9,45 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 from sqlalchemy.orm import Session
 
-from pilot.imports.engine import engine, table
-from pilot.network.people import allot_customer_keys, known_keys
+from pilot.imports.engine import engine, has_left_out, literal, table
+from pilot.network.people import all_keys, allot_customer_keys, highest_key, known_keys
 
 _KNOWN, _ALLOTTED, _MISSING = "keys.parquet", "keys-allotted.parquet", "keys-missing.parquet"
 _BITE = 50_000
+_MANY = 4  # a file that names a quarter of all customers, or more, is compared with all of them
 _FIELDS: list[Any] = [pa.field("customer", pa.string()), pa.field("key", pa.int64())]
 _SCHEMA = pa.schema(_FIELDS)
 
 
 def write_known_keys(session: Session, staged: Path) -> None:
     """Keep the keys of all customers of the staged rows who have one, and who has none."""
+    known, missing = staged.with_name(_KNOWN), staged.with_name(_MISSING)
+    with engine(staged.parent / "spill") as connection:
+        connection.execute(f"""
+            CREATE TABLE wanted AS SELECT DISTINCT customer FROM {table(staged)} WHERE customer IS NOT NULL
+        """)  # noqa: S608 - quoted
+        n = int(connection.execute("SELECT count(*) FROM wanted").fetchall()[0][0])
+        connection.execute("CREATE TABLE found (customer VARCHAR, key BIGINT)")
+        is_many = n * _MANY > highest_key(session)
+        for keys in all_keys(session) if is_many else _by_name(session, connection):
+            connection.register("bite", keys)
+            connection.execute("INSERT INTO found BY NAME FROM bite SEMI JOIN wanted USING (customer)")
+            connection.unregister("bite")
+        rest = "(SELECT customer, NULL::BIGINT AS key FROM wanted ANTI JOIN found USING (customer))"
+        for rows, file in (("found", known), (rest, missing)):
+            connection.execute(f"COPY (FROM {rows}) TO {literal(str(file))} (FORMAT parquet)")
+
+
+def _by_name(session: Session, connection: DuckDBPyConnection) -> Iterator[pa.Table]:
     # In the order of the index: neighbours are found together.
-    ids = f"SELECT DISTINCT customer FROM {table(staged)} WHERE customer IS NOT NULL ORDER BY 1"  # noqa: S608 - quoted
-    with (
-        engine(staged.parent / "spill") as connection,
-        pq.ParquetWriter(staged.with_name(_KNOWN), _SCHEMA) as known,
-        pq.ParquetWriter(staged.with_name(_MISSING), _SCHEMA) as missing,
-    ):
-        for bite in _bites(connection, ids):
-            found = known_keys(session, bite)
-            _write(known, found)
-            if len(found) < len(bite):
-                _write(missing, dict.fromkeys(external for external in bite if external not in found))
+    for bite in _bites(connection.cursor(), "SELECT customer FROM wanted ORDER BY 1"):
+        yield _table(known_keys(session, bite))
+
+
+def forget_left_out(session: Session, staged: Path) -> None:
+    """Whom only rows name that were left out since is given no key."""
+    if has_left_out(staged) and pq.read_metadata(staged.with_name(_MISSING)).num_rows:
+        write_known_keys(session, staged)
 
 
 def allot_missing_keys(session: Session, staged: Path) -> None:
@@ -60,5 +76,9 @@ def _bites(connection: DuckDBPyConnection, sql: str) -> Iterator[list[str]]:
         yield ids
 
 
-def _write(writer: pq.ParquetWriter, keys: Mapping[str, int | None]) -> None:
-    writer.write_table(pa.table({"customer": list(keys), "key": list(keys.values())}, schema=_SCHEMA))
+def _write(writer: pq.ParquetWriter, keys: Mapping[str, int]) -> None:
+    writer.write_table(_table(keys))
+
+
+def _table(keys: Mapping[str, int]) -> pa.Table:
+    return pa.table({"customer": list(keys), "key": list(keys.values())}, schema=_SCHEMA)

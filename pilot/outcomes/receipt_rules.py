@@ -22,7 +22,7 @@ from pilot.network.queries import network
 from pilot.outcomes.business_time import Clocks
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.phases import phase
-from pilot.outcomes.receipt_customers import allot_missing_keys, key_files, write_known_keys
+from pilot.outcomes.receipt_customers import allot_missing_keys, forget_left_out, key_files, write_known_keys
 from pilot.outcomes.receipt_rows import (
     CORRECTION,
     EARLIEST_DAY,
@@ -149,8 +149,11 @@ class ReceiptImporter:
     def finish(self, good: pa.Table, mapping: FileMapping, context: Context) -> pa.Table:
         return staged_rows(good, mapping.time_zone, context.facts)
 
-    def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
+    def look_up(self, session: Session, staged: Path) -> None:
         write_known_keys(session, staged)
+
+    def compare(self, session: Session, staged: Path, context: Context) -> Comparison:
+        forget_left_out(session, staged)
         done, seen = compare_with_lake(Lake(settings_of(session)), staged, key_files(session, staged))
         write_seen(staged, seen)
         return done
