@@ -13,7 +13,7 @@ from pilot.imports.model import ImportKind
 from pilot.keys import read_or_make_key
 from pilot.network.errors import NetworkNotSetUp
 from pilot.network.model import Customer, Network, Store
-from pilot.network.people import allot_customer_keys, contact_hash
+from pilot.network.people import all_keys, allot_customer_keys, contact_hash
 from pilot.network.queries import attribute_values, customer_by_external_id, customer_keys, n_customers, stores
 from tests.pilot.imports.builders import CUSTOMERS, REGIONS, Chain
 
@@ -124,6 +124,24 @@ def test_a_key_is_never_given_twice(chain: Chain) -> None:
         assert allot_customer_keys(session, ["2", "1"]) == 1
         assert customer_keys(session) == {"1": 1, "2": 3}
         assert n_customers(session) == 3
+
+
+def test_keys_read_in_bites_are_those_of_everybody_who_is_not_forgotten(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _keys_in_bites(chain) == {}
+    chain.take_in(ImportKind.CUSTOMERS, "customer\n1\nПетя:1\nnull-1\n007\n")
+    with chain.database.unit_of_work() as session:
+        customer_by_external_id(session, "1").external_id = None
+    monkeypatch.setattr("pilot.network.people._BITE", 2)
+    with chain.database.reading() as session:
+        assert _keys_in_bites(chain) == customer_keys(session)
+    assert set(_keys_in_bites(chain)) == {"Петя:1", "null-1", "007"}
+
+
+def _keys_in_bites(chain: Chain) -> dict[str, int]:
+    with chain.database.reading() as session:
+        return {row["customer"]: row["key"] for bite in all_keys(session) for row in bite.to_pylist()}
 
 
 def test_two_customers_who_share_a_phone_are_two_customers(chain: Chain) -> None:

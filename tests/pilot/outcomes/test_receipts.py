@@ -128,6 +128,25 @@ def test_a_file_with_old_and_new_receipts_adds_the_new_ones(chain: Chain) -> Non
     assert len(receipts_of(chain)) == 5
 
 
+def test_what_is_known_is_found_in_whatever_parts_the_comparison_is_cut(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pilot.imports.engine._ROWS_A_PART", 2)
+    chain.take_in(ImportKind.RECEIPTS, RECEIPTS)
+    retried = RECEIPTS.replace("b2,", "retry,") + "b5,7,2,9,2026-02-03 12:00:00,sale,55,1.00,0.00,1\n"
+    run = chain.take_in(ImportKind.RECEIPTS, retried)
+    assert (run.n_rows, run.n_new, run.n_known) == (5, 1, 4)
+    assert set(receipts_of(chain)) == {"b1", "b2", "b3", "b4", "b5"}
+
+
+def test_a_customer_of_rows_that_are_left_out_gets_no_key(chain: Chain) -> None:
+    rows = RECEIPTS + "b5,7,2,9,2026-02-03 12:00,sale,55,1,0,1\nb5,7,2,9,2026-02-03 12:00,sale,56,1,0,1\n"
+    run = chain.take_in(ImportKind.RECEIPTS, rows, quarantine=True)
+    assert (run.n_new, run.n_quarantined) == (4, 2)
+    with chain.database.reading() as session:
+        assert customer_keys(session) == {"77": 1, "101": 2}
+
+
 def test_two_staged_files_that_clash_cannot_both_be_published(chain: Chain) -> None:
     one = chain.stage(ImportKind.RECEIPTS, RECEIPTS)
     other = chain.stage(ImportKind.RECEIPTS, RECEIPTS.replace("8.00,1.60", "9.00,1.60"))
