@@ -16,6 +16,7 @@ from experiments.estimate.unit_table import Flags, Ints
 from experiments.messages import N_, Message
 
 _MOST_TRIED = 1_000
+_CHUNK = 200  # redraws whose arrays stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +66,9 @@ def joint_redraws(
 def _sample(label: Ints, places: list[Ints], words: np.random.PCG64, draws: int) -> Ints:
     rows = np.tile(label, (draws, 1))
     for place in places:
-        keys = words.random_raw(draws * len(place)).reshape(draws, len(place))
-        rows[:, place] = _dealt(label[place], keys)
+        for start in range(0, draws, _CHUNK):
+            part = rows[start : start + _CHUNK]
+            part[:, place] = _dealt(label[place], words.random_raw(len(part) * len(place)).reshape(len(part), -1))
     return rows
 
 

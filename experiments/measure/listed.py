@@ -35,7 +35,7 @@ class Listed:
     def counts(self, keep: npt.NDArray[np.bool_] | None = None) -> list[int]:
         """How many customers (of those to ``keep``) each cell has."""
         cells = self.cells if keep is None else self.cells[keep]
-        return [int(n) for n in np.bincount(cells, minlength=len(self.labels))]
+        return list(np.bincount(cells, minlength=len(self.labels)).tolist())
 
 
 def listed_customers(customers: pa.Table, by: Sequence[str], **more: Any) -> Listed:

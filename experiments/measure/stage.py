@@ -229,6 +229,7 @@ class _Members:
     listed: Listed
     names: Sequence[str]
     place: npt.NDArray[np.int64]  # (n_cells) the place of each cell's unit among the names
+    counts: Totals  # (n_cells) the customers of each cell
 
     @classmethod
     def of(cls, homes: pa.Table, names: Sequence[str]) -> _Members:
@@ -239,15 +240,14 @@ class _Members:
             if unit not in known and n:
                 raise UnknownUnit(unit=str(unit))
         place = np.array([known.get(str(unit), 0) for unit, *_ in listed.labels], dtype=np.int64)  # no one is in others
-        return cls(listed, names, place)
+        return cls(listed, names, place, np.array(counts, dtype=object))
 
     @property
     def unit_of(self) -> list[str]:
         return [str(label[0]) for label in self.listed.labels]
 
     def sizes(self, segment: str | None) -> dict[str, int]:
-        counts = np.array(self.listed.counts(), dtype=object)
-        return dict(zip(self.names, self._by_unit(counts, self._cells(segment)), strict=True))
+        return dict(zip(self.names, self._by_unit(self.counts, self._cells(segment)), strict=True))
 
     def moments(
         self, segment: str | None, readings: Sequence[tuple[Reading, Mapping[str, Totals]]]
