@@ -21,6 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 _DIGIT, _LETTER, _E, _T, _SIGN, _OTHER = 1, 2, 4, 8, 16, 32
 _MAX_SHAPES = 4
+_LONGEST_AMOUNT = 12  # characters, which are exact in a double
 _MOST_CODED = 4  # a column is coded where a quarter of its values, or fewer, differ
 _CODED_SAMPLE = 2_000
 _SAMPLE_DISTINCT = 256
@@ -150,7 +151,10 @@ def amounts(texts: Column, decimal_mark: str, exponent: int) -> tuple[Mask | Non
     Twelve digits are exact in a double, and two decimals of at most fifteen digits never share one: so a text that
     reads as ``minor / 10**exponent`` to the last bit is that amount and no finer one.
     """
-    sure = _number_rows(texts, 12, decimal_mark)
+    fixed = _fixed_amounts(texts, ord(decimal_mark), exponent)
+    if fixed is not None:
+        return np.ones(len(texts), bool), fixed
+    sure = _number_rows(texts, _LONGEST_AMOUNT, decimal_mark)
     if sure is not None and decimal_mark == ",":
         texts = _with_points(texts)
     numbers = _cast(texts, sure, pa.float64())
@@ -165,6 +169,40 @@ def amounts(texts: Column, decimal_mark: str, exponent: int) -> tuple[Mask | Non
     if given is not None:
         values = pc.if_else(given, values, pa.scalar(None, pa.int64()))
     return sure, values
+
+
+def _fixed_amounts(texts: Column, mark: int, exponent: int) -> Column | None:
+    """Amounts that all have their decimals and nothing but digits else, after a minus perhaps, as minor units."""
+    raw = Texts.of(texts)
+    if raw is None or not exponent:
+        return None
+    given = raw.lengths > 0
+    if texts.null_count:
+        given &= texts.is_valid().to_numpy(zero_copy_only=False)
+    bare = raw if given.all() else _only_given(raw, given)
+    if bare is None or bare.lengths.max() > _LONGEST_AMOUNT or bare.lengths.min() < exponent + 2:
+        return None
+    is_negative = bare.data[bare.starts] == ord("-")
+    first = bare.starts + is_negative
+    if (bare.data[bare.ends - 1 - exponent] != mark).any() or (bare.ends - first < exponent + 2).any():
+        return None
+    minor, worth = np.zeros(len(first), np.int64), 1
+    for place in range(1, int((bare.ends - first).max()) + 1):
+        if place == exponent + 1:
+            continue
+        at = bare.ends - place
+        digits = bare.data[np.maximum(at, first)] - np.uint8(48)
+        digits *= at >= first
+        if digits.max() > 9:
+            return None
+        minor += digits * np.int64(worth)
+        worth *= 10
+    minor = np.where(is_negative, -minor, minor)
+    if bare is raw:
+        return pa.array(minor)
+    whole = np.zeros(len(texts), np.int64)
+    whole[given] = minor
+    return pa.array(whole, mask=~given)
 
 
 def _number_rows(texts: Column, longest: int, mark: str) -> Mask | None:

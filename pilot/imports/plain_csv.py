@@ -95,7 +95,7 @@ def _are_plain_quotes(data: _Bytes, ends: npt.NDArray[np.int64], delimiter: int)
     opening, closing = places[::2], places[1::2]
     before = np.where(opening == 0, _NEWLINE, data[opening - 1])
     after = data[closing + 1]  # the block ends with a line end
-    inside = np.searchsorted(opening, ends) != np.searchsorted(closing, ends)  # line ends within a pair
+    inside = np.searchsorted(places, ends) % 2 == 1  # line ends within a pair
     opens = (before == delimiter) | (before == _NEWLINE)
     closes = (after == delimiter) | (after == _NEWLINE) | (after == _RETURN)
     return bool((opens & closes).all()) and not bool(inside.any())

@@ -114,3 +114,19 @@ def test_the_texts_of_real_files_take_the_quick_way() -> None:
     instants = pa.array(["2026-01-10 09:00:00", "2026-01-10T09:00:00+02:00", "2026-01-10 23:59"], pa.string())
     rows = [len(rows) for rows, _, _ in fast.shapes(instants, times._quick_pattern("YYYY-MM-DD"))]
     assert rows == [1, 1, 1]
+
+
+@given(st.lists(st.none() | st.from_regex(r"-?[0-9]{1,8}[.][0-9]{2}", fullmatch=True), min_size=1), st.integers(0, 3))
+def test_amounts_that_all_have_their_decimals_are_read_by_their_digits(texts: list[str | None], skipped: int) -> None:
+    column = pa.array(["1.0", *[None] * skipped, *texts], pa.string()).slice(1)
+    minor = fast._fixed_amounts(column, ord("."), 2)
+    wanted = [None] * skipped + [text and int(text.replace(".", "")) for text in texts]
+    assert minor is None or minor.to_pylist() == wanted
+    assert (minor is None) == (not any(texts))
+
+
+@pytest.mark.parametrize(
+    "odd", ["1", "1.0", "1.000", "1,00", ".10", "-.10", "--1.00", "+1.00", "1.2.30", "1e1.00", "1 0.00", "1-.00"]
+)
+def test_one_amount_of_another_form_leaves_all_to_the_other_ways(odd: str) -> None:
+    assert fast._fixed_amounts(pa.array(["12.34", odd, "0.10"], pa.string()), ord("."), 2) is None
