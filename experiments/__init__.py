@@ -152,6 +152,9 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.moments import unit_moments as unit_moments
     from experiments.measure.moments import weekly_series as weekly_series
     from experiments.measure.risk import RiskTable as RiskTable
+    from experiments.measure.risk import RiskWeek as RiskWeek
+    from experiments.measure.risk import by_week as by_week
+    from experiments.measure.risk import together as together
     from experiments.measure.series import Weekly as Weekly
     from experiments.measure.series import WeekPoint as WeekPoint
     from experiments.measure.series import weeks_around as weeks_around
@@ -159,6 +162,7 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.stage import StageMoments as StageMoments
     from experiments.measure.stage import stage_moments as stage_moments
     from experiments.measure.stage import stage_reach as stage_reach
+    from experiments.measure.stage import store_reach as store_reach
     from experiments.measure.stage_arms import AskedOfArms as AskedOfArms
     from experiments.measure.stage_arms import StageArms as StageArms
     from experiments.measure.stage_arms import arms_reach as arms_reach
@@ -300,9 +304,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "store_total",
     ),
     "experiments.measure.moments": ("arm_moments", "unit_moments", "weekly_series"),
-    "experiments.measure.risk": ("RiskTable",),
+    "experiments.measure.risk": ("RiskTable", "RiskWeek", "by_week", "together"),
     "experiments.measure.series": ("WeekPoint", "Weekly", "weeks_around"),
-    "experiments.measure.stage": ("Asked", "StageMoments", "stage_moments", "stage_reach"),
+    "experiments.measure.stage": ("Asked", "StageMoments", "stage_moments", "stage_reach", "store_reach"),
     "experiments.measure.stage_arms": ("AskedOfArms", "StageArms", "arms_reach", "stage_arms"),
     "experiments.measure.unit_moments": ("ArmMoments", "UnitMoments"),
     "experiments.measure.windows": ("Window", "Windows", "windows_for"),
