@@ -106,11 +106,8 @@ def _outcome(t: ir.Table, reach: CustomerReach, metric: Metric, window: Window, 
 def _totals(each: ir.Table, number: int, reading: Reading) -> dict[str, Any]:
     values = {name: each[f"{name}_{number}"] for name in VALUES if f"{name}_{number}" in each.columns}
     is_money = reading.metric.kind in (MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET)
-    # Days and flags of customers, and their products, fit 64 bits by far; money may not.
-    found = {
-        name: exact_sum(signed(each, value)) if is_money else whole_sum(signed(each, value))
-        for name, value in values.items()
-    }
+    # Products of days and flags of customers fit 64 bits by far; those of money may not.
+    found = {name: whole_sum(signed(each, value)) for name, value in values.items()}
     pairs = [pair for pair in PAIRS if pair[0] in values and pair[1] in values]
     if reading.metric.has_fixed_window:  # 0 or 1: its own square
         pairs.remove("yy")
