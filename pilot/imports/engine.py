@@ -11,7 +11,7 @@ import duckdb
 from pilot.imports.errors import EngineStopped
 
 MEMORY = "320MB"
-_ROWS_A_PART = 4_000_000
+_ROWS_A_PART = 6_000_000
 _PARTS = "rows-*.parquet"
 _LEFT_OUT = "left-out.parquet"
 
