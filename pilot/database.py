@@ -1,8 +1,11 @@
 """The business database: one declarative base, column idioms named once, and the unit of work."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from sqlalchemy import (
@@ -20,11 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from pilot.settings import Settings
+
+_REST_SECONDS = 5.0
 
 
 class Instant(TypeDecorator[datetime]):
@@ -119,7 +125,28 @@ def make_engine(settings: Settings) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     options = {"options": f"-csearch_path={settings.database_schema}"} if settings.database_schema else {}
-    return create_engine(settings.url, connect_args=options, pool_pre_ping=True)
+    engine = create_engine(settings.url, connect_args=options)
+    event.listen(engine, "checkin", _note_the_time)
+    event.listen(engine, "checkout", partial(_ask_after_a_rest, engine.dialect))
+    return engine
+
+
+def _note_the_time(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info["rests_since"] = time.monotonic()
+
+
+def _ask_after_a_rest(
+    dialect: Dialect, connection: DBAPIConnection, entry: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Ask a connection that rested whether it still stands; the pool takes another one where it does not.
+
+    One in steady use finds out by itself: asking it each time costs as much as a short transaction.
+    """
+    if time.monotonic() - entry.info.get("rests_since", math.inf) > _REST_SECONDS:
+        try:
+            dialect.do_ping(connection)
+        except Exception as error:
+            raise DisconnectionError from error
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

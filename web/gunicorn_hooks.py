@@ -1,12 +1,16 @@
 """What gunicorn does around its workers: load heavy libraries after the fork, close a dead worker's gauges."""
 
 import importlib
+import sys
 from typing import Any
 
 from prometheus_client import multiprocess
 
 # Loaded by one thread before the first request: two requests that import pandas at once can see it half made.
 HEAVY = ("pandas", "ibis", "duckdb", "deltalake", "scipy.stats", "altair")
+
+# A thread that comes back from the disk holds the inbox's write lock: it must not wait long for a thread that computes.
+_SWITCH_SECONDS = 0.0005
 
 
 def warm_up() -> None:
@@ -17,6 +21,7 @@ def warm_up() -> None:
 
 def post_fork(_server: Any, _worker: Any) -> None:
     """Load them in each worker, never before the fork: some of them start threads."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     warm_up()
 
 
