@@ -106,14 +106,14 @@ def stage(path: Path, payloads: Iterable[tuple[InboxBatch, bytes]]) -> Staged:
 
 
 def _readable(batch: InboxBatch, payload: bytes, schema: pa.Schema | None) -> pa.Table:
-    """The receipts of a batch, with the columns of the batches before it. A full disk is no fault of the payload."""
+    """The receipts of a batch, with the columns of the batches before it. All in memory: no fault of a disk is met."""
     try:
         receipts = unpack(payload)
         if schema is None:
             return receipts
         wanted = pa.schema([field for field in schema if field.name not in _ARRIVAL])
         return receipts.select(wanted.names).cast(wanted)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise UnreadablePayload(batch.batch_id, str(error).splitlines()[0]) from error
 
 
