@@ -63,6 +63,7 @@ class DeltaStore:
         self.root = self.storage.root
         self._configuration = {**_CONFIGURATION, "delta.deletedFileRetentionDuration": f"interval {removed_days} days"}
         self._lock_file = settings.locks_dir / f"{lock}.lock"
+        self._making_lock = settings.locks_dir / f"{lock}-new.lock"
         self._vacuum_lock = settings.locks_dir / "vacuum.lock"
         self._shared = SharedLock(settings, self.root)
 
@@ -230,16 +231,20 @@ class DeltaStore:
 
     def _create(self) -> None:
         from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError
 
         self.storage.prepare()
-        DeltaTable.create(
-            self.root,
-            self.table_schema,
-            mode="ignore",
-            partition_by=[self.partition] if self.partition else None,
-            configuration=self._configuration,
-            storage_options=self.storage.options,
-        )
+        # Readers open without the lock of writers: of several who find no table, one makes it and the others go on with
+        # that one; whoever is refused was second on another machine.
+        with _locked(self._making_lock), contextlib.suppress(CommitFailedError):
+            DeltaTable.create(
+                self.root,
+                self.table_schema,
+                mode="ignore",
+                partition_by=[self.partition] if self.partition else None,
+                configuration=self._configuration,
+                storage_options=self.storage.options,
+            )
         self.storage.sync_log(0)
 
     def _files(self, table: "DeltaTable", parts: Sequence[str] | None) -> list[str]:

@@ -3,7 +3,9 @@
 import errno
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -298,3 +300,18 @@ def test_commits_from_before_instants_were_written_are_found_by_their_log(store:
     assert store.version_known_on(datetime.now(UTC)) == 2
     with pytest.raises(NothingKnownYet):
         store.version_known_on(before)
+
+
+def test_several_who_open_a_table_that_is_not_there_yet_all_get_the_one_that_is_made(settings: Settings) -> None:
+    """Without its guard a third of the rounds failed, so twenty of them find a guard that is gone."""
+    for number in range(20):
+        root = str(settings.home / f"new {number}")
+        gate = threading.Barrier(6)
+
+        def opened(root: str = root, gate: threading.Barrier = gate) -> int:
+            store = DeltaStore(settings, root, SCHEMA, lock="new")
+            gate.wait()
+            return store.version()
+
+        with ThreadPoolExecutor(6) as people:
+            assert [one.result() for one in [people.submit(opened) for _ in range(6)]] == [0] * 6

@@ -67,7 +67,7 @@ def test_more_than_the_memory_holds_is_spilled_and_gives_the_same_moments(settin
 
     with _watched(settings.spill_dir) as spilled:
         found = moments(small)
-    assert max(spilled) > 10_000_000
+    assert max(spilled) > 1_000_000  # seen every hundredth of a second, so not always at its most
     assert found == moments(roomy)
     assert found[0]["n"] == 2_000_000
     assert measured(small, customers=customers, days=days) == measured(roomy, customers=customers, days=days)
