@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.measure.customer_sums import CustomerReach, net_column, sales_column
-from experiments.measure.exact import exact_product, exact_sum, totals, whole_sum
-from experiments.measure.kept_sums import SIGN, CustomerSums, signed
+from experiments.measure.exact import exact_product, exact_sum, products_totals, totals, whole_sum, whole_totals
+from experiments.measure.kept_sums import Columns, CustomerSums
 from experiments.measure.listed import Listed, Totals, key_of
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.windows import Window, Windows, day_offsets
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 VALUES = ("y", "d", "x", "e")
+Whole = npt.NDArray[np.int64]
 PAIRS = ("yy", "yd", "yx", "ye", "dd", "dx", "de", "xx", "xe", "ee")
 
 
@@ -56,13 +57,18 @@ def cell_sums(
     added = {
         name: totals(found.column(name), cells, len(listed.labels)) for name in found.column_names if name != "cell"
     }
+    changed = sums.changed(listed)
+    if changed is not None:
+        for t, sign in ((changed.before, -1), (changed.now, 1)):
+            for name, column in _added(t, reach, readings, changed.places, len(listed.labels)):
+                added[name] += sign * column
     return [_of_reading(added, number) for number in range(len(readings))]
 
 
 def _reduced(sums: ir.Table, reach: CustomerReach, listed: ir.Table, readings: Sequence[Reading]) -> ir.Table:
     """One row per cell that has any."""
     t = sums.join(listed, "customer_key")
-    outcomes: dict[str, Any] = {SIGN: t[SIGN]} if SIGN in t.columns else {}
+    outcomes: dict[str, Any] = {}
     for number, reading in enumerate(readings):
         for name, value in _outcomes(t, reach, reading).items():
             kept = t[f"kept_{number}"].ifelse(value, 0) if reading.kept is not None else value
@@ -74,8 +80,24 @@ def _reduced(sums: ir.Table, reach: CustomerReach, listed: ir.Table, readings: S
     return each.group_by("cell").aggregate(**aggregates)
 
 
-def _outcomes(t: ir.Table, reach: CustomerReach, reading: Reading) -> dict[str, Any]:
-    """What one customer has: y in the window, x before the start; for a ratio d and e as well."""
+def _added(
+    t: Columns, reach: CustomerReach, readings: Sequence[Reading], places: Whole, n_cells: int
+) -> Iterator[tuple[str, Totals]]:
+    """The columns of ``_reduced`` by cell, of a few customers, who are at these ``places`` of the list."""
+    cell = t["cell"]
+    for number, reading in enumerate(readings):
+        values = _outcomes(t, reach, reading)
+        if reading.kept is not None:
+            values = {name: np.where(reading.kept[places], value, 0) for name, value in values.items()}
+        for name, value in values.items():
+            yield f"{name}_{number}", whole_totals(value, cell, n_cells)
+        for pair in _pairs(reading, values):
+            yield f"{pair}_{number}", products_totals(values[pair[0]], values[pair[1]], cell, n_cells)
+
+
+def _outcomes(t: Any, reach: CustomerReach, reading: Reading) -> dict[str, Any]:
+    """What one customer has: y in the window, x before the start; for a ratio d and e as well. Columns of a table, or
+    arrays of arrays."""
     metric, windows = reading.metric, reading.windows
     found = {"y": _outcome(t, reach, metric, windows.window, own_days=reading.own_days)}
     if windows.before is not None:
@@ -87,7 +109,7 @@ def _outcomes(t: ir.Table, reach: CustomerReach, reading: Reading) -> dict[str, 
     return found
 
 
-def _outcome(t: ir.Table, reach: CustomerReach, metric: Metric, window: Window, *, own_days: bool) -> Any:
+def _outcome(t: Any, reach: CustomerReach, metric: Metric, window: Window, *, own_days: bool) -> Any:
     if metric.kind in (MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET):
         return t[net_column(window)]
     if reach.days is None:
@@ -100,25 +122,26 @@ def _outcome(t: ir.Table, reach: CustomerReach, metric: Metric, window: Window, 
     days = reach.days.count(t, first, last)
     if metric.kind is MetricKind.PURCHASE_FREQUENCY:
         return days
-    return (days >= (2 if metric.kind is MetricKind.REPEAT_PURCHASE else 1)).cast("int64")
+    found = days >= (2 if metric.kind is MetricKind.REPEAT_PURCHASE else 1)
+    return found.astype(np.int64) if isinstance(found, np.ndarray) else found.cast("int64")
 
 
 def _totals(each: ir.Table, number: int, reading: Reading) -> dict[str, Any]:
     values = {name: each[f"{name}_{number}"] for name in VALUES if f"{name}_{number}" in each.columns}
     is_money = reading.metric.kind in (MetricKind.SPEND_PER_CUSTOMER, MetricKind.AVERAGE_BASKET)
     # Products of days and flags of customers fit 64 bits by far; those of money may not.
-    found = {name: whole_sum(signed(each, value)) for name, value in values.items()}
-    pairs = [pair for pair in PAIRS if pair[0] in values and pair[1] in values]
-    if reading.metric.has_fixed_window:  # 0 or 1: its own square
-        pairs.remove("yy")
-        if "x" in values:
-            pairs.remove("xx")
-    for pair in pairs:
+    found = {name: whole_sum(value) for name, value in values.items()}
+    for pair in _pairs(reading, values):
         a, b = values[pair[0]], values[pair[1]]
-        own = signed(each, a)
-        product = exact_product(own, b) if is_money else own * b
-        found[pair] = exact_sum(product) if is_money else whole_sum(product)
+        found[pair] = exact_sum(exact_product(a, b)) if is_money else whole_sum(a * b)
     return found
+
+
+def _pairs(reading: Reading, values: Mapping[str, Any]) -> list[str]:
+    """The products that are summed."""
+    pairs = [pair for pair in PAIRS if pair[0] in values and pair[1] in values]
+    own_squares = ("yy", "xx") if reading.metric.has_fixed_window else ()  # of 0 or 1
+    return [pair for pair in pairs if pair not in own_squares]
 
 
 def _of_reading(found: Mapping[str, Totals], number: int) -> dict[str, Totals]:

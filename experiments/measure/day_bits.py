@@ -8,16 +8,21 @@ that no number and no mask is ever negative.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 BITS = 62
+Whole = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,12 @@ class Calendar:
             for column, start in starts.items()
         }
 
-    def count(self, t: ir.Table, first: Any, last: Any) -> Any:
-        """How many of the days from number ``first`` to ``last`` each row of ``t`` has; whole numbers or columns."""
-        counts = [bit_count()(bits).cast("int64") for _, bits in self._within(t, first, last)]
-        return reduce(add, counts)
+    def count(self, t: Any, first: Any, last: Any) -> Any:
+        """How many of the days from number ``first`` to ``last`` each row of ``t`` has; whole numbers or columns.
+
+        Of arrays by column name instead of a table it gives an array.
+        """
+        return reduce(add, [_counted(bits) for _, bits in self._within(t, first, last)])
 
     def earliest(self, t: ir.Table, first: Any, last: Any) -> Any:
         """The number of the first of the days from ``first`` to ``last`` that each row of ``t`` has, or null."""
@@ -65,12 +72,19 @@ class Calendar:
 
         # The bits below the lowest set one are as many as its own place.
         found = [
-            (bits > 0).ifelse(bit_count()((bits & -bits) - 1).cast("int64") + BITS * chunk, ibis.null("int64"))
+            (bits > 0).ifelse(_counted((bits & -bits) - 1) + BITS * chunk, ibis.null("int64"))
             for chunk, bits in self._within(t, first, last)
         ]
         return ibis.coalesce(*found)
 
-    def _within(self, t: ir.Table, first: Any, last: Any) -> list[tuple[int, Any]]:
+    def earliest_of(self, t: Mapping[str, Whole], first: Any, last: Any) -> Whole:
+        """The same of arrays, or -1."""
+        found: Whole = np.full((), -1)
+        for chunk, bits in reversed(self._within(t, first, last)):
+            found = np.where(bits > 0, _counted((bits & -bits) - 1) + BITS * chunk, found)
+        return found
+
+    def _within(self, t: Any, first: Any, last: Any) -> list[tuple[int, Any]]:
         """The chunks that may have a day from ``first`` to ``last``, without the bits of other days."""
         chunks = [
             (chunk, mask)
@@ -96,10 +110,20 @@ def bit_count() -> Any:
     return ibis.udf.scalar.builtin(name="bit_count", signature=(("int64",), "int8"))(_of_bits)
 
 
+def _counted(bits: Any) -> Any:
+    """How many bits are set, in 64 bits: of an array, or as an expression."""
+    if isinstance(bits, np.ndarray):
+        return np.bitwise_count(bits).astype(np.int64)
+    return bit_count()(bits).cast("int64")
+
+
 def _below(place: Any) -> Any:
-    """The mask of the bits below ``place``: a whole number for a whole number, an expression for an expression."""
+    """The mask of the bits below ``place``: a whole number for a whole number, an array for an array, an expression for
+    an expression."""
     if isinstance(place, int):
         return (1 << min(max(place, 0), BITS)) - 1
+    if isinstance(place, np.ndarray):
+        return (np.int64(1) << np.clip(place, 0, BITS)) - 1
     return (_one() << place.clip(lower=0, upper=BITS)) - 1
 
 

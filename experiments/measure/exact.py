@@ -85,14 +85,16 @@ def whole_totals(
     return found
 
 
-def squares_totals(
-    values: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], n_groups: int
+def products_totals(
+    a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], n_groups: int
 ) -> npt.NDArray[np.object_]:
-    """(n_groups) the sums of the squares of ``values`` by group, as Python's whole numbers."""
-    small = (values >= -_SMALL) & (values <= _SMALL)
-    found = whole_totals(np.where(small, values, 0) ** 2, groups, n_groups)
+    """(n_groups) the sums of the products of ``a`` and ``b`` by group, as Python's whole numbers."""
+    small = (a >= -_SMALL) & (a <= _SMALL) & (b >= -_SMALL) & (b <= _SMALL)
+    if bool(small.all()):
+        return whole_totals(a * b, groups, n_groups)
+    found = whole_totals(np.where(small, a, 0) * np.where(small, b, 0), groups, n_groups)
     for place in np.flatnonzero(~small):
-        found[groups[place]] += int(values[place]) ** 2
+        found[groups[place]] += int(a[place]) * int(b[place])
     return found
 
 

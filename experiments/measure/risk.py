@@ -16,7 +16,7 @@ import numpy.typing as npt
 from experiments.errors import NotEstimable
 from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.exact import whole_sum
-from experiments.measure.kept_sums import SIGN, CustomerSums
+from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.listed import Listed, key_of
 from experiments.messages import N_, Message
 
@@ -126,15 +126,22 @@ def risk_tables(
     def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
         t = rows.join(some, "customer_key")
         start: Any = t.start if common is None else common
-        one: Any = t[SIGN] if SIGN in t.columns else 1
-        each = t.mutate(day=calendar.earliest(t, start + 1, last), n=one)
+        each = t.mutate(day=calendar.earliest(t, start + 1, last), n=1)
         each = each.filter(each.day.notnull())
         return each.group_by("cell", *table.column_names[2:], "day").aggregate(n=whole_sum(each.n))
 
     rows = sums.reduced(lambda: key_of(table, "risk", reach, common, last), table, reduce)
     events = {name: rows.column(name).to_numpy().astype(np.int64) for name in ("cell", "day", "n")}
-    start = rows.column("start").to_numpy() if common is None else np.full(rows.num_rows, common)
-    return _by_cell(listed.cells[seen], starts, last, events | {"start": start, "day": events["day"] - start})
+    events["start"] = rows.column("start").to_numpy() if common is None else np.full(rows.num_rows, common)
+    changed = sums.changed(listed)
+    if changed is not None:
+        start = index[changed.places]
+        for t, n in ((changed.before, -1), (changed.now, 1)):
+            day = calendar.earliest_of(t, start + 1 if common is None else common + 1, last)
+            came = np.flatnonzero((day >= 0) & seen[changed.places])
+            more = {"cell": t["cell"][came], "day": day[came], "n": np.full(len(came), n), "start": start[came]}
+            events = {name: np.concatenate([column, more[name]]) for name, column in events.items()}
+    return _by_cell(listed.cells[seen], starts, last, events | {"day": events["day"] - events["start"]})
 
 
 def _by_cell(cells: Counts, index: Counts, last: int, events: Mapping[str, Counts]) -> dict[int, RiskTable]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from experiments.errors import InvalidWindow, NotEstimable
 from experiments.measure.customer_sums import CustomerReach
-from experiments.measure.exact import exact_sum, totals, whole_sum
-from experiments.measure.kept_sums import CustomerSums, signed
+from experiments.measure.exact import exact_sum, totals, whole_sum, whole_totals
+from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.listed import Listed, key_of
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel
 from experiments.measure.store_moments import Daily
@@ -111,18 +111,22 @@ def week_sums_of_customers(
         def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
             t = rows.join(some, "customer_key")
             days = {
-                f"week_{number}": whole_sum(signed(t, calendar.count(t, place, place + _WEEK - 1)))
+                f"week_{number}": whole_sum(calendar.count(t, place, place + _WEEK - 1))
                 for number, place in enumerate(places)
             }
             return t.group_by("cell").aggregate(**days)
 
         found = sums.reduced(lambda: key_of(members, "days of weeks", reach, weekly.weeks), members, reduce)
         cells = found.column("cell").to_numpy().astype(np.int64)
-        return {
-            (number, cell): (days, 0)
-            for number in range(len(weekly.weeks))
-            for cell, days in enumerate(totals(found.column(f"week_{number}"), cells, len(listed.labels)))
-        }
+        changed, n_cells = sums.changed(listed), len(listed.labels)
+        by_cell: dict[tuple[int, Any], tuple[int, int]] = {}
+        for number, place in enumerate(places):
+            added = totals(found.column(f"week_{number}"), cells, n_cells)
+            if changed is not None:
+                had, has = (calendar.count(t, place, place + _WEEK - 1) for t in (changed.before, changed.now))
+                added += whole_totals(has - had, changed.now["cell"], n_cells)
+            by_cell |= {(number, cell): (days, 0) for cell, days in enumerate(added)}
+        return by_cell
     t = customers.filter(customers.business_date.between(weekly.days.first, weekly.days.last))
     t = t.join(ibis.memtable(members), "customer_key")
     by_week = t.group_by("cell", start=_start(t, weekly)).aggregate(y=exact_sum(t.net_minor), sales=whole_sum(t.sales))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.measure.exact import exact_sum, squares_totals, totals, whole_sum, whole_totals
+from experiments.measure.exact import exact_sum, products_totals, totals, whole_sum, whole_totals
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.unit_moments import UnitMoments
 from experiments.measure.windows import Window, Windows
@@ -155,7 +155,7 @@ def _totals(
 
     if metric.kind is MetricKind.STORE_TOTAL:
         net = daily.column("net_minor").to_numpy()[rows]
-        return {"y": total("net_minor"), "yy": list(squares_totals(net, unit_of, n_units))}
+        return {"y": total("net_minor"), "yy": list(products_totals(net, net, unit_of, n_units))}
     if metric.kind is MetricKind.IDENTIFICATION_RATE:
         y = total("identified_sales")
         return {"y": y, "yy": y, "n": total("sales")}  # 0 or 1: its own square
