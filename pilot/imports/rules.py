@@ -110,12 +110,12 @@ def check_batch(
             findings.append(Finding(lines[row].as_py(), field.name, columns.get(field.name, field.name), shown, why))
 
     by_name = {f.name: f for f in fields}
-    parsed_alike = _parsed_alike(given, fields, reading) if n <= _FEW else {}
+    at_once = _parsed_at_once(given, fields, reading) if n <= _FEW else {}
     for field in fields:
         if field.name not in given:
             parsed[field.name] = _nothing(field, n, reading)
             continue
-        values, is_given = parsed_alike.get(field.name) or _parsed(field, given[field.name], reading)
+        values, is_given = at_once.get(field.name) or _parsed(field, given[field.name], reading)
         parsed[field.name] = values
         if is_given is None:
             continue
@@ -161,22 +161,29 @@ def _parsed(field: Field, texts: Column, reading: Reading) -> tuple[Column, Colu
     return values, None if not values.null_count else pc.fill_null(pc.is_valid(bare).take(codes.indices), False)
 
 
-def _parsed_alike(
+def _parsed_at_once(
     given: Mapping[str, Column], fields: Sequence[Field], reading: Reading
 ) -> dict[str, tuple[Column, Column | None]]:
-    """``_parsed`` of fields that hold the same, at once: with few rows each look costs more than the rows."""
-    alike: dict[ValueType, list[Field]] = {}
+    """``_parsed`` of all texts, trimmed as one column, and those of fields that hold the same parsed as one: with few
+    rows each look costs more than the rows.
+    """
+    alike: dict[ValueType | str, list[Field]] = {}
     for field in fields:
-        if isinstance(field.holds, Id | Money) and field.name in given and pa.types.is_string(given[field.name].type):
-            alike.setdefault(field.holds, []).append(field)
+        if field.name in given and pa.types.is_string(given[field.name].type):
+            alike.setdefault(field.holds if isinstance(field.holds, Id | Money) else field.name, []).append(field)
+    if not alike:
+        return {}
+    every = _bare(pa.concat_arrays([given[field.name] for together in alike.values() for field in together]))
     found: dict[str, tuple[Column, Column | None]] = {}
-    for holds in alike.values():
-        if len(holds) > 1:
-            columns = [given[field.name] for field in holds]
-            values, is_given = _parsed(holds[0], pa.concat_arrays(columns), reading)
-            for place, (field, column_) in enumerate(zip(holds, columns, strict=True)):
-                part = slice(place * len(column_), (place + 1) * len(column_))
-                found[field.name] = values[part], None if is_given is None else is_given[part]
+    start = 0
+    for together in alike.values():
+        n = len(given[together[0].name])
+        bare = every.slice(start, n * len(together))
+        start += len(bare)
+        values = together[0].holds.parse(bare, together[0].name, reading)
+        for place, field in enumerate(together):
+            own = values.slice(place * n, n)
+            found[field.name] = own, None if not own.null_count else pc.is_valid(bare.slice(place * n, n))
     return found
 
 

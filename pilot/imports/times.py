@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.imports.arrow import Column, pc
-from pilot.imports.fast import shapes
+from pilot.imports.fast import Texts, shapes
 from pilot.imports.values import DATE_ORDERS, Reading
 from pilot.words import N_, Message
 
@@ -18,6 +18,8 @@ _Ints = npt.NDArray[np.int64]
 _Days = npt.NDArray[np.datetime64]
 _Offsets = npt.NDArray[np.int32]
 _Mask = npt.NDArray[np.bool_]
+_ISO = "YYYY-MM-DD"
+_TO_SECONDS = len("2026-01-10T18:05:00")
 _CLOCK = (
     r"(?:(?:T| +)(?P<H>[0-9]{1,2})[:.](?P<M>[0-9]{2})(?:[:.](?P<S>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?)"
     r" ?(?P<z>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?"
@@ -56,6 +58,8 @@ class Instant:
     first: date = date(2000, 1, 1)
 
     def parse(self, texts: Column, name: str, reading: Reading) -> Column:
+        if reading.date_order == _ISO and (plain := self._plain(texts, reading)) is not None:
+            return plain
         done = np.zeros(len(texts), bool)
         local = np.full(len(texts), np.datetime64("NaT"), "datetime64[us]")
         offset, has_offset = np.zeros(len(texts), np.int32), np.zeros(len(texts), bool)
@@ -83,6 +87,30 @@ class Instant:
         )
         return struct
 
+    def _plain(self, texts: Column, reading: Reading) -> Column | None:
+        """Times all written alike, to the second: ``2026-01-10T18:05:00+02:00``, ``…Z``, or without an offset.
+
+        None where one of them is not, or cannot be.
+        """
+        raw = Texts.of(texts)
+        width = int(raw.ends[0] - raw.starts[0]) if raw is not None else 0
+        if raw is None or texts.null_count or width < _TO_SECONDS or (raw.lengths != width).any():
+            return None
+        block = raw.data[raw.starts[0] : raw.ends[-1]].reshape(len(texts), width)
+        offset = _plain_offsets(block[:, _TO_SECONDS:])
+        if offset is None:
+            return None
+        clocks = pa.py_buffer(np.ascontiguousarray(block[:, :_TO_SECONDS]).data)
+        ends = pa.py_buffer(np.arange(0, (len(texts) + 1) * _TO_SECONDS, _TO_SECONDS, dtype=np.int32).data)
+        try:
+            local = pa.Array.from_buffers(pa.string(), len(texts), [None, ends, clocks]).cast(pa.timestamp("us"))
+        except pa.ArrowInvalid:
+            return None
+        micros = local.to_numpy(zero_copy_only=False)
+        if micros.min() < np.datetime64(self.first) or micros.max() >= np.datetime64(_tomorrow(reading)) + 1:
+            return None
+        return pa.StructArray.from_arrays([local, offset], names=["local", "offset_minutes"])
+
     def _careful(self, texts: Column, reading: Reading) -> tuple[_Days, _Offsets, _Mask]:
         """Local times (NaT: none), offsets and which rows have one, by the regular expression."""
         parts = pc.extract_regex(texts, f"^{DATE_ORDERS[reading.date_order]}{_CLOCK}$")
@@ -106,6 +134,22 @@ class Instant:
     def explain(self, text: str, name: str, reading: Reading) -> Message:
         template = N_("This is not a date ({order}) with a time of day, such as {order} 18:05:00.")
         return _explain_time(text, reading, self.first, _tomorrow(reading), template, _CLOCK)
+
+
+def _plain_offsets(ends: npt.NDArray[np.uint8]) -> Column | None:
+    """Minutes east of UTC from the bytes behind the seconds: ``+02:00``, ``Z`` or nothing; None where it is neither."""
+    n, width = ends.shape
+    if width == 0:
+        return pa.nulls(n, pa.int32())
+    if width == 1:
+        return pa.array(np.zeros(n, np.int32)) if (ends == ord("Z")).all() else None
+    if width != len("+02:00"):
+        return None
+    is_west, digits = ends[:, 0] == ord("-"), ends[:, [1, 2, 4, 5]] - np.uint8(48)
+    if not (is_west | (ends[:, 0] == ord("+"))).all() or (ends[:, 3] != ord(":")).any() or digits.max() > 9:
+        return None
+    minutes = digits @ np.array([600, 60, 10, 1], np.int32)
+    return pa.array(np.where(is_west, -minutes, minutes))
 
 
 def _number(parts: Column, group: str, width: int = 0) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ wrong with a receipt's content is said of that receipt alone.
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -20,6 +20,7 @@ from pilot.imports.reader import LINE_COLUMN
 from pilot.imports.values import Count
 from pilot.outcomes.receipt_rules import RECEIPTS
 from pilot.words import N_, Message
+from web.api.alike_bodies import alike_columns
 from web.errors import BodyTooLarge, BodyUnreadable, MediaTypeNotTaken, WrongForm
 
 MOST_RECEIPTS = 5_000
@@ -100,7 +101,10 @@ def read_receipts(request: Request, body: bytes) -> pa.Table:
 
 
 def receipts_in(body: bytes, kind: str) -> pa.Table:
-    """``read_receipts`` of a body that is known to be of ``kind``: ``JSON`` or ``NDJSON``."""
+    """``read_receipts`` of a body that is known to be of ``kind``: ``JSON`` or ``NDJSON``; counts may be integers."""
+    alike = alike_columns(body, _listed, _COUNTS) if kind == JSON else None
+    if alike is not None and alike.keys() <= _FIELDS and (n := len(next(iter(alike.values())))) <= MOST_RECEIPTS:
+        return _table(n, alike)
     receipts = _lines(body) if kind == NDJSON else _listed(body)
     if len(receipts) > MOST_RECEIPTS:
         raise TooManyReceipts(n=len(receipts), most=MOST_RECEIPTS)
@@ -150,11 +154,18 @@ def _columns(receipts: list[Any]) -> pa.Table:
             n = len(receipts)
             every = pa.array(list(chain.from_iterable(columns.values())), pa.string())  # one call, then cut in columns
             texts: dict[str, Any] = {name: every.slice(place * n, n) for place, name in enumerate(given)}
-            texts |= {name: pa.nulls(n, pa.string()) for name in _FIELDS - names}
-            return pa.table({LINE_COLUMN: pa.array(np.arange(n)), **texts})
+            return _table(n, texts)
     except (TypeError, pa.ArrowException):
         pass  # the search below names the place
     raise _first_wrong(receipts)
+
+
+def _table(n: int, columns: Mapping[str, Any]) -> pa.Table:
+    """With the index, and a column without values for each field that none has."""
+    nothing = pa.nulls(n, pa.string())
+    return pa.table(
+        {LINE_COLUMN: pa.array(np.arange(n)), **dict.fromkeys(_FIELDS - columns.keys(), nothing), **columns}
+    )
 
 
 def _values(receipts: list[dict[str, Any]], names: list[str]) -> list[Sequence[Any]]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from pilot.canonical import canonical_text
 from pilot.imports.arrow import Column, column, pc
 from pilot.imports.reader import LINE_COLUMN
+from pilot.imports.typed import written
 from pilot.outcomes.inbox.checking import CheckedCall
 from pilot.outcomes.inbox.key_window import Hashes, day_number, hashes_of
 from pilot.outcomes.inbox.model import BatchState
@@ -193,8 +194,8 @@ def _keys_of_parked(texts: Mapping[int, dict[str, str]]) -> list[bytes]:
 
 def _texts_of(texts: pa.Table, index: int) -> dict[str, str]:
     """A receipt's texts by field, without the empty ones."""
-    (row,) = texts.slice(index, 1).drop_columns([LINE_COLUMN]).to_pylist()
-    return {name: text for name, text in row.items() if text}
+    row = {name: written(column(texts, name).slice(index, 1))[0].as_py() for name in texts.column_names}
+    return {name: text for name, text in row.items() if text and name != LINE_COLUMN}
 
 
 def _repeats(rows: Iterable[Mapping[str, Any]], texts: Mapping[int, dict[str, str]]) -> dict[int, Original]:
