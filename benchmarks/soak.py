@@ -3,7 +3,8 @@
 At work are ``pilot serve`` (two workers), ``pilot worker`` (drain, compaction, day tables) and ``pilot watch`` (a drop
 folder). Two tills send batches of 500 receipts, two a second each, and now and then a call twice; every twenty seconds
 a file with 2,000 receipts is dropped; fifty look-ups a second are asked. That is 2,100 receipts a second, or 180 M a
-day: six hundred times what a chain of 500 stores writes. The key window holds 10 M keys from the beginning.
+day: six hundred times what a chain of 500 stores writes. The key window holds 10 M keys from the beginning. Every
+minute a significance report is made of a pilot in all stores, from what the lake holds by then: it grows with that.
 
 Fixed before: over all minutes but the first two, the robust slope (Theil and Sen) of each process group's memory times
 the duration stays below a tenth of its median and 48 MiB; that of the median latencies below half their median. At
@@ -16,6 +17,7 @@ import argparse
 import io
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -30,9 +32,9 @@ import numpy as np
 
 from benchmarks.ingest_home import ADMIN, Home, free_port, postgres, running, serve_command
 from benchmarks.ingest_http import seed_keys
-from benchmarks.lookup_world import NOW, build
+from benchmarks.lookup_world import KINDS, NOW, TODAY, Kind, build
 from benchmarks.scale_world import BENCH
-from benchmarks.soak_load import CLIENTS, Till, clients
+from benchmarks.soak_load import CLIENTS, Diary, Till, clients, csv_text, make_receipts
 from pilot.access.api_keys import create_api_key
 from pilot.access.permissions import Scope
 from pilot.access.queries import user_by_email
@@ -40,6 +42,7 @@ from pilot.access.service import first_administrator
 from pilot.cli import main as pilot
 from pilot.database import Database
 from pilot.outcomes.lake import Lake
+from pilot.planning.lifecycle import PilotState, StageState
 from pilot.settings import Settings
 from pilot.upkeep import migrating
 
@@ -47,14 +50,19 @@ PAGE = Path(__file__).parents[1] / "docs" / "soak.md"
 MINUTES, WARM_UP = 10.0, 2
 MEMORY_SHARE, MEMORY_MORE_MB, LATENCY_SHARE = 0.1, 48.0, 0.5
 GROUPS = ("web", "worker", "watch")
+MEASURED = Kind(
+    "m-measured", pilot=PilotState.AT_GATE, stage=StageState.AT_GATE, starts_on=TODAY - timedelta(days=28), weeks=4
+)  # its last day is yesterday, of which the tills' receipts are
+HISTORY = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """What was seen in one interval: MiB by process group, (p50, p99, n) in milliseconds by client."""
+    """What was seen in one interval: MiB by process group, (p50, p99, n) in ms by client, seconds of the report."""
 
     memory: dict[str, float]
     latency: dict[str, tuple[float, float, int]]
+    report: float
 
 
 def main() -> int:
@@ -81,8 +89,11 @@ def _soak(folder: Path, url: str | None, minutes: float, *, is_written: bool) ->
     with _servers(home, till) as processes, clients(till):
         for number in range(n):
             since = time.time()
-            time.sleep(seconds)
-            seen.append(Minute({name: _memory(pid) for name, pid in processes.items()}, _latencies(till, since)))
+            report = _report(home)
+            time.sleep(max(since + seconds - time.time(), 0.0))
+            seen.append(
+                Minute({name: _memory(pid) for name, pid in processes.items()}, _latencies(till, since), report)
+            )
             print(_line(number, seconds, seen[-1]), flush=True)
     lost = _missing(home, till)
     verdicts = [*_flat(seen), lost]
@@ -100,12 +111,14 @@ def _prepare(folder: Path, url: str | None) -> tuple[Home, Till]:
     (folder / "home").mkdir(parents=True)
     (folder / "drop").mkdir()
     os.environ["PILOT_FIXED_NOW"] = NOW.isoformat()  # the pilots run on that day
+    if url is not None:
+        os.environ["PILOT_DATABASE_URL"] = url  # for the commands that this process runs
     settings = Settings(home=folder / "home", database_url=url, fixed_now=NOW)
     database = Database(settings)
     migrating.upgrade(database)
     with database.unit_of_work() as session:
         first_administrator(session, email=ADMIN, name="Soak", now=NOW)
-        world = build(session, n_stores=100, n_customers=5_000, seed=1)
+        world = build(session, n_stores=100, n_customers=5_000, seed=1, kinds=(*KINDS, MEASURED))
         scopes = [Scope.RECEIPTS_WRITE, Scope.ASSIGNMENTS_READ]
         actor = user_by_email(session, ADMIN)
         _, secret = create_api_key(
@@ -114,8 +127,32 @@ def _prepare(folder: Path, url: str | None) -> tuple[Home, Till]:
     database.dispose()
     home = Home(settings, secret, world.stores)
     seed_keys(home)
-    noon = NOW - timedelta(days=1, hours=3)
-    return home, Till(folder, free_port(), secret, world.stores, world.customers, noon)
+    till = Till(folder, free_port(), secret, world.stores, world.customers, NOW - timedelta(days=1, hours=3))
+    _import_history(home, till)
+    return home, till
+
+
+def _import_history(home: Home, till: Till) -> None:
+    """Receipts of the ninety days before, kept in a list like those of the clients."""
+    days, file = np.random.default_rng(1).integers(0, 90, HISTORY).tolist(), till.folder / "history.csv"
+    receipts = make_receipts(till, "history", HISTORY)
+    for receipt, day in zip(receipts, days, strict=True):
+        receipt["at"] = (till.noon - timedelta(days=day)).isoformat()
+    Diary(till, "history").keep(receipts)
+    file.write_text(csv_text(receipts), "utf-8")
+    with redirect_stdout(io.StringIO()):
+        assert pilot(["import", "receipts", str(file), "--as", ADMIN, "--home", str(home.settings.home)]) == 0
+
+
+def _report(home: Home) -> float:
+    """Seconds of a process that makes the pilot's report from the lake as it is now."""
+    version, began = Lake(home.settings).version(), time.perf_counter()
+    command = [sys.executable, "-m", "pilot.cli", "report", "make", MEASURED.code, "1", "--as", "owner@example.org"]
+    done = subprocess.run(
+        [*command, "--lake-version", str(version)], env=dict(home.environment), check=True, capture_output=True
+    )
+    assert b"store_total" in done.stdout, done.stdout
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -161,7 +198,9 @@ def _missing(home: Home, till: Till) -> tuple[bool, str]:
     with redirect_stdout(io.StringIO()):
         assert pilot(["drain", "--home", str(home.settings.home)]) == 0
     promised = Counter(
-        line for name in CLIENTS for line in (till.folder / f"{name}.kept").read_text("ascii").splitlines()
+        line
+        for name in ("history", *CLIENTS)
+        for line in (till.folder / f"{name}.kept").read_text("ascii").splitlines()
     )
     rows = Lake(home.settings).receipts().select("receipt_id", "net_minor").to_pyarrow()
     stored = Counter(
@@ -205,16 +244,18 @@ def _rise(values: Sequence[float]) -> tuple[float, float]:
 def _line(number: int, seconds: float, minute: Minute) -> str:
     memory = ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in minute.memory.items())
     latency = ", ".join(f"{name} {p50:.1f}/{p99:.1f} ms ({n})" for name, (p50, p99, n) in minute.latency.items())
-    return f"{(number + 1) * seconds / 60:4.1f} min: {memory}; p50/p99: {latency}"
+    return f"{(number + 1) * seconds / 60:4.1f} min: {memory}; p50/p99: {latency}; report {minute.report:.1f} s"
 
 
 def _table(seconds: float, seen: Sequence[Minute]) -> list[str]:
-    header = [*(f"{name}, MiB" for name in GROUPS), *(f"{name}, p50 / p99 ms (calls)" for name in CLIENTS)]
+    clients = (f"{name}, p50 / p99 ms (calls)" for name in CLIENTS)
+    header = [*(f"{name}, MiB" for name in GROUPS), *clients, "report, s"]
     lines = [f"| minute | {' | '.join(header)} |", "|---" * (len(header) + 1) + "|"]
     for number, minute in enumerate(seen, 1):
         cells = [f"{minute.memory[name]:,.0f}" for name in GROUPS]
         answered = (minute.latency[name] for name in CLIENTS)
         cells += [f"{p50:,.1f} / {p99:,.1f} ({n:,})" if n else "–" for p50, p99, n in answered]
+        cells.append(f"{minute.report:.1f}")
         lines.append(f"| {number * seconds / 60:.1f} | {' | '.join(cells)} |")
     return lines
 

@@ -88,13 +88,9 @@ def drop(till: Till, name: str, every_seconds: float, stop: Event) -> None:
     diary = Diary(till, name)
     for number in _paced(every_seconds, stop):
         receipts = make_receipts(till, f"{name}-{number}", FILE_RECEIPTS)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(receipts[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(receipts)
         file = till.drop / f"{name}-{number}.csv"
         partial = till.folder / f"{name}.partial"
-        partial.write_text(text.getvalue(), "utf-8")
+        partial.write_text(csv_text(receipts), "utf-8")
         began = time.perf_counter()
         partial.rename(file)
         diary.keep(receipts)
@@ -121,6 +117,15 @@ def make_receipts(till: Till, prefix: str, n: int) -> list[dict[str, str]]:
         }
         for row in range(n)
     ]
+
+
+def csv_text(receipts: Sequence[dict[str, str]]) -> str:
+    """A file of ``receipts``."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(receipts[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(receipts)
+    return text.getvalue()
 
 
 def _post(connection: http.client.HTTPConnection, till: Till, body: bytes, key: str) -> tuple[dict[str, int], float]:
