@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from experiments.measure.exact import exact_sum, products_totals, totals, whole_sum, whole_totals
 from experiments.measure.metrics import Metric, MetricKind
-from experiments.measure.unit_moments import UnitMoments
+from experiments.measure.unit_moments import UnitMoments, unit_rows
 from experiments.measure.windows import Window, Windows
 
 if TYPE_CHECKING:
@@ -123,11 +123,8 @@ def store_unit_moments(
         days, days_x = pair.window.days, pair.before.days if pair.before else 0
         if metric.kind is MetricKind.STORE_TOTAL:  # the rows are store-days
             now["n"], before["n"] = [sizes[u] * days for u in units], [sizes[u] * days_x for u in units]
-        columns = (now["n"], now["y"], now["yy"], before["y"], before["yy"], before["n"])
-        found[metric.code] = tuple(
-            UnitMoments(unit, n, y, yy, x, xx, 0, n_x, days, days_x)
-            for unit, n, y, yy, x, xx, n_x in zip(units, *columns, strict=True)
-        )
+        sums = {**now, "x": before["y"], "xx": before["yy"], "n_x": before["n"], "xy": [0] * len(units)}
+        found[metric.code] = unit_rows(units, days=days, days_x=days_x, **sums)
     return found
 
 

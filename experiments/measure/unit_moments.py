@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
@@ -44,6 +44,28 @@ class UnitMoments:
             raise InvalidMoments(unit=other.unit, must_be="a sum needs the same unit and the same windows")
         sums = {name: getattr(self, name) + getattr(other, name) for name in ("n", "y", "yy", "x", "xx", "xy", "n_x")}
         return UnitMoments(unit=self.unit, days=self.days, days_x=self.days_x, **sums)
+
+
+def unit_rows(units: Sequence[str], *, days: int, days_x: int, **sums: Sequence[int]) -> tuple[UnitMoments, ...]:
+    """One row for each of ``units``, in their order, from the columns of the other numbers.
+
+    A report has thousands of rows: their columns are checked as a whole, and then filled in without ``__init__``.
+    """
+    columns: dict[str, Sequence[int]] = {name: sums[name] for name in _SUMS}
+    are_whole = all(set(map(type, column)) <= {int} for column in columns.values())
+    if not are_whole or days < 1 or min(days_x, *(min(columns[name], default=0) for name in _COUNTS)) < 0:
+        rows = zip(*columns.values(), strict=True)  # made one by one they say which is wrong, and why
+        return tuple(
+            UnitMoments(unit=unit, days=days, days_x=days_x, **dict(zip(columns, row, strict=True)))
+            for unit, row in zip(units, rows, strict=True)
+        )
+    found = [object.__new__(UnitMoments) for _ in units]
+    same = {"days": [days] * len(found), "days_x": [days_x] * len(found)}
+    for name, column in {"unit": units, **columns, **same}.items():
+        put = getattr(UnitMoments, name).__set__  # of the slot itself: the class is frozen
+        for row, value in zip(found, column, strict=True):
+            put(row, value)
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +125,8 @@ def _require_whole(moments: UnitMoments | ArmMoments, *names: str) -> None:
             raise InvalidMoments(unit=unit, must_be=f"{field.name} is {value!r}, not a whole number")
 
 
+_COUNTS = ("n", "yy", "xx", "n_x")
+_SUMS = ("n", "y", "yy", "x", "xx", "xy", "n_x")
 # What gets all numbers of a row at once: thousands of rows are made for one report.
 _NUMBERS: Mapping[type, attrgetter[tuple[object, ...]]] = {
     UnitMoments: attrgetter(*(field.name for field in fields(UnitMoments) if field.name != "unit")),

@@ -1,5 +1,7 @@
 """Metrics: what they are called, what they refuse, and what a value is worth."""
 
+from typing import Any
+
 import pytest
 
 from experiments import (
@@ -17,6 +19,7 @@ from experiments import (
     store_total,
 )
 from experiments.errors import InvalidMetric, InvalidMoments, NotMeasurable, UnknownMetric
+from experiments.measure.unit_moments import UnitMoments, unit_rows
 from tests.experiments.building import arm, moments
 
 ALL = [
@@ -92,3 +95,20 @@ def test_moments_are_whole_numbers_that_data_can_have() -> None:
         moments("s", 1) + moments("t", 1)
     with pytest.raises(InvalidMoments, match="same variant"):
         arm("control", [1]) + arm("points", [1])
+
+
+def test_rows_made_from_columns_are_those_made_one_by_one_and_refused_alike() -> None:
+    columns: dict[str, Any] = {"n": [3, 2], "y": [-5, 2**70], "yy": [9, 2**140], "x": [0, 1], "xx": [0, 1]}
+    columns |= {"xy": [0, -7], "n_x": [3, 2]}
+    one, other = ({name: column[place] for name, column in columns.items()} for place in (0, 1))
+    rows = (UnitMoments(unit="a", days=7, days_x=14, **one), UnitMoments(unit="b", days=7, days_x=14, **other))
+    assert unit_rows("ab", days=7, days_x=14, **columns) == rows
+    assert unit_rows((), days=7, days_x=14, **dict.fromkeys(columns, ())) == ()
+    wrongs: list[dict[str, Any]] = [{"y": [1, 2.0]}, {"y": [1, True]}, {"yy": [1, -1]}, {"n": [0, -1]}]
+    for wrong in wrongs:
+        with pytest.raises(InvalidMoments, match="b"):
+            unit_rows("ab", days=7, days_x=14, **(columns | wrong))
+    with pytest.raises(InvalidMoments):
+        unit_rows("ab", days=0, days_x=14, **columns)
+    with pytest.raises(ValueError, match="shorter"):
+        unit_rows("abc", days=7, days_x=14, **columns)
