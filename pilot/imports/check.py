@@ -11,7 +11,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 from sqlalchemy.orm import Session
 
-from pilot.imports.arrow import column, pc
+from pilot.imports.arrow import column, pc, plain_memory
 from pilot.imports.engine import drop_lines, engine, leave_out, table
 from pilot.imports.errors import NoRows
 from pilot.imports.hashes import find_doubled
@@ -114,14 +114,14 @@ def check_files(
     stand = parts.resume(fingerprint)
     rules = [rule for rule in importer.rules(context) if not (waive and rule.may_be_waived)]
     works = [_work(importer, each.mapping, context, rules) for each in inputs]
-    try:
-        for place in range(stand.file, len(inputs)):
-            _stage_good_rows(inputs, place, works[place], parts, stand, progress)
-    except BaseException:
-        parts.abandon()
-        raise
-    staged = parts.close()
-    pa.default_memory_pool().release_unused()  # the engine needs the room next
+    with plain_memory():  # released at the end: the engine needs the room next
+        try:
+            for place in range(stand.file, len(inputs)):
+                _stage_good_rows(inputs, place, works[place], parts, stand, progress)
+        except BaseException:
+            parts.abandon()
+            raise
+        staged = parts.close()
     if stand.n_rows == 0:
         raise NoRows
     checked = CheckedFile(staged, stand.n_rows, n_bad=stand.n_bad, findings=stand.findings, bad_rows=stand.bad_rows)
