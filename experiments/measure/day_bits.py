@@ -59,6 +59,18 @@ class Calendar:
             for column, start in starts.items()
         }
 
+    def marks_of(self, place: Whole, starts: Whole) -> dict[str, Whole]:
+        """The same of an array of places, for each of the runs that begin at ``starts``."""
+        found = {}
+        for chunk, column in enumerate(self.columns):
+            inside = (place >= BITS * chunk) & (place < BITS * (chunk + 1))
+            if inside.any():
+                bits = np.where(inside, np.int64(1) << np.where(inside, place - BITS * chunk, 0), 0)
+                found[column] = np.bitwise_or.reduceat(bits, starts)
+            else:
+                found[column] = np.zeros(len(starts), dtype=np.int64)
+        return found
+
     def count(self, t: Any, first: Any, last: Any) -> Any:
         """How many of the days from number ``first`` to ``last`` each row of ``t`` has; whole numbers or columns.
 

@@ -8,7 +8,8 @@ came before, and why receipts need not be grouped by day first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from experiments.measure.exact import exact_product, exact_sum, whole_sum
@@ -21,17 +22,26 @@ CUSTOMER_SUMS = ("net_minor", "sales")
 STORE_SUMS = ("net_minor", "sales", "identified_sales", "receipts", "identified_receipts")
 
 
-@dataclass(frozen=True, slots=True)
 class DayFacts:
-    """Ibis tables of one engine.
+    """Ibis tables of one engine; given as functions, they are made when they are first read.
 
     ``customers`` has customer_key, business_date, net_minor, sales, purchase_days; ``stores`` has store_id,
     business_date, net_minor, net_squares (the sum of the squares of the facts' amounts, a correction's own among them),
     sales, identified_sales, receipts, identified_receipts. More columns do no harm.
     """
 
-    customers: ir.Table
-    stores: ir.Table
+    def __init__(self, customers: ir.Table | Callable[[], ir.Table], stores: ir.Table | Callable[[], ir.Table]) -> None:
+        self._customers, self._stores = customers, stores
+
+    @cached_property
+    def customers(self) -> ir.Table:
+        """What customers did."""
+        return self._customers() if callable(self._customers) else self._customers
+
+    @cached_property
+    def stores(self) -> ir.Table:
+        """What stores did."""
+        return self._stores() if callable(self._stores) else self._stores
 
     @classmethod
     def of_receipts(cls, receipts: ir.Table) -> DayFacts:

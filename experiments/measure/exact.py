@@ -85,6 +85,15 @@ def whole_totals(
     return found
 
 
+def sums_of_runs(values: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """(n_runs) the sum of each run of ``values``, which begin at ``starts``; ``OverflowError`` where one is beyond 64
+    bits."""
+    largest = max(abs(int(values.min(initial=0))), int(values.max(initial=0)))
+    if largest * len(values) < 2**63:
+        return np.add.reduceat(values, starts)
+    return np.add.reduceat(values.astype(object), starts).astype(np.int64)
+
+
 def products_totals(
     a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], groups: npt.NDArray[np.int64], n_groups: int
 ) -> npt.NDArray[np.object_]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.errors import InvalidWindow, NotEstimable
 from experiments.measure.customer_sums import CustomerReach
+from experiments.measure.days import DayFacts
 from experiments.measure.exact import exact_sum, totals, whole_sum, whole_totals
 from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.listed import Listed, key_of
@@ -96,7 +97,7 @@ def week_sums_of_stores(daily: Daily, weekly: Weekly, units: Sequence[str], stor
 
 
 def week_sums_of_customers(
-    customers: ir.Table, sums: CustomerSums | None, reach: CustomerReach | None, weekly: Weekly, listed: Listed
+    facts: DayFacts, sums: CustomerSums | None, reach: CustomerReach | None, weekly: Weekly, listed: Listed
 ) -> WeekSums:
     """The sums of a customer metric by week and cell of ``listed``: days from one row per customer, which has them;
     money from the facts."""
@@ -127,7 +128,7 @@ def week_sums_of_customers(
                 added += whole_totals(has - had, changed.now["cell"], n_cells)
             by_cell |= {(number, cell): (days, 0) for cell, days in enumerate(added)}
         return by_cell
-    t = customers.filter(customers.business_date.between(weekly.days.first, weekly.days.last))
+    t = facts.customers.filter(facts.customers.business_date.between(weekly.days.first, weekly.days.last))
     t = t.join(ibis.memtable(members), "customer_key")
     by_week = t.group_by("cell", start=_start(t, weekly)).aggregate(y=exact_sum(t.net_minor), sales=whole_sum(t.sales))
     return _fetched(by_week, "cell")

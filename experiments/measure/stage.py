@@ -39,7 +39,6 @@ from experiments.measure.windows import Window, Windows
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
 Whole = npt.NDArray[np.int64]
@@ -125,8 +124,8 @@ def stage_moments(
             raise DuplicateUnit(unit=first)
     for metric, _ in asked.metrics:
         metric.require_measurable(AssignmentUnit.STORE)
-    of_stores = _pass_over_stores(facts.stores, asked, names, stores, days)
-    of_customers = _pass_over_customers(facts.customers, asked, names, homes, sums)
+    of_stores = _pass_over_stores(facts, asked, names, stores, days)
+    of_customers = _pass_over_customers(facts, asked, names, homes, sums)
     weeks = of_stores.weeks or of_customers.weeks
     moments = {**of_stores.moments, **of_customers.moments}
     return StageMoments(
@@ -146,21 +145,21 @@ def no_home_list(metric: str) -> NotEstimable:
 
 @contextmanager
 def customer_rows(
-    facts: ir.Table, reach: CustomerReach | None, sums: CustomerSums | None, uses: int
+    facts: DayFacts, reach: CustomerReach | None, sums: CustomerSums | None, uses: int
 ) -> Iterator[CustomerSums | None]:
     """The sums per customer that somebody keeps; else they are read, and kept in the engine where they are used more
     than once. None where nobody asks for any."""
     if sums is not None or reach is None:
         yield sums
     elif uses < 2:
-        yield ReadSums(customer_sums(facts, reach))
+        yield ReadSums(customer_sums(facts.customers, reach))
     else:
-        with customer_sums(facts, reach).cache() as cached:
+        with customer_sums(facts.customers, reach).cache() as cached:
             yield ReadSums(cached)
 
 
 def _pass_over_stores(
-    facts: ir.Table, asked: Asked, names: Sequence[str], stores: pa.Table, days: pa.Table | None
+    facts: DayFacts, asked: Asked, names: Sequence[str], stores: pa.Table, days: pa.Table | None
 ) -> StageMoments:
     metrics, weekly, reach = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE), store_reach(asked)
     if reach is None:
@@ -170,7 +169,7 @@ def _pass_over_stores(
     for unit in sorted(set(sizes) - set(names)):
         raise UnknownUnit(unit=unit)
     if days is None:
-        days = daily_sums(facts, reach.first, reach.last).to_pyarrow()
+        days = daily_sums(facts.stores, reach.first, reach.last).to_pyarrow()
     daily = Daily.of(days, reach.first)
     moments = store_unit_moments(daily, metrics, units=names, stores=stores, sizes=sizes)
     found = week_sums_of_stores(daily, weekly, names, stores) if weekly else {}
@@ -180,7 +179,7 @@ def _pass_over_stores(
 
 
 def _pass_over_customers(
-    facts: ir.Table,
+    facts: DayFacts,
     asked: Asked,
     names: Sequence[str],
     homes: pa.Table | None,

@@ -101,12 +101,12 @@ def stage_arms(
     days_of_weeks = weekly is not None and weekly.metric.kind is MetricKind.PURCHASE_FREQUENCY
     risk: dict[int, RiskTable] = {}
     points: tuple[WeekPoint, ...] = ()
-    with customer_rows(facts.customers, reach, sums, bool(readings) + asked.risk + days_of_weeks) as t:
+    with customer_rows(facts, reach, sums, bool(readings) + asked.risk + days_of_weeks) as t:
         rows = cell_sums(t, reach, listed, readings) if reach and t else []
         if reach and reach.days and asked.risk and t:
             risk = risk_tables(t, reach, listed, index, reach.days.place(asked.observed))
         if weekly is not None:
-            points = _points(weekly, listed, week_sums_of_customers(facts.customers, t, reach, weekly, listed))
+            points = _points(weekly, listed, week_sums_of_customers(facts, t, reach, weekly, listed))
     pairs = list(zip(readings, rows, strict=True))
     moments = {r.metric.code: _arms(listed, r, sums_of, None) for r, sums_of in pairs}
     segments = {s: {r.metric.code: _arms(listed, r, sums_of, s) for r, sums_of in pairs} for s in asked.segments}

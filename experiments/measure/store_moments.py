@@ -43,7 +43,7 @@ def daily_sums(stores: ir.Table, first: date, last: date) -> ir.Table:
 
 
 def with_news(kept: pa.Table, news: pa.Table) -> pa.Table:
-    """Rows of ``daily_sums`` of two parts of a history (the second one small) as those of the whole."""
+    """Rows of ``daily_sums`` and a few rows of ``DayFacts.stores`` of the same days as ``daily_sums`` of them all."""
     import pyarrow as pa
 
     if not news.num_rows:

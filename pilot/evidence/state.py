@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.measure.compiled import fetched
-from experiments.measure.customer_sums import CustomerReach, customer_sums
+from experiments.measure.customer_sums import CustomerReach, customer_sums, few_customer_sums
 from experiments.measure.kept_sums import KeptSums
 from experiments.measure.store_moments import daily_sums, with_news
 from experiments.measure.windows import Window
 from pilot.canonical import sha256_hex
-from pilot.outcomes.days.tables import RULES, VERSION
+from pilot.outcomes.days.tables import RULES
 from pilot.outcomes.engine import DuckEngine
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from pilot.outcomes.days.service import Days
+    from pilot.outcomes.days.service import Days, Held
     from pilot.outcomes.days.tables import Included
     from pilot.outcomes.lake import Lake
 
@@ -38,12 +37,11 @@ _KEPT, _KEPT_FILES = "*.arrow", 24
 _REDUCED, _REDUCED_FILES = "*.reduced.parquet", 96  # small: a row per cell
 _REWRITE_SHARE = 0.5  # of the kept rows: up to so many new ones are merged at each report, then the file is made anew
 _numbers = itertools.count(1)
-Reduce = Callable[["ir.Table"], "ir.Table"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Kept rows, mapped into memory, the rows of what came since, and the file."""
+    """Kept rows, mapped into memory, the days that came since (None: none did), and the file."""
 
     file: Path
     kept: pa.Table
@@ -66,34 +64,25 @@ class StageState:
         found = self._days.latest(version)
         if found is None or not isinstance(self._lake.engine, DuckEngine):
             return None
-        held, days = found.customers
-        key = _key(reach)
-
-        def reduce(rows: ir.Table) -> ir.Table:
-            return customer_sums(rows, reach)
-
-        rows = self._rows(key, held, days, reduce)
-        if rows is not None:
-            sums = self._sums(rows, reach)
-            if rows.news is None or rows.news.num_rows <= _REWRITE_SHARE * rows.kept.num_rows:
-                return sums
-            return self._sums(self._keep(key, held, sums.everybody().order_by("customer_key")), reach)
-        return self._sums(self._keep(key, held, reduce(days).order_by("customer_key")), reach)
+        held, key = found.customers, _key(reach)
+        rows = self._rows(key, held, reach.hull)
+        if rows is None:
+            whole = customer_sums(held.rows, reach).order_by("customer_key")
+            return self._sums(self._keep(key, held.included, whole), reach)
+        sums = self._sums(rows, reach)
+        if sums.news is None or sums.news.num_rows <= _REWRITE_SHARE * rows.kept.num_rows:
+            return sums
+        return self._sums(self._keep(key, held.included, sums.everybody().order_by("customer_key")), reach)
 
     def store_days(self, version: int, reach: Window) -> pa.Table | None:
         """The rows of ``daily_sums`` for ``version``; None where that is not the latest that the days hold."""
         found = self._days.latest(version)
         if found is None or not isinstance(self._lake.engine, DuckEngine):
             return None
-        held, days = found.stores
-        key = _key(reach)
-
-        def reduce(rows: ir.Table) -> ir.Table:
-            return daily_sums(rows, reach.first, reach.last)
-
-        rows = self._rows(key, held, days, reduce)
+        held, key = found.stores, _key(reach)
+        rows = self._rows(key, held, reach)
         if rows is None:
-            return self._keep(key, held, reduce(days)).kept
+            return self._keep(key, held.included, daily_sums(held.rows, reach.first, reach.last)).kept
         return rows.kept if rows.news is None else with_news(rows.kept, rows.news)
 
     def drop(self) -> None:
@@ -106,10 +95,12 @@ class StageState:
         engine = self._lake.engine
         name = f"kept_{next(_numbers)}"
         engine.backend.con.register(name, rows.kept)
-        return KeptSums(engine.backend.table(name), rows.kept, reach, _Beside(rows.file), rows.news)
+        news = None if rows.news is None else few_customer_sums(rows.news, reach)
+        return KeptSums(engine.backend.table(name), rows.kept, reach, _Beside(rows.file), news)
 
-    def _rows(self, key: str, held: Included, days: ir.Table, reduce: Reduce) -> _Rows | None:
-        """What is kept, and the same of the days since; None where nothing is that the days can bring up to date."""
+    def _rows(self, key: str, days: Held, window: Window) -> _Rows | None:
+        """What is kept, and the days since; None where nothing is that they can bring up to date."""
+        held = days.included
         for file in sorted(self.folder.glob(f"{key}-{_KEPT}"), reverse=True):
             rows = _opened(file)
             if rows is None:
@@ -119,8 +110,7 @@ class StageState:
                 continue
             if version == held.through:
                 return _Rows(file, rows)
-            since = {"days": days.filter(days[VERSION] > version)}
-            return _Rows(file, rows, fetched(self._lake.engine.backend, key, lambda days: reduce(days), since))
+            return _Rows(file, rows, days.since(version, window))
         return None
 
     def _is_batch(self, version: int, batch: str) -> bool:

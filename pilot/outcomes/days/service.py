@@ -8,11 +8,11 @@ receipts arrive, however late, and the tables hold every lake version since thei
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,9 @@ from pilot.outcomes.storage import beside_lake
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import pyarrow as pa
 
+    from experiments.measure.windows import Window
     from pilot.outcomes.lake import Lake
 
 Progress = Callable[[int, int], None]
@@ -42,17 +44,50 @@ class Lag:
     since: datetime | None
 
 
+@dataclass(frozen=True)
+class Held:
+    """What one table holds, and in which files."""
+
+    included: Included
+    files: Sequence[str]
+    _lake: Lake
+    _table: DayTable
+
+    @cached_property
+    def rows(self) -> ir.Table:
+        """All its rows."""
+        return self._lake.engine.read_parquet(self.files, self._table.schema, root=self._table.root, hive=False)
+
+    def at(self, version: int) -> ir.Table:
+        """The rows of the lake as it was at ``version``."""
+        return self.rows if version == self.included.through else self.rows.filter(self.rows[VERSION] <= version)
+
+    def since(self, version: int, window: Window) -> pa.Table:
+        """The rows of days in ``window`` that came after ``version`` of the lake; DuckDB has to be the engine."""
+        engine = self._lake.engine
+        if not isinstance(engine, DuckEngine):
+            raise TypeError(f"{engine} does not hand over rows")
+        columns = ", ".join(self._table.schema.names)
+        asked = engine.connection.execute(
+            f"SELECT {columns} FROM read_parquet($files, hive_partitioning = false) "  # noqa: S608 - our own names
+            f"WHERE {VERSION} > $version AND business_date BETWEEN $first AND $last",
+            {"files": list(self.files), "version": version, "first": window.first, "last": window.last},
+        )
+        found: pa.Table = asked.fetch_arrow_table()
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What each table holds and all its rows."""
+    """What each table holds."""
 
-    customers: tuple[Included, ir.Table]
-    stores: tuple[Included, ir.Table]
+    customers: Held
+    stores: Held
 
     @property
     def included(self) -> tuple[Included, Included]:
         """What they hold."""
-        return self.customers[0], self.stores[0]
+        return self.customers.included, self.stores.included
 
 
 class Days:
@@ -70,8 +105,7 @@ class Days:
         held = self._holding(version)
         if held is None:
             return None
-        return DayFacts(*(rows if one.through == version else rows.filter(rows[VERSION] <= version)
-                          for one, rows in (held.customers, held.stores)))  # fmt: skip
+        return DayFacts(partial(held.customers.at, version), partial(held.stores.at, version))
 
     def latest(self, version: int) -> Holding | None:
         """What the days hold, and all their rows, where ``version`` is the latest in them; else None.
@@ -136,7 +170,7 @@ class Days:
         """What both tables hold, where ``version`` is in it."""
         held, latest = [table.held() for table in self._tables], self._lake.version()
         found = [
-            (one[0], self._lake.engine.read_parquet(one[1], table.schema, root=table.root, hive=False))
+            Held(*one, self._lake, table)
             for table, one in zip(self._tables, held, strict=True)
             if one is not None and self._serves(one[0], version, latest)
         ]
