@@ -84,13 +84,13 @@ def seed_keys(home: Home) -> None:
     rng = np.random.default_rng(1)
     inbox = InboxDatabase(home.settings)
     today, n = home.settings.now().date(), KEYS // DAYS
-    with inbox.writing() as connection:
+    with inbox.unit_of_work() as session:
         for day in range(DAYS):
             hashes = np.sort(rng.integers(0, 2**64, n, dtype=np.uint64)).tobytes()
             number = key_window.day_number(today - timedelta(days=day))
             # Of no batch, so before all: a process takes in what arrived after the newest that it has.
             row = {"arrival": 0, "business_day": number, "level": 5, "batch_id": None, "n": n, "hashes": hashes}
-            connection.execute(insert(InboxKeys), row)
+            session.execute(insert(InboxKeys), row)
     inbox.dispose()
 
 

@@ -12,6 +12,7 @@ from threading import Lock
 
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pilot.network.queries import customer_keys
@@ -35,6 +36,7 @@ _BATCH = Statement(
     *("n_accepted", "n_known", "n_conflict", "n_rejected", "n_quarantined", "verdicts"),
 )
 _PAYLOAD = Statement(insert(InboxPayload), "batch_id", "payload")
+_PARKED = Statement(insert(InboxParked), "batch_id", "line", "receipt_id", "field", "row", "reason")
 _STALE_SECONDS = 0.5
 _ROOM_SECONDS = 0.2  # what comes in meanwhile is far less than three quarters of a limit worth having
 
@@ -103,33 +105,44 @@ class Reception:
         """Write the batch; None where one of its receipts came in after ``arrival``, to be looked at again."""
         batch = work.batch(call)
         payload = pack(work.staged) if len(work.staged) else None
-        with self.inbox.writing() as connection:
-            if call.idempotency_key is not None and (earlier := _replayed(connection, call)) is not None:
-                return earlier
-            self._require_room(connection)
-            self.window.catch_up(connection)
-            if self.window.met_since(arrival, work.hashes):
-                return None
-            number = _BATCH.write(connection, batch)
-            if payload is not None:
-                _PAYLOAD.write(connection, {"batch_id": batch["batch_id"], "payload": payload})
-            if work.texts:
-                connection.execute(insert(InboxParked), work.parked_rows(call, batch["batch_id"]))
-            segments = key_window.store(connection, number, batch["batch_id"], work.days, work.hashes)
-        self.window.take(segments)
+        keys = key_window.by_day(batch["batch_id"], work.days, work.hashes)
+        try:
+            with self.inbox.turn(key_window.NEWER, self.window.question()) as turn:
+                self.window.hear(turn.seen)
+                self._require_room()
+                if self.window.met_since(arrival, work.hashes):
+                    return None
+                turn.write(_BATCH, batch)
+                if payload is not None:
+                    turn.write(_PAYLOAD, {"batch_id": batch["batch_id"], "payload": payload})
+                for row in work.parked_rows(call, batch["batch_id"]):
+                    turn.write(_PARKED, row)
+                for row in keys:
+                    turn.write(key_window.STORE, row)
+        except IntegrityError:
+            with self.inbox.glancing() as connection:  # a call with the same key came in meanwhile
+                if call.idempotency_key is not None and (earlier := _replayed(connection, call)) is not None:
+                    return earlier
+            raise
+        if turn.number is not None:
+            self.window.take(key_window.segments_of(turn.number, keys))
         return Accepted.stored(batch)
 
-    def _require_room(self, connection: Connection) -> None:
-        """Refuse while the inbox is full. Far from the limit it is not counted anew for every call."""
+    def _require_room(self) -> None:
+        """Refuse while the inbox is full. Far from the limit it is not counted anew for every call.
+
+        Asked in a turn: another connection sees all that was committed, and nothing more comes in meanwhile.
+        """
         limit, counted = self.settings.inbox_limit, time.monotonic()
         if self._room_until > counted:
             return
-        waiting = waiting_receipts(connection)
-        if waiting < limit // 4:
-            self._room_until = counted + _ROOM_SECONDS
-        if waiting >= limit:
-            seconds = seconds_until_room(connection, waiting - limit + 1, self.settings)
-            raise InboxIsFull(waiting=waiting, limit=limit, seconds=seconds)
+        with self.inbox.glancing() as connection:
+            waiting = waiting_receipts(connection)
+            if waiting < limit // 4:
+                self._room_until = counted + _ROOM_SECONDS
+            if waiting >= limit:
+                seconds = seconds_until_room(connection, waiting - limit + 1, self.settings)
+                raise InboxIsFull(waiting=waiting, limit=limit, seconds=seconds)
 
 
 def _replayed(connection: Connection, call: Call) -> Accepted | None:

@@ -1,17 +1,17 @@
 """The inbox database: every commit is on disk before it is said, and its writers stand in one line."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from pilot.database import Base, Database
+from pilot.outcomes.inbox.statements import Statement
+from pilot.outcomes.inbox.turn import TAKE_TURN, Line, Turn, turn
 from pilot.settings import Settings
-
-_ADVISORY_LOCK = 7_162_008
 
 
 class InboxBase(DeclarativeBase):
@@ -21,7 +21,7 @@ class InboxBase(DeclarativeBase):
 
 
 class InboxDatabase(Database):
-    """The engine of the inbox and its doors: the ORM's ``unit_of_work()`` and ``reading()``, and ``writing()``.
+    """The engine of the inbox and its doors: the ORM's ``unit_of_work()`` and ``reading()``, and ``turn()``.
 
     SQLite: a file of its own with ``synchronous=FULL`` and ``BEGIN IMMEDIATE``. PostgreSQL: the same server, with
     ``synchronous_commit=on`` whatever its default, and an advisory lock that gives batches the order of their commits.
@@ -29,8 +29,12 @@ class InboxDatabase(Database):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.model_copy(update={"database_url": settings.inbox_url}))
-        self._line = settings.locks_dir / "inbox-line"
-        self._writer = self.engine.execution_options(pilot_begin="BEGIN IMMEDIATE")
+        self._line = Line(settings.locks_dir / "inbox-line") if self.engine.dialect.name == "sqlite" else None
+
+    def dispose(self) -> None:
+        super().dispose()
+        if self._line is not None:
+            self._line.leave()
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
@@ -40,25 +44,10 @@ class InboxDatabase(Database):
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One write transaction without entities: what every receipt passes through is kept short."""
-        with self._in_line(), self._writer.connect() as connection, connection.begin():
-            take_turn(connection)
-            yield connection
-
-    @contextmanager
-    def _in_line(self) -> Iterator[None]:
-        """On SQLite wait where the kernel wakes the next at once; SQLite itself sleeps and looks again.
-
-        It only saves time: the write lock decides, also for those who do not stand in this line.
-        """
-        with ExitStack() as stack:
-            if self.engine.dialect.name == "sqlite":
-                with suppress(OSError):  # a full disk is said by the transaction
-                    self._line.parent.mkdir(parents=True, exist_ok=True)
-                    file = stack.enter_context(self._line.open("a"))
-                    fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def turn(self, statement: Statement, values: Mapping[str, Any]) -> Iterator[Turn]:
+        """One write transaction without entities, that begins with a question: every receipt passes through it."""
+        with turn(self.engine, self._line, statement, values) as taken:
+            yield taken
 
     @contextmanager
     def glancing(self) -> Iterator[Connection]:
@@ -71,7 +60,4 @@ class InboxDatabase(Database):
 def take_turn(connection: Connection) -> None:
     """On PostgreSQL wait for the other writers and promise durability; on SQLite the write lock is held already."""
     if connection.dialect.name == "postgresql":
-        connection.execute(
-            text("SELECT set_config('synchronous_commit', 'on', true), pg_advisory_xact_lock(:key)"),
-            {"key": _ADVISORY_LOCK},
-        )
+        connection.exec_driver_sql(TAKE_TURN)

@@ -6,11 +6,12 @@ share a hash: a hit says "perhaps", and only the real receipt (``originals.py``)
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from hashlib import blake2b
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +31,16 @@ _RECENT = 64
 _NOTHING = -1  # before every batch, and before segments that belong to none
 _SMALL = 1 << 17  # a run that fits into the processor's cache is searched as it is
 _NO_TABLE = np.zeros(0, np.int64)
-_NEWER = Statement(
+NEWER = Statement(
     select(InboxKeys.arrival, InboxKeys.business_day, InboxKeys.batch_id, InboxKeys.hashes)
     .where(InboxKeys.arrival > bindparam("arrival"), InboxKeys.business_day >= bindparam("first"))
     .order_by(InboxKeys.arrival)
 )
-_STORE = Statement(insert(InboxKeys), "arrival", "business_day", "level", "batch_id", "n", "hashes")
+# Beside its batch, in one turn: no one knows the batch's number before it is written, but then it is the newest.
+STORE = Statement(
+    insert(InboxKeys).values(arrival=select(func.max(InboxBatch.id)).scalar_subquery()),
+    *("business_day", "level", "batch_id", "n", "hashes"),
+)
 
 
 def hashes_of(keys: Iterable[bytes]) -> Hashes:
@@ -137,9 +142,17 @@ class KeyWindow:
             self._forget_drained(connection)
 
     def catch_up(self, connection: Connection) -> None:
-        """Take in what was committed since the last time: in a write transaction there is nothing newer then."""
+        """Take in what was committed since the last time."""
+        self.hear(NEWER.rows(connection, self.question()))
+
+    def question(self) -> dict[str, int]:
+        """What to ask ``NEWER`` for to miss nothing."""
+        return {"arrival": self.arrival, "first": self._first or 0}
+
+    def hear(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take in the answer; where it was asked in a write transaction there is nothing newer then."""
         self.refreshed = time.monotonic()
-        self.take(newer_than(connection, self.arrival, self._first))
+        self.take(_segments(rows))
 
     def take(self, segments: Sequence[Segment]) -> None:
         """Take in committed segments; none before them is missing. What is in already is left alone."""
@@ -221,20 +234,22 @@ def newer_than(connection: Connection, arrival: int, first: int | None = None) -
 
     ``first``: without those of earlier business days.
     """
-    rows = _NEWER.rows(connection, arrival=arrival, first=first or 0)
+    return _segments(NEWER.rows(connection, {"arrival": arrival, "first": first or 0}))
+
+
+def _segments(rows: Iterable[Sequence[Any]]) -> list[Segment]:
     return [Segment(number, day, batch_id, np.frombuffer(keys, "<u8")) for number, day, batch_id, keys in rows]
 
 
-def store(
-    connection: Connection, arrival: int, batch_id: str, days: npt.NDArray[np.int64], hashes: Hashes
-) -> list[Segment]:
-    """Write the keys of one batch, sorted, a segment for each of their business days."""
-    segments = []
-    for day in sorted(set(days.tolist())):
-        of_day = hashes[days == day]
-        _STORE.write(connection, _row(arrival, day, 0, batch_id, of_day))
-        segments.append(Segment(arrival, day, batch_id, of_day))
-    return segments
+def by_day(batch_id: str, days: npt.NDArray[np.int64], hashes: Hashes) -> list[dict[str, Any]]:
+    """The keys of one batch, sorted, as rows for ``STORE``: a segment for each of their business days."""
+    return [_row(day, 0, batch_id, hashes[days == day]) for day in sorted(set(days.tolist()))]
+
+
+def segments_of(number: int, rows: Sequence[Mapping[str, Any]]) -> list[Segment]:
+    """What ``STORE`` made of ``rows`` for the batch that was given ``number``."""
+    found = ((row["business_day"], row["batch_id"], np.frombuffer(row["hashes"], "<u8")) for row in rows)
+    return [Segment(number, *each) for each in found]
 
 
 def tidy(connection: Connection, today: date) -> None:
@@ -263,13 +278,14 @@ def _join(connection: Connection, day: int, level: int) -> None:
     wanted = (InboxKeys.business_day == day) & (InboxKeys.level == level) & _drained()
     rows = connection.execute(select(InboxKeys.id, InboxKeys.arrival, InboxKeys.hashes).where(wanted)).all()
     hashes = joined([np.frombuffer(packed, dtype="<u8") for *_, packed in rows])
-    connection.execute(insert(InboxKeys), [_row(max(row.arrival for row in rows), day, level + 1, None, hashes)])
+    connection.execute(
+        insert(InboxKeys), [{"arrival": max(row.arrival for row in rows), **_row(day, level + 1, None, hashes)}]
+    )
     connection.execute(delete(InboxKeys).where(InboxKeys.id.in_([row.id for row in rows])))
 
 
-def _row(arrival: int, day: int, level: int, batch_id: str | None, hashes: Hashes) -> dict[str, object]:
+def _row(day: int, level: int, batch_id: str | None, hashes: Hashes) -> dict[str, Any]:
     return {
-        "arrival": arrival,
         "business_day": day,
         "level": level,
         "batch_id": batch_id,

@@ -18,19 +18,15 @@ class Statement:
         self._statement, self._names = statement, names
         self._rendered = lru_cache(maxsize=8)(self._render)  # one for each engine of this process
 
-    def rows(self, connection: Connection, **values: Any) -> Any:
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The rows of a select."""
-        return self._run(connection, values).all()
+        return connection.exec_driver_sql(*self.bound(connection.dialect, values)).all()
 
-    def write(self, connection: Connection, row: Mapping[str, Any]) -> Any:
-        """Insert one row; what it returns, where it returns something."""
-        done = self._run(connection, row)
-        return done.scalar() if done.returns_rows else None
-
-    def _run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        sql, is_positional, binds = self._rendered(connection.dialect)
+    def bound(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, Any]:
+        """The text and its parameters, as the driver takes them."""
+        sql, is_positional, binds = self._rendered(dialect)
         bound = [(name, bind(values[name]) if bind is not None else values[name]) for name, bind in binds]
-        return connection.exec_driver_sql(sql, tuple([value for _, value in bound]) if is_positional else dict(bound))
+        return sql, tuple([value for _, value in bound]) if is_positional else dict(bound)
 
     def _render(self, dialect: Dialect) -> tuple[str, bool, list[tuple[str, _Bind]]]:
         """The text, whether values go by place, and the names in their order with what each value passes through."""

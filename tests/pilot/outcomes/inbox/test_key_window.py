@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from pilot.database import Database
 from pilot.outcomes.inbox import key_window
@@ -48,9 +48,10 @@ def sorted_hashes(values: Any) -> Any:
 
 
 def put(inbox: InboxDatabase, arrival: int, day: date, hashes: Any) -> None:
-    with inbox.writing() as connection:
-        days = np.full(len(hashes), day_number(day), np.int64)
-        key_window.store(connection, arrival, f"batch-{arrival}", days, np.array(hashes, np.uint64))
+    days = np.full(len(hashes), day_number(day), np.int64)
+    rows = key_window.by_day(f"batch-{arrival}", days, np.array(hashes, np.uint64))
+    with inbox.unit_of_work() as session:
+        session.execute(insert(InboxKeys), [{"arrival": arrival, **row} for row in rows])
 
 
 def held(inbox: InboxDatabase, window: KeyWindow, today: date = TODAY) -> set[int]:
@@ -96,8 +97,8 @@ def test_a_process_reads_only_what_is_new_and_loses_nothing_when_segments_are_jo
     for arrival in range(2, 2 + 3 * FANOUT):
         put(inbox, arrival, TODAY - timedelta(days=arrival % 2), [arrival, 1000 + arrival])
         if arrival % 5 == 0:
-            with inbox.writing() as connection:
-                tidy(connection, TODAY)
+            with inbox.unit_of_work() as session:
+                tidy(session.connection(), TODAY)
             held(inbox, early)
     everything = {1, *range(2, 2 + 3 * FANOUT), *(1000 + n for n in range(2, 2 + 3 * FANOUT))}
     assert held(inbox, early) == held(inbox, idle) == held(inbox, KeyWindow()) == everything
@@ -108,8 +109,8 @@ def test_a_process_reads_only_what_is_new_and_loses_nothing_when_segments_are_jo
 def test_days_that_left_the_window_are_forgotten(inbox: InboxDatabase) -> None:
     put(inbox, 1, TODAY - timedelta(days=35), [1])
     put(inbox, 2, TODAY - timedelta(days=36), [2])
-    with inbox.writing() as connection:
-        tidy(connection, TODAY)
+    with inbox.unit_of_work() as session:
+        tidy(session.connection(), TODAY)
     assert held(inbox, KeyWindow()) == {1}
 
 
@@ -119,8 +120,8 @@ def test_a_process_forgets_the_days_that_left_the_window(inbox: InboxDatabase) -
     put(inbox, 2, TODAY + timedelta(days=20), [3])
     assert held(inbox, window, TODAY) == {1, 2, 3}
     later = TODAY + timedelta(days=40)
-    with inbox.writing() as connection:
-        tidy(connection, later)
+    with inbox.unit_of_work() as session:
+        tidy(session.connection(), later)
     put(inbox, 3, later, [4])
     assert held(inbox, window, later) == {3, 4}
     assert window.arrival == 3
@@ -150,8 +151,8 @@ def test_segments_of_waiting_batches_go_on_naming_them(database: Database, now: 
     inlet, at = Inlet(database, now), f"{now:%Y-%m-%d} 09:00"
     for n in range(FANOUT):
         inlet.send(receipt(f"r{n}", at=at, number=f"{n}"))
-    with inlet.inbox.writing() as connection:
-        tidy(connection, now.date())
+    with inlet.inbox.unit_of_work() as session:
+        tidy(session.connection(), now.date())
     late = Reception(database.settings, inlet.inbox)
     with database.reading() as session:
         texts = receipt_texts([receipt("r1", at=at, number="1"), receipt("r2", at=at, number="2", net="11.00")])
@@ -163,9 +164,9 @@ def test_segments_of_waiting_batches_go_on_naming_them(database: Database, now: 
 def test_the_number_of_a_batch_is_not_given_twice(inbox: InboxDatabase) -> None:
     """What other processes have read up to must never come again as something new."""
     put(inbox, 1, TODAY, [1])
-    with inbox.writing() as connection:
-        first = connection.scalar(select(func.max(InboxKeys.id)))
-        connection.execute(InboxKeys.__table__.delete())
+    with inbox.unit_of_work() as session:
+        first = session.scalar(select(func.max(InboxKeys.id)))
+        session.execute(InboxKeys.__table__.delete())
     put(inbox, 2, TODAY, [2])
     with inbox.glancing() as connection:
         assert connection.scalar(select(func.max(InboxKeys.id))) > first
