@@ -188,9 +188,10 @@ class DeltaLog:
         return text
 
     def _read_segment(self, number: int) -> dict[str, Any]:
-        if self._segment is None or self._segment[0] != number:
-            self._segment = number, json.loads(gzip.decompress(self._storage.read(_segment(number))))
-        return self._segment[1]
+        held = self._segment  # threads may read others beside
+        if held is None or held[0] != number:
+            held = self._segment = number, json.loads(gzip.decompress(self._storage.read(_segment(number))))
+        return held[1]
 
     def _write_segment(self, number: int) -> None:
         first = number * PACKED

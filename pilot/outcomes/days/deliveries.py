@@ -25,6 +25,11 @@ class Slice:
     name: str
     files: Mapping[str, list[str]]
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of a delivery, which is small then."""
+        return self.name == _WHOLE
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from experiments.measure.days import DayFacts, customer_days, store_days
@@ -28,6 +30,7 @@ from pilot.outcomes.storage import beside_lake
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
     from experiments.measure.windows import Window
     from pilot.outcomes.lake import Lake
@@ -99,6 +102,7 @@ class Days:
         self.stores = DayTable(lake.settings, "store_days", STORE_DAYS, store_days)
         self._tables = (self.customers, self.stores)
         self._opened: tuple[int, Holding] | None = None
+        self._large, self._connecting = Lock(), Lock()
 
     def day_facts(self, version: int) -> DayFacts | None:
         """The days as the lake was at ``version``; None where they do not hold it (read the receipts then)."""
@@ -116,7 +120,7 @@ class Days:
         held = self._opened[1] if self._opened is not None and is_open else self._holding(version)
         return None if held is None or any((one.through or 0) > version for one in held.included) else held
 
-    def keep_up(self, progress: Progress | None = None) -> int | None:
+    def keep_up(self) -> int | None:
         """Take in what the lake got since; where there is no base yet, one is written. The version they hold wholly.
 
         Where another process is at it already nothing is waited for: the next call takes in what is left. After
@@ -126,7 +130,8 @@ class Days:
             if is_ours:
                 self._opened = None
                 latest = self._lake.version()
-                found = [self._catch_up(table, latest, progress) for table in self._tables]
+                with ThreadPoolExecutor(len(self._tables)) as threads:  # engine, disk and log work without Python
+                    found = list(threads.map(partial(self._catch_up, latest), self._tables))
                 return min((version for version in found if version is not None), default=None)
         return self.through()
 
@@ -183,7 +188,7 @@ class Days:
             return False
         return version <= held.through or not self._lake.commits(held.through, version)
 
-    def _catch_up(self, table: DayTable, latest: int, progress: Progress | None) -> int | None:
+    def _catch_up(self, latest: int, table: DayTable) -> int | None:
         found = table.held()
         held, files = found or (None, [])
         if held is not None and held.is_dropped:
@@ -192,9 +197,9 @@ class Days:
         if held is None or held.through is None or not self._is_of_lake(held, latest):
             held = self._begin(table)
         try:
-            return self._take_all(table, held, latest, progress, len(files))
+            return self._take_all(table, held, latest, n_files=len(files))
         except LakeVersionVacuumed:  # so far behind that the lake's files of then are gone
-            return self._take_all(table, self._begin(table), latest, progress)
+            return self._take_all(table, self._begin(table), latest)
 
     def _begin(self, table: DayTable) -> Included:
         """Empty the table for a new base: the lake as it is now."""
@@ -205,7 +210,7 @@ class Days:
         return held
 
     def _take_all(
-        self, table: DayTable, held: Included, latest: int, progress: Progress | None, n_files: int = 0
+        self, table: DayTable, held: Included, latest: int, progress: Progress | None = None, n_files: int = 0
     ) -> int:
         is_new = held.through is None
         deliveries = [base_of(self._lake, held)] if is_new else []
@@ -229,10 +234,11 @@ class Days:
         """One commit: the days of one slice, and with the last slice the word that its version is in."""
 
         def write(year: str, path: Path) -> int:
-            receipts = self._engine.read_parquet(part.files[year], self._lake.table_schema, root=self._lake.root)
-            return table.write_days(receipts, delivery.version, path)
+            with self._connection() as connection:
+                return table.write_days(connection, part.files[year], delivery.version, path)
 
-        with phase(self._settings, "upkeep"), table.writing():
+        alone = nullcontext() if part.is_whole else self._large  # one at a time takes all the engine's memory
+        with alone, phase(self._settings, "upkeep"), table.writing():
             batch_id = f"{held.generation}-{delivery.version}-{part.name}"
             table.append(batch_id, sorted(part.files), write, details=details_of(held))
 
@@ -243,6 +249,11 @@ class Days:
             return False
         found = self._lake.commits(version - 1, version) if version else []
         return (found[0].batch_id if found else "") == held.batch
+
+    def _connection(self) -> DuckDBPyConnection:
+        """One of one's own: the other table may be at it beside."""
+        with self._connecting:
+            return self._engine.connection.cursor()
 
     @cached_property
     def _engine(self) -> DuckEngine:

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.measure.compiled import written
 from pilot.outcomes.delta import DeltaStore
+from pilot.outcomes.errors import EngineMemoryTooSmall
+from pilot.outcomes.lake import SCHEMA
 from pilot.outcomes.storage import beside_lake
 from pilot.settings import Settings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    from duckdb import DuckDBPyConnection
 
 # Count up when what a day counts changes (``experiments.measure.days``): tables made by other rules are made anew.
 RULES = 2
 YEAR = "business_year"
 VERSION = "lake_version"
 _ROW_GROUP = 122_880
+_RECEIPTS = "receipts"
 Reduce = Callable[["ir.Table"], "ir.Table"]
 _DAY: list[Any] = [pa.field("business_date", pa.date32(), nullable=False)]
 _VERSION: list[Any] = [pa.field(VERSION, pa.int64(), nullable=False)]
@@ -84,20 +88,29 @@ class DayTable(DeltaStore):
         self._vacuum_lock = settings.locks_dir / f"{name}-vacuum.lock"  # no backup copies these files
         self._reduce, self.name = reduce, name
 
-    def write_days(self, receipts: ir.Table, version: int, path: Path) -> int:
-        """Write the days of ``receipts``, which came with lake ``version``, as a file. Returns how many rows."""
-        brought = pa.table({VERSION: pa.array([version], pa.int64())})
-        asked = {"receipts": receipts, "brought": brought}
-        options = {"compression": "zstd", "row_group_size": _ROW_GROUP}
-        written(receipts.get_backend(), ("days", self.name, self._reduce), self._days, asked, path, **options)
+    def write_days(self, connection: DuckDBPyConnection, files: Sequence[str], version: int, path: Path) -> int:
+        """Write the days of the receipts in ``files``, which came with lake ``version``, as a file. Returns how many
+        rows. Raises ``EngineMemoryTooSmall``."""
+        from duckdb import OutOfMemoryException
+
+        columns = ", ".join(
+            name if name != VERSION else f"{version:d}::BIGINT AS {VERSION}" for name in self.schema.names
+        )
+        listed = ", ".join(map(_literal, files))
+        receipts = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - paths are quoted
+        days = f"SELECT {columns} FROM ({_asked(self._reduce)}) ORDER BY {', '.join(self.order)}"  # noqa: S608 - our own names
+        try:
+            connection.execute(
+                f"COPY (WITH {_RECEIPTS} AS ({receipts}) {days}) TO {_literal(str(path))} "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP})"
+            )
+        except OutOfMemoryException as error:
+            memory, spill = self.settings.engine_memory_mb, str(self.settings.spill_dir)
+            raise EngineMemoryTooSmall(megabytes=memory, spill=spill) from error
         file = pq.ParquetFile(path)
         if file.schema_arrow.types != self.schema.types:  # Ibis and DuckDB do not always mean the same type
             raise TypeError(f"{self.name} has {file.schema_arrow.types}, not {self.schema.types}")
         return int(file.metadata.num_rows)
-
-    def _days(self, receipts: ir.Table, brought: ir.Table) -> ir.Table:
-        rows = self._reduce(receipts).cross_join(brought)
-        return rows.select(*self.schema.names).order_by(*self.order)
 
     def included(self) -> Included | None:
         """What the table holds; None: it was never built."""
@@ -144,6 +157,19 @@ class DayTable(DeltaStore):
             ]
             self._whole_or_nothing(lambda: self._commit(table, gone, metadata, batch_id), [])
             self._read_again(batch_id)
+
+
+@cache
+def _asked(reduce: Reduce) -> str:
+    """The SQL of ``reduce``: Ibis takes longer to make it than DuckDB to answer it of a few receipts."""
+    import ibis
+
+    receipts = ibis.table(ibis.Schema.from_pyarrow(SCHEMA), name=_RECEIPTS)
+    return str(ibis.to_sql(reduce(receipts), dialect="duckdb"))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def details_of(included: Included) -> dict[str, str]:
