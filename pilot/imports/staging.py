@@ -116,11 +116,12 @@ class Parts:
         """Add rows; ``stand`` is where the check will be once they are on disk."""
         if self._writer is None:
             few = _few_valued(rows)
-            # Dictionaries and statistics where they are worth their time: these files are read twice and deleted.
+            # Dictionaries and statistics where they are worth their time, and nothing compressed: these files are read
+            # a few times within a minute, mostly before they are on disk, and deleted.
             self._writer = pq.ParquetWriter(
                 self._file(self._n_parts),
                 rows.schema,
-                compression="lz4",
+                compression="none",
                 use_dictionary=few,  # type: ignore[arg-type]  # the published stubs do not know of lists
                 write_statistics=[LINE_COLUMN, *(column for column in few if column in _SOUGHT)],
             )
