@@ -31,6 +31,8 @@ from benchmarks.scale_peers import by_statsmodels, by_tea_tasting, spark
 from benchmarks.scale_world import CUSTOMER_METRICS, SEGMENTS, STORES, World, deliver, held_back, world_of
 from experiments.measure.days import DayFacts
 from experiments.measure.stage import StageMoments, stage_reach, store_reach
+from pilot.outcomes.days.service import Days
+from pilot.outcomes.lake import Lake
 
 RECEIPTS, ROUNDS, DELIVERIES = 10_000_000, 3, 3
 RAW, FROM_DAYS, NEXT_DAY = 6.0, 2.0, 0.6
@@ -57,8 +59,6 @@ def main(receipts: int = RECEIPTS) -> int:
 
 
 def _measure(world: World) -> int:
-    from pilot.outcomes.days.service import Days
-
     began = time.perf_counter()
     Days(world.lake()).keep_up()
     first_days = time.perf_counter() - began
@@ -72,7 +72,8 @@ def _measure(world: World) -> int:
         days = _clock(timed, "days", lambda: world.moments(_day_facts(world)))
         mine = _clock(timed, "estimates", partial(estimates_of, days, world.assignment))
         _clock(timed, "look", partial(world.look, days))
-    assert raw == days == _report_of_today(world), "receipts, days and the kept state give different moments"
+    kept = _report_of_today(world, *_opened(world))
+    assert raw == days == kept, "receipts, days and the kept state give different moments"
     _assert_counts(world, files, days)
     best = {name: min(seconds) for name, seconds in timed.items()}
     peers, worst = _peers(world, files, days, mine)
@@ -88,29 +89,31 @@ def _clock(timed: dict[str, list[float]], name: str, work: Callable[[], Found]) 
 
 def _next_days(world: World, timed: dict[str, list[float]]) -> list[float]:
     """Seconds from a delivery in the lake to the estimates, once for each, with the yardstick beside."""
-    from pilot.outcomes.days.service import Days
-
     back = held_back(world, DELIVERIES)
     size = back.num_rows // DELIVERIES
-    _report_of_today(world)
+    _report_of_today(world, *_opened(world))
     seconds = []
     for number in range(DELIVERIES):
         deliver(world.lake(), back.slice(number * size, size), number)
         began = time.perf_counter()
-        Days(world.lake()).keep_up()
-        estimates_of(_report_of_today(world), world.assignment)
+        lake, days = _opened(world)
+        days.keep_up()
+        estimates_of(_report_of_today(world, lake, days), world.assignment)
         seconds.append(time.perf_counter() - began)
         _clock(timed, "yardstick", partial(_yardstick, world.lake().files(months=world.months)))
     return seconds
 
 
-def _report_of_today(world: World) -> StageMoments:
+def _opened(world: World) -> tuple[Lake, Days]:
+    lake = world.lake()
+    return lake, Days(lake)
+
+
+def _report_of_today(world: World, lake: Lake, days: Days) -> StageMoments:
     """The moments from what an earlier report kept of each customer and the days since, as the product's reports."""
     from pilot.evidence.state import StageState
-    from pilot.outcomes.days.service import Days
 
-    lake = world.lake()
-    days, version = Days(lake), lake.version()
+    version = lake.version()
     facts, state = days.day_facts(version), StageState(lake, days)
     reach, reach_of_stores = stage_reach(world.asked()), store_reach(world.asked())
     assert facts is not None, "the days are behind the lake"
@@ -120,8 +123,6 @@ def _report_of_today(world: World) -> StageMoments:
 
 
 def _day_facts(world: World) -> DayFacts:
-    from pilot.outcomes.days.service import Days
-
     lake = world.lake()
     facts = Days(lake).day_facts(lake.version())
     assert facts is not None, "the days are behind the lake"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from experiments.measure.customer_sums import CustomerReach, net_column, sales_column
 from experiments.measure.exact import exact_product, exact_sum, products_totals, totals, whole_sum, whole_totals
 from experiments.measure.kept_sums import Columns, CustomerSums
-from experiments.measure.listed import Listed, Totals, key_of
+from experiments.measure.listed import Listed, Totals
 from experiments.measure.metrics import Metric, MetricKind
 from experiments.measure.windows import Window, Windows, day_offsets
 
@@ -50,7 +50,8 @@ def cell_sums(
             table = table.append_column(f"kept_{number}", pa.array(reading.kept))
 
     def key() -> str:
-        return key_of(table, "cell sums", reach, *((r.metric.code, r.windows, r.own_days) for r in readings))
+        asked = [(r.metric.code, r.windows, r.own_days, r.kept is None) for r in readings]
+        return listed.key("cell sums", reach, *asked, arrays=[r.kept for r in readings if r.kept is not None])
 
     found = sums.reduced(key, table, lambda rows, some: _reduced(rows, reach, some, readings))
     cells = found.column("cell").to_numpy().astype(np.int64)

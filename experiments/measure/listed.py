@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ Label = tuple[str | None, ...]
 Totals = npt.NDArray[np.object_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Listed:
     """``table`` has customer_key and ``cell``, the place of the customer's label in ``labels`` (and what else was asked
     for). A label has one text per grouping column, None where the customer has none."""
@@ -34,8 +35,28 @@ class Listed:
 
     def counts(self, keep: npt.NDArray[np.bool_] | None = None) -> list[int]:
         """How many customers (of those to ``keep``) each cell has."""
-        cells = self.cells if keep is None else self.cells[keep]
+        return list(self._sizes if keep is None else self._counted(self.cells[keep]))
+
+    def key(self, *asked: object, arrays: Sequence[npt.NDArray[Any]] = ()) -> str:
+        """Names the list and what is asked of it, ``arrays`` by customer among it: other names, other sums."""
+        digest = hashlib.sha256(repr((self.table.schema.names, asked)).encode() + self._digest)
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return self._counted(self.cells)
+
+    def _counted(self, cells: npt.NDArray[np.int64]) -> list[int]:
         return list(np.bincount(cells, minlength=len(self.labels)).tolist())
+
+    @cached_property
+    def _digest(self) -> bytes:
+        digest = hashlib.sha256()
+        for column in self.table.columns:
+            digest.update(np.ascontiguousarray(column.to_numpy()).data)
+        return digest.digest()
 
 
 def listed_customers(customers: pa.Table, by: Sequence[str], **more: Any) -> Listed:
@@ -67,14 +88,6 @@ def summed(columns: Mapping[str, Totals], cells: Sequence[int]) -> dict[str, int
     """The sums of ``cells`` together."""
     place = list(cells)
     return {name: int(column[place].sum()) for name, column in columns.items()}
-
-
-def key_of(table: pa.Table, *asked: object) -> str:
-    """Names a list of customers and what is asked of it: other names, other sums."""
-    digest = hashlib.sha256(repr((table.schema.names, asked)).encode())
-    for column in table.columns:
-        digest.update(np.ascontiguousarray(column.to_numpy()).data)
-    return digest.hexdigest()
 
 
 def _coded(table: pa.Table, name: str) -> tuple[list[str | None], npt.NDArray[np.int64]]:

@@ -17,7 +17,7 @@ from experiments.errors import NotEstimable
 from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.exact import whole_sum
 from experiments.measure.kept_sums import CustomerSums
-from experiments.measure.listed import Listed, key_of
+from experiments.measure.listed import Listed
 from experiments.messages import N_, Message
 
 if TYPE_CHECKING:
@@ -99,60 +99,64 @@ def together(tables: Sequence[RiskTable]) -> RiskTable:
 
 
 def risk_tables(
-    sums: CustomerSums, reach: CustomerReach, listed: Listed, index: Counts, last: int
+    sums: CustomerSums, reach: CustomerReach, listed: Listed, index: Counts | int, last: int
 ) -> dict[int, RiskTable]:
-    """The table of every cell. ``index`` (n) is each listed customer's day 0 and ``last`` the last day observed, as
-    days of the calendar; who was listed after ``last`` has not been seen and is left out.
+    """The table of every cell. ``index`` is the day 0 of all listed customers or of each (n), and ``last`` the last day
+    observed, as days of the calendar; who was listed after ``last`` has not been seen and is left out.
 
     Raises ``NotEstimable`` when the reach has no days.
     """
     import pyarrow as pa
 
-    calendar = reach.days
+    calendar, table = reach.days, listed.table.select(["customer_key", "cell"])
     if calendar is None:
         raise NotEstimable(Message("no_purchase_days", N_("the days of purchases were not read"), {}))
-    seen = index <= last
-    starts = index[seen]
-    if not len(starts):
+    own = None if isinstance(index, int) else index  # the same day 0 for all makes every mask of days a plain number
+    seen: Any = slice(None) if own is None else own <= last
+    low = index if isinstance(index, int) else int(index[seen].min(initial=last + 1))
+    if low > last or not table.num_rows:
         return {}
-    table = listed.table.select(["customer_key", "cell"])
-    # The same day 0 for all makes every mask of days a plain number.
-    common = int(starts[0]) if bool((starts == starts[0]).all()) else None
-    if common is None:
-        table = table.append_column("start", pa.array(index))
-    if len(starts) < len(index):
-        table = table.filter(pa.array(seen))
+    if own is not None:
+        table = table.append_column("start", pa.array(own)).filter(pa.array(seen))
 
     def reduce(rows: ir.Table, some: ir.Table) -> ir.Table:
         t = rows.join(some, "customer_key")
-        start: Any = t.start if common is None else common
+        start: Any = low if own is None else t.start
         each = t.mutate(day=calendar.earliest(t, start + 1, last), n=1)
         each = each.filter(each.day.notnull())
         return each.group_by("cell", *table.column_names[2:], "day").aggregate(n=whole_sum(each.n))
 
-    rows = sums.reduced(lambda: key_of(table, "risk", reach, common, last), table, reduce)
-    events = {name: rows.column(name).to_numpy().astype(np.int64) for name in ("cell", "day", "n")}
-    events["start"] = rows.column("start").to_numpy() if common is None else np.full(rows.num_rows, common)
+    def key() -> str:
+        return listed.key("risk", reach, low, last, arrays=[] if own is None else [own])
+
+    rows = sums.reduced(key, table, reduce)
+    events = {name: rows.column(name).to_numpy().astype(np.int64) for name in rows.column_names}
     changed = sums.changed(listed)
     if changed is not None:
-        start = index[changed.places]
         for t, n in ((changed.before, -1), (changed.now, 1)):
-            day = calendar.earliest_of(t, start + 1 if common is None else common + 1, last)
-            came = np.flatnonzero((day >= 0) & seen[changed.places])
-            more = {"cell": t["cell"][came], "day": day[came], "n": np.full(len(came), n), "start": start[came]}
+            start = None if own is None else own[changed.places]
+            day = calendar.earliest_of(t, low + 1 if start is None else start + 1, last)
+            came = np.flatnonzero(day >= 0 if start is None else (day >= 0) & (start <= last))
+            more = {"cell": t["cell"][came], "day": day[came], "n": np.full(len(came), n)}
+            more |= {} if start is None else {"start": start[came]}
             events = {name: np.concatenate([column, more[name]]) for name, column in events.items()}
-    return _by_cell(listed.cells[seen], starts, last, events | {"day": events["day"] - events["start"]})
+    span, n_cells = last - low + 1, len(listed.labels)
+    if own is None:
+        there = np.zeros((n_cells, span), dtype=np.int64)
+        there[:, 0] = listed.counts()
+        return _by_cell(there.ravel(), span, events | {"start": np.int64(0), "day": events["day"] - low})
+    there = np.bincount(listed.cells[seen] * span + own[seen] - low, minlength=n_cells * span)
+    days = {"start": events["start"] - low, "day": events["day"] - events["start"]}
+    return _by_cell(there, span, events | days)
 
 
-def _by_cell(cells: Counts, index: Counts, last: int, events: Mapping[str, Counts]) -> dict[int, RiskTable]:
-    """Who is listed (in which cell, with which index day) and did not buy left at the end of sight."""
-    low = int(index.min())
-    span = last - low + 1
-    listed = np.bincount(cells * span + index - low)
-    came = np.bincount(events["cell"] * span + events["start"] - low, events["n"], len(listed)).astype(np.int64)
+def _by_cell(listed: Counts, span: int, events: Mapping[str, Any]) -> dict[int, RiskTable]:
+    """Who is listed (cells × the ``span`` of days to the last: with which index day) and did not buy left at the end of
+    sight."""
+    came = np.bincount(events["cell"] * span + events["start"], events["n"], len(listed)).astype(np.int64)
     who = np.flatnonzero(listed)
-    size = (int(cells.max()) + 1) * (span + 1)
-    places = events["cell"] * (span + 1) + events["day"], (who // span) * (span + 1) + last - low - who % span
+    size = len(listed) // span * (span + 1)
+    places = events["cell"] * (span + 1) + events["day"], (who // span) * (span + 1) + span - 1 - who % span
     bought, ended = (
         np.bincount(where, n, size).astype(np.int64)
         for where, n in zip(places, (events["n"], (listed - came)[who]), strict=True)

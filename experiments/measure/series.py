@@ -14,7 +14,7 @@ from experiments.measure.customer_sums import CustomerReach
 from experiments.measure.days import DayFacts
 from experiments.measure.exact import exact_sum, totals, whole_sum, whole_totals
 from experiments.measure.kept_sums import CustomerSums
-from experiments.measure.listed import Listed, key_of
+from experiments.measure.listed import Listed
 from experiments.measure.metrics import Metric, MetricKind, MetricLevel
 from experiments.measure.store_moments import Daily
 from experiments.measure.windows import Window
@@ -117,7 +117,7 @@ def week_sums_of_customers(
             }
             return t.group_by("cell").aggregate(**days)
 
-        found = sums.reduced(lambda: key_of(members, "days of weeks", reach, weekly.weeks), members, reduce)
+        found = sums.reduced(lambda: listed.key("days of weeks", reach, weekly.weeks), members, reduce)
         cells = found.column("cell").to_numpy().astype(np.int64)
         changed, n_cells = sums.changed(listed), len(listed.labels)
         by_cell: dict[tuple[int, Any], tuple[int, int]] = {}

@@ -202,9 +202,8 @@ def _pass_over_customers(
     with customer_rows(facts, reach, sums, bool(metrics) + bool(asked.risk) + days_of_weeks) as t:
         rows = cell_sums(t, reach, members.listed, readings) if reach and t else []
         if reach and reach.days and asked.risk and t:
-            start = reach.days.place(asked.risk.first)
-            index = np.full(members.listed.table.num_rows, start, dtype=np.int64)
-            risk = risk_tables(t, reach, members.listed, index, reach.days.place(asked.risk.last))
+            first, last = (reach.days.place(day) for day in (asked.risk.first, asked.risk.last))
+            risk = risk_tables(t, reach, members.listed, first, last)
         if weekly is not None:
             found = week_sums_of_customers(facts, t, reach, weekly, members.listed)
     weeks = None
