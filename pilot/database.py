@@ -31,6 +31,7 @@ from sqlalchemy.types import TypeDecorator
 from pilot.settings import Settings
 
 _REST_SECONDS = 5.0
+_AT_ONCE = "BEGIN IMMEDIATE"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -83,6 +84,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.engine = make_engine(settings)
+        self._beginning = {begin: self.engine.execution_options(pilot_begin=begin) for begin in ("BEGIN", _AT_ONCE)}
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
@@ -91,7 +93,7 @@ class Database:
         On SQLite it takes the write lock at once (``BEGIN IMMEDIATE``): a deferred transaction that reads first and
         writes later loses against a second writer.
         """
-        with self._session("BEGIN IMMEDIATE") as session, session.begin():
+        with self._session(_AT_ONCE) as session, session.begin():
             yield session
 
     @contextmanager
@@ -106,8 +108,7 @@ class Database:
         self.engine.dispose()
 
     def _session(self, begin: str) -> Session:
-        bind = self.engine.execution_options(pilot_begin=begin)
-        return Session(bind, expire_on_commit=False, info={"settings": self.settings})
+        return Session(self._beginning[begin], expire_on_commit=False, info={"settings": self.settings})
 
 
 def settings_of(session: Session) -> Settings:

@@ -130,7 +130,10 @@ def check_batch(
             among[rule.among] = rule.among(rows)
         if rule.among is not None and not among[rule.among].any():
             continue
-        broken = ~rule.holds(rows) & ~bad
+        held = rule.holds(rows)
+        if held.all():
+            continue
+        broken = ~held & ~bad
         report(broken if rule.among is None else broken & among[rule.among], by_name[rule.field], rule.message)
     findings.sort(key=lambda finding: finding.line)
     n_bad = int(bad.sum())

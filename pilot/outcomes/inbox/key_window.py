@@ -26,11 +26,14 @@ Hashes = npt.NDArray[np.uint64]
 WINDOW_DAYS = 35
 FANOUT = 8  # so many segments of one level and day are joined into one of the next level
 _EPOCH = date(1970, 1, 1)
+_BLAKE = blake2b(digest_size=8)
 _FRESH = 64
 _RECENT = 64
 _NOTHING = -1  # before every batch, and before segments that belong to none
+_BITE = 1 << 20
+_FINER, _THREE, _SEVEN, _BIT = np.uint64(7), np.uint64(3), np.uint64(7), np.uint8(1)
 _SMALL = 1 << 17  # a run that fits into the processor's cache is searched as it is
-_NO_TABLE = np.zeros(0, np.int64)
+_NO_TABLE, _NO_BITS = np.zeros(0, np.int64), np.zeros(0, np.uint8)
 NEWER = Statement(
     select(InboxKeys.arrival, InboxKeys.business_day, InboxKeys.batch_id, InboxKeys.hashes)
     .where(InboxKeys.arrival > bindparam("arrival"), InboxKeys.business_day >= bindparam("first"))
@@ -45,7 +48,13 @@ STORE = Statement(
 
 def hashes_of(keys: Iterable[bytes]) -> Hashes:
     """One 64-bit hash a key, in the order of ``keys``."""
-    return np.frombuffer(b"".join([blake2b(key, digest_size=8).digest() for key in keys]), dtype="<u8")
+    digests: list[bytes] = []
+    another = _BLAKE.copy  # cheaper than a new one with its parameters
+    for key in keys:
+        hashed = another()
+        hashed.update(key)
+        digests.append(hashed.digest())
+    return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
 def day_number(day: date) -> int:
@@ -62,11 +71,13 @@ def _first_day(today: date) -> int:
 class Run:
     """Sorted hashes with a table of where each leading-bits bucket begins: a look-up touches two or three cache lines.
 
-    Hashes are uniform, so a bucket holds about sixteen; ``steps`` halvings find a hash in the largest one. A small run
-    has no table.
+    Hashes are uniform, so a bucket holds about sixteen; ``steps`` halvings find a hash in the largest one. What no hash
+    begins like is in none of them: ``begins`` has a bit for each of the beginnings, eight to sixteen a hash. A small
+    run has no tables.
     """
 
     hashes: Hashes
+    begins: npt.NDArray[np.uint8]
     starts: npt.NDArray[np.int64]
     shift: np.uint64
     steps: int
@@ -75,12 +86,12 @@ class Run:
     def of(cls, hashes: Hashes) -> "Run":
         """Index sorted ``hashes``."""
         if len(hashes) < _SMALL:
-            return cls(hashes, _NO_TABLE, np.uint64(0), 0)
+            return cls(hashes, _NO_BITS, _NO_TABLE, np.uint64(0), 0)
         bits = max(len(hashes).bit_length() - 4, 1)
         shift = np.uint64(64 - bits)
         first = np.searchsorted(hashes, np.arange(2**bits, dtype=np.uint64) << shift)
         starts = np.append(first, len(hashes)).astype(np.int64)
-        return cls(hashes, starts, shift, int(np.diff(starts).max()).bit_length())
+        return cls(hashes, _beginnings(hashes, bits), starts, shift, int(np.diff(starts).max()).bit_length())
 
     def __len__(self) -> int:
         return len(self.hashes)
@@ -89,6 +100,14 @@ class Run:
         """Which of ``wanted`` are in: a binary search of all of them at once."""
         if self.starts is _NO_TABLE:
             return contains(self.hashes, wanted)
+        places = wanted >> (self.shift - _FINER)
+        likely = np.flatnonzero(self.begins[places >> _THREE] & (_BIT << (places & _SEVEN).astype(np.uint8)))
+        found = np.zeros(len(wanted), bool)
+        if len(likely):
+            found[likely] = self._holds(wanted[likely])
+        return found
+
+    def _holds(self, wanted: Hashes) -> npt.NDArray[np.bool_]:
         bucket = (wanted >> self.shift).astype(np.int64)
         low, high, last = self.starts[bucket], self.starts[bucket + 1], len(self.hashes) - 1
         for _ in range(self.steps):
@@ -97,6 +116,15 @@ class Run:
             low, high = np.where(open_ & less, middle + 1, low), np.where(open_ & ~less, middle, high)
         found: npt.NDArray[np.bool_] = self.hashes[np.minimum(low, last)] == wanted
         return found
+
+
+def _beginnings(hashes: Hashes, bits: int) -> npt.NDArray[np.uint8]:
+    """A bit for each beginning of ``bits`` and seven more bits that one of ``hashes`` has."""
+    every = np.zeros(1 << (bits + int(_FINER) - 3), np.uint8)
+    for start in range(0, len(hashes), _BITE):
+        places = hashes[start : start + _BITE] >> (np.uint64(64 - bits) - _FINER)
+        np.bitwise_or.at(every, places >> _THREE, _BIT << (places & _SEVEN).astype(np.uint8))
+    return every
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pilot.canonical import canonical_text
-from pilot.imports.arrow import Column, column, pc
+from pilot.imports.arrow import column, pc
 from pilot.imports.reader import LINE_COLUMN
 from pilot.imports.typed import written
 from pilot.outcomes.inbox.checking import CheckedCall
 from pilot.outcomes.inbox.key_window import Hashes, day_number, hashes_of
 from pilot.outcomes.inbox.model import BatchState
 from pilot.outcomes.inbox.originals import KNOWN, Original, Originals
+
+Lines = npt.NDArray[np.int64]
 
 
 class Verdict(StrEnum):
@@ -69,8 +71,8 @@ class Work:
     checked: CheckedCall
     staged: pa.Table
     hashes: Hashes
-    lines: npt.NDArray[np.int64]
-    days: npt.NDArray[np.int64]
+    lines: Lines
+    days: Lines
     told: Mapping[int, Original]
     texts: Mapping[int, dict[str, str]]
 
@@ -81,15 +83,13 @@ class Work:
         keys, lines, days = _keys_of(checked.staged)
         if texts:
             parked = _keys_of_parked(texts)
-            keys, lines, days = (
-                [*keys, *parked],
-                [*lines, *texts],
-                [*days, *[day_number(call.now.date())] * len(parked)],
-            )
+            keys += parked
+            lines = np.concatenate([lines, list(texts)])
+            days = np.concatenate([days, [day_number(call.now.date())] * len(parked)])
         hashes = hashes_of(keys)
         order = np.argsort(hashes)  # in order they are looked up faster, and stored
-        hashes, line_of, day_of = hashes[order], np.array(lines, np.int64)[order], np.array(days, np.int64)[order]
-        work = cls(checked, checked.staged, hashes, line_of, day_of, {}, texts)
+        hashes = hashes[order]
+        work = cls(checked, checked.staged, hashes, lines[order], days[order], {}, texts)
         return work.without(_repeats(work.rows(), texts)) if (hashes[1:] == hashes[:-1]).any() else work
 
     def rows(self) -> list[dict[str, Any]]:
@@ -166,25 +166,19 @@ class Work:
         ]
 
 
-def _keys_of(staged: pa.Table) -> tuple[list[bytes], list[int], list[int]]:
+def _keys_of(staged: pa.Table) -> tuple[list[bytes], Lines, Lines]:
     """Both keys of every receipt, their lines and business days; without a number there is only the id."""
-    names = ("line", "receipt_id", "store_id", "till", "number")
-    columns = (*(column(staged, name) for name in names), column(staged, "business_date").cast(pa.int32()))
-    lines, receipts, stores, tills, numbers, days = (_listed(each) for each in columns)
-    keys = [f"i{receipt}".encode() for receipt in receipts]
-    keys += [
-        f"n{store}\x1f{till}\x1f{number}\x1f{day}".encode()
-        for store, till, number, day in zip(stores, tills, numbers, days, strict=True)
-        if number is not None
-    ]
-    if len(keys) == 2 * len(lines):
-        return keys, lines * 2, days * 2
-    numbered = [place for place, number in enumerate(numbers) if number is not None]
-    return keys, lines + [lines[place] for place in numbered], days + [days[place] for place in numbered]
-
-
-def _listed(values: Column) -> list[Any]:
-    return values.to_pylist()
+    text, number = pa.string(), column(staged, "number")
+    dates = column(staged, "business_date").cast(pa.int32())
+    by_id = pc.binary_join_element_wise("i", column(staged, "receipt_id"), "")
+    store = pc.binary_join_element_wise("n", column(staged, "store_id").cast(text), "")
+    by_number = pc.binary_join_element_wise(store, column(staged, "till"), number, dates.cast(text), "\x1f")
+    lines, days = column(staged, "line").to_numpy(), dates.to_numpy().astype(np.int64)
+    has_number: Any = slice(None)
+    if number.null_count:
+        by_number, has_number = by_number.drop_null(), number.is_valid().to_numpy(zero_copy_only=False)
+    keys: list[bytes] = pa.concat_arrays([by_id, by_number]).cast(pa.binary()).to_pylist()
+    return keys, np.concatenate([lines, lines[has_number]]), np.concatenate([days, days[has_number]])
 
 
 def _keys_of_parked(texts: Mapping[int, dict[str, str]]) -> list[bytes]:

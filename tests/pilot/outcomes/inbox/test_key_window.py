@@ -3,6 +3,7 @@
 import multiprocessing
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
 from pilot.database import Database
+from pilot.network.model import Store
 from pilot.outcomes.inbox import key_window
 from pilot.outcomes.inbox.accept import Reception
 from pilot.outcomes.inbox.database import InboxDatabase
@@ -30,7 +32,7 @@ from pilot.outcomes.inbox.model import InboxKeys
 from pilot.outcomes.inbox.work import Call
 from pilot.outcomes.receipt_model import receipt_texts
 from pilot.settings import Settings
-from tests.pilot.outcomes.inlet import Inlet, receipt
+from tests.pilot.outcomes.inlet import Inlet, correction, receipt
 
 HASH = st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 40), st.integers(2**64 - 40, 2**64 - 1))
 TODAY = date(2026, 3, 2)
@@ -201,3 +203,21 @@ def test_of_two_processes_with_the_same_receipts_exactly_one_is_told_accepted(
     inlet.drain()
     assert sorted(inlet.stored()) == sorted(row["receipt"] for rows in calls for row in rows)
     inlet.inbox.dispose()
+
+
+def test_the_keys_of_receipts_stay_what_stored_segments_hold(database: Database, now: datetime) -> None:
+    """The texts and their hash are written in 35 days of segments: neither may ever change."""
+    inlet = Inlet(database, now)
+    inlet.send(
+        receipt("r1", till="2", number="n7", customer="c"),
+        receipt("ü2", number=None),
+        correction("r3", "r1", "1.00"),
+    )
+    with inlet.inbox.reading() as session:
+        stored = [key for row in session.scalars(select(InboxKeys)) for key in np.frombuffer(row.hashes, "<u8")]
+    with database.reading() as session:
+        (store,) = session.scalars(select(Store.id).where(Store.code == "31"))
+    inlet.inbox.dispose()
+    texts = [f"n{store}\x1f2\x1fn7\x1f{day_number(date(2026, 1, 10))}", "ir1", "iü2", "ir3"]
+    expected = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts]
+    assert sorted(map(int, stored)) == sorted(expected)
