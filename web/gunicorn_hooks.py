@@ -1,10 +1,14 @@
-"""What gunicorn does around its workers: load heavy libraries after the fork, close a dead worker's gauges."""
+"""What gunicorn does around its workers: share connections, load heavy libraries after the fork, forget the dead."""
 
 import importlib
 import sys
 from typing import Any
 
 from prometheus_client import multiprocess
+
+from web.even_worker import held, place_of
+
+worker_class = "web.even_worker.EvenWorker"
 
 # Loaded by one thread before the first request: two requests that import pandas at once can see it half made.
 HEAVY = ("pandas", "ibis", "duckdb", "deltalake", "scipy.stats", "altair")
@@ -26,5 +30,6 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Let ``/metrics`` forget the live gauges of a worker that ended."""
+    """Let ``/metrics`` forget the live gauges of a worker that ended, and the others what it held."""
+    held[place_of(worker)] = 0
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call] # the library is untyped here
