@@ -68,11 +68,10 @@ def listed_customers(customers: pa.Table, by: Sequence[str], **more: Any) -> Lis
 
     keys = customers.column("customer_key").cast(pa.int64())
     require_once(keys.to_numpy(), "customer_key")
-    code = np.zeros(len(keys), dtype=np.int64)
-    labels: list[Label] = [()]
+    code, labels = np.zeros(len(keys), dtype=np.int64), list[Label]([()])
     for name in by:
         texts, codes = _coded(customers, name)
-        code = code * len(texts) + codes
+        code = codes if len(labels) == 1 else code * len(texts) + codes
         labels = [(*label, text) for label in labels for text in texts]
     columns = {"customer_key": keys, "cell": pa.array(code.astype(np.int32)), **more}
     return Listed(pa.table(columns), tuple(labels))

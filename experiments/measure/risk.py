@@ -163,9 +163,10 @@ def _by_cell(listed: Counts, span: int, events: Mapping[str, Any]) -> dict[int, 
     )
     place = np.flatnonzero(bought + ended)
     bought, ended = bought[place], ended[place]
-    found, first = np.unique(place // (span + 1), return_index=True)
+    cells = place // (span + 1)
+    first = np.flatnonzero(np.append(True, cells[1:] != cells[:-1])[: len(cells)])
     left = np.append(np.cumsum((bought + ended)[::-1])[::-1], 0)  # here or in a later row, of any cell
     return {
         int(cell): RiskTable(place[a:b] % (span + 1), left[a:b] - left[b], bought[a:b], ended[a:b])
-        for cell, a, b in zip(found, first, np.append(first[1:], len(place)), strict=True)
+        for cell, a, b in zip(cells[first], first, np.append(first[1:], len(place)), strict=True)
     }

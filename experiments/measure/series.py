@@ -91,7 +91,7 @@ def week_sums_of_stores(daily: Daily, weekly: Weekly, units: Sequence[str], stor
     week = (daily.day[rows] - (weekly.days.first - daily.first).days) // _WEEK
     cell, n_cells = week * n_units + unit_of[rows], len(weekly.weeks) * n_units
     y = "identified_sales" if weekly.metric.kind is MetricKind.IDENTIFICATION_RATE else "net_minor"
-    sums = [totals(daily.column(name).take(rows), cell, n_cells) for name in (y, "sales")]
+    sums = [whole_totals(daily.column(name).to_numpy()[rows], cell, n_cells) for name in (y, "sales")]
     keys = ((number, unit) for number in range(len(weekly.weeks)) for unit in units)
     return dict(zip(keys, zip(*sums, strict=True), strict=True))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -124,8 +125,12 @@ def stage_moments(
             raise DuplicateUnit(unit=first)
     for metric, _ in asked.metrics:
         metric.require_measurable(AssignmentUnit.STORE)
-    of_stores = _pass_over_stores(facts, asked, names, stores, days)
-    of_customers = _pass_over_customers(facts, asked, names, homes, sums)
+    with ThreadPoolExecutor(1) as beside:
+        passed = beside.submit(_pass_over_stores, facts, asked, names, stores, days)
+        if days is None:  # an engine is asked one thing at a time
+            passed.result()
+        of_customers = _pass_over_customers(facts, asked, names, homes, sums)
+    of_stores = passed.result()
     weeks = of_stores.weeks or of_customers.weeks
     moments = {**of_stores.moments, **of_customers.moments}
     return StageMoments(

@@ -105,8 +105,8 @@ def stage_arms(
         rows = cell_sums(t, reach, listed, readings) if reach and t else []
         if reach and reach.days and asked.risk and t:
             is_same = len(index) > 0 and bool((index == index[0]).all())
-            start = int(index[0]) if is_same else index
-            risk = risk_tables(t, reach, listed, start, reach.days.place(asked.observed))
+            own = int(index[0]) if is_same else index
+            risk = risk_tables(t, reach, listed, own, reach.days.place(asked.observed))
         if weekly is not None:
             points = _points(weekly, listed, week_sums_of_customers(facts, t, reach, weekly, listed))
     pairs = list(zip(readings, rows, strict=True))

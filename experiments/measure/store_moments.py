@@ -148,7 +148,9 @@ def _totals(
     """The sums of ``rows`` by unit: y, yy and (but for a store total) n."""
 
     def total(name: str) -> list[int]:
-        return list(totals(daily.column(name).take(rows), unit_of, n_units))
+        if name == "net_squares":
+            return list(totals(daily.column(name).take(rows), unit_of, n_units))
+        return list(whole_totals(daily.column(name).to_numpy()[rows], unit_of, n_units))
 
     if metric.kind is MetricKind.STORE_TOTAL:
         net = daily.column("net_minor").to_numpy()[rows]
