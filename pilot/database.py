@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -103,6 +103,20 @@ class Database:
             yield session
             session.expunge_all()
             session.rollback()
+
+    @contextmanager
+    def glimpse(self) -> Iterator[Any]:
+        """A cursor of the driver for reads that are each consistent by themselves: one trip a read, no transaction."""
+        with closing(self.engine.raw_connection()) as pooled:
+            connection: Any = pooled.driver_connection
+            if self.engine.dialect.name == "postgresql":
+                connection.autocommit = True
+            try:
+                with closing(connection.cursor()) as cursor:
+                    yield cursor
+            finally:
+                if self.engine.dialect.name == "postgresql" and not connection.closed:
+                    connection.autocommit = False
 
     def dispose(self) -> None:
         self.engine.dispose()

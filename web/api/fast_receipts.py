@@ -9,7 +9,7 @@ from pilot.outcomes.inbox.accept import Reception
 from pilot.outcomes.inbox.work import Call
 from pilot.words import speaking
 from web.api.bodies import JSON, MOST_BYTES, NDJSON, receipts_in
-from web.api.live_keys import desk_of, remembered_key
+from web.api.live_keys import head_of, remembered_key
 from web.api.short_cut import Answer, ShortCut, secret_of
 from web.api.taken import answer_body, answer_headers, count, idempotency_key
 
@@ -25,7 +25,7 @@ class FastReceipts(ShortCut):
         is_plain = kind in (JSON, NDJSON) and "HTTP_CONTENT_ENCODING" not in environ
         if secret is None or not is_plain or not (length.isascii() and length.isdigit()) or int(length) > MOST_BYTES:
             return None
-        head = desk_of(self.app).head()
+        head = head_of(self.app)
         key = remembered_key(self.app, head, secret, now=self.settings.wall_clock())
         if key is None or Scope.RECEIPTS_WRITE not in key.scopes:
             return None

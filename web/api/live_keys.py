@@ -13,7 +13,7 @@ from flask import Flask, current_app, g
 from pilot.access.api_keys import authenticate_key, is_live
 from pilot.access.errors import KeyRefused
 from pilot.access.model import ApiKey
-from pilot.assignment.desk import Desk
+from pilot.assignment.desk import Desk, Reader
 from pilot.assignment.keeping import Head
 from web.work import database
 
@@ -33,10 +33,16 @@ def desk_of(app: Flask) -> Desk:
     return found
 
 
+def head_of(app: Flask) -> Head:
+    """The head of the audit log, in one trip to the database."""
+    with app.extensions["pilot_database"].glimpse() as cursor:
+        return Reader(desk_of(app), cursor).head()
+
+
 def audit_head() -> Head:
     """How many entries the log has and the last one's hash, read once a request; equal heads: nothing has changed."""
     if "audit_head" not in g:
-        g.audit_head = desk().head()
+        g.audit_head = head_of(current_app)
     found: Head = g.audit_head
     return found
 

@@ -72,3 +72,27 @@ def test_a_schema_of_its_own_keeps_apart(postgres: PostgresServer, tmp_path: Pat
     assert migrating.differences(database) == []
     database.dispose()
     postgres.drop(url)
+
+
+def test_a_glimpse_begins_nothing_and_changes_no_later_transaction(database: Database) -> None:
+    with database.unit_of_work() as session:
+        a_user(session, Role.ANALYST)
+    with database.glimpse() as cursor:
+        for _ in range(2):
+            cursor.execute("SELECT count(*) FROM app_user")
+            assert cursor.fetchone()[0] == 1
+        if database.engine.dialect.name == "postgresql":
+            assert cursor.connection.info.transaction_status == 0  # idle
+    with database.reading() as session:
+        session.execute(text("DELETE FROM app_user"))  # taken back with its transaction, which has begun
+    with database.reading() as session:
+        assert len(session.scalars(select(User)).all()) == 1
+
+
+def test_an_error_in_a_glimpse_leaves_the_connection_as_it_was(database: Database) -> None:
+    with pytest.raises(database.engine.dialect.loaded_dbapi.Error), database.glimpse() as cursor:
+        cursor.execute("SELECT nothing FROM nowhere")
+    with database.unit_of_work() as session:
+        a_user(session, Role.ANALYST)
+    with database.reading() as session:
+        assert len(session.scalars(select(User)).all()) == 1
