@@ -2,8 +2,11 @@
 
 Two gunicorn workers with four threads each, batches of 500 receipts, four clients in processes of their own, SQLite and
 PostgreSQL, and 10 M keys in the window of 35 business days that decides what is known. Everything is durable before
-the answer on both sides: an fsync per commit. What was acknowledged is counted in the inbox first. The two servers
-take turns; the fastest of each counts. ``python -m benchmarks.ingest_http``
+the answer on both sides: an fsync per commit. What was acknowledged is counted in the inbox first.
+
+The two servers take turns, ours right after the bare one. The ratio is the median of the rounds' ratios, shown with the
+least and the largest: the two of a round see the same machine, the fastest of each need not. Receipts a second are
+medians too. ``python -m benchmarks.ingest_http``
 """
 
 import importlib
@@ -25,7 +28,7 @@ from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.model import InboxBatch, InboxKeys
 
 KEYS, DAYS = 10_000_000, 35
-SIZE, BATCHES, ROUNDS, CLIENTS = 500, 120, 3, 4
+SIZE, BATCHES, ROUNDS, CLIENTS = 500, 120, 7, 4
 WARM_UP = 8
 BAR = 0.25
 
@@ -38,8 +41,8 @@ def main() -> int:
         f"2 workers, batches of {SIZE}, {CLIENTS} clients, {KEYS:,} keys in the window; "
         f"{BATCHES * SIZE:,} receipts a round, {ROUNDS} rounds in turns.\n"
     )
-    print("| database | Flask view, receipts/s | ours, receipts/s | ratio | bar | p50, ms | p99, ms |")
-    print("|---|---|---|---|---|---|---|")
+    print("| database | Flask view, receipts/s | ours, receipts/s | ratio | of the rounds | bar | p50, ms | p99, ms |")
+    print("|---|---|---|---|---|---|---|---|")
     try:
         held = _compare("SQLite", make_home(folder / "sqlite"), str(folder / "bare.db"))
         with postgres() as url:
@@ -60,15 +63,17 @@ def _compare(name: str, home: Home, bare_database: str) -> bool:
         for number in range(ROUNDS + 1):
             n = BATCHES if number else WARM_UP
             bodies = make_bodies(home.store_codes, batches=n, size=SIZE, seed=number)
-            for port in (ours, bare):
+            for port in (bare, ours):
                 loads[port].append(send_all(port, home.secret, bodies, clients=CLIENTS))
     accepted = sum(orjson.loads(answer)["accepted"] for load in loads[ours] for answer in load.answers)
     assert accepted == (ROUNDS * BATCHES + WARM_UP) * SIZE == _in_inbox(home)
-    best = {port: BATCHES * SIZE / min(load.seconds for load in found[1:]) for port, found in loads.items()}
+    speed = {port: BATCHES * SIZE / np.array([load.seconds for load in found[1:]]) for port, found in loads.items()}
     latencies = np.sort([latency for load in loads[ours][1:] for latency in load.latencies]) * 1e3
-    ratio = best[ours] / best[bare]
+    ratios = speed[ours] / speed[bare]
+    ratio, rounds = float(np.median(ratios)), f"{ratios.min():.2f}–{ratios.max():.2f}"
     p50, p99 = np.quantile(latencies, (0.5, 0.99))
-    print(f"| {name} | {best[bare]:,.0f} | {best[ours]:,.0f} | {ratio:.2f} | ≥ {BAR} | {p50:.1f} | {p99:.1f} |")
+    medians = f"{np.median(speed[bare]):,.0f} | {np.median(speed[ours]):,.0f}"
+    print(f"| {name} | {medians} | {ratio:.2f} | {rounds} | ≥ {BAR} | {p50:.1f} | {p99:.1f} |")
     return ratio >= BAR
 
 
