@@ -15,6 +15,8 @@ else:
 # The published stubs of pyarrow.compute are narrower than what its functions take (dictionaries, scalars, options).
 pc: Any = pyarrow.compute
 
+_USUAL = pa.default_memory_pool()
+
 
 def column(table: pa.Table, name: str) -> Column:
     """Column ``name`` of ``table`` as one array; copied only where it comes in pieces."""
@@ -30,10 +32,10 @@ def plain_memory() -> Iterator[None]:
     The library's own allocator gives such columns back to the system and takes them again, page by page and cleared,
     for each batch: a third of the time that a check takes, and more memory besides.
     """
-    before, plain = pa.default_memory_pool(), pa.system_memory_pool()
+    plain = pa.system_memory_pool()
     pa.set_memory_pool(plain)
     try:
         yield
     finally:
-        pa.set_memory_pool(before)
+        pa.set_memory_pool(_USUAL)  # not what was found: of two at once, the last to end would leave the plain one
         plain.release_unused()
