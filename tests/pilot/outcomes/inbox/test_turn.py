@@ -75,6 +75,22 @@ def test_an_error_leaves_nothing_and_no_lock(inbox: InboxDatabase, now: datetime
     assert stored(inbox) == [*before, turn.number]
 
 
+def test_a_commit_that_fails_is_an_error(inbox: InboxDatabase, now: datetime) -> None:
+    if inbox.engine.dialect.name == "postgresql":  # where the foreign key is asked at the commit only
+        key = "fk_inbox_payload_batch_id"
+        with inbox.unit_of_work() as session:
+            session.execute(text(f"ALTER TABLE inbox_payload ALTER CONSTRAINT {key} DEFERRABLE INITIALLY DEFERRED"))
+
+    def write() -> None:
+        with inbox.turn(NEWER, {"after": 0}) as turn:
+            turn.write(BATCH, batch("a", now))
+            turn.write(PAYLOAD, {"batch_id": "of no batch", "payload": b""})
+
+    with pytest.raises(IntegrityError):
+        write()
+    assert stored(inbox) == []
+
+
 def test_what_the_driver_says_is_raised_as_by_every_other_way_in(inbox: InboxDatabase) -> None:
     with pytest.raises(DBAPIError), inbox.turn(Statement(text("SELECT no_such_column FROM inbox_batch")), {}):
         pass
