@@ -139,7 +139,7 @@ class Segment:
 
 @dataclass
 class KeyWindow:
-    """All hashes of the window in one process, eight bytes each and two or three of tables, as a few sorted runs of growing size.
+    """All hashes of the window in one process, eight bytes each and two or three of tables: a few sorted runs.
 
     ``arrival`` is the newest batch whose keys are in. ``fresh`` keeps the segments of batches that the drain has not
     taken, to tell where a hit's receipt is; ``recent`` the newest segments, which a call may not have seen when it
