@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -22,6 +22,9 @@ from pilot.access import passwords
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
+
+if TYPE_CHECKING:
+    from tests.pilot.outcomes.inlet import Inlet
 
 # The PostgreSQL wheel and initdb want both; `make test` sets them, a bare pytest gets them here.
 os.environ.setdefault("LC_ALL", "C.UTF-8")
@@ -181,3 +184,13 @@ def session(database: Database) -> Iterator[Session]:
     with Session(engine, expire_on_commit=False, info={"settings": database.settings}) as opened:
         yield opened
         opened.rollback()
+
+
+@pytest.fixture
+def inlet(database: Database, now: datetime) -> Iterator["Inlet"]:
+    """A network whose tills send receipts, on either database."""
+    from tests.pilot.outcomes.inlet import Inlet  # lakes are heavy, and few tests want one
+
+    opened = Inlet(database, now)
+    yield opened
+    opened.inbox.dispose()

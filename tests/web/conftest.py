@@ -8,6 +8,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from pilot.access.api_keys import create_api_key
+from pilot.access.permissions import Scope
 from pilot.settings import Settings
 from tests.web.house import PASSWORD, House, build_house
 from web.app import create_app
@@ -66,3 +68,15 @@ def post(client: FlaskClient, address: str, form: dict[str, object] | None = Non
         text = client.get("/account/").get_data(as_text=True)
     token = text.split('name="csrf-token" content="', 1)[1].split('"', 1)[0]
     return client.post(address, data={"csrf_token": token, **(form or {})})
+
+
+@pytest.fixture
+def secret(app: Flask) -> str:
+    """A key that may do everything that keys may do."""
+    settings = app.config["PILOT_SETTINGS"]
+    with app.extensions["pilot_database"].unit_of_work() as session:
+        _key, secret = create_api_key(
+            session, name="Everything", scopes=list(Scope), store_codes=[], expires_at=None, actor="system",
+            now=settings.wall_clock(),
+        )  # fmt: skip
+    return secret

@@ -25,8 +25,6 @@ from pytest_socket import disable_socket, enable_socket
 from sqlalchemy import update
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from pilot.access.api_keys import create_api_key
-from pilot.access.permissions import Scope
 from pilot.keys import read_or_make_key
 from pilot.network.model import Customer
 from pilot.network.people import contact_hash
@@ -41,18 +39,6 @@ class Quiet(WSGIRequestHandler):
 
     def log(self, *_arguments: object) -> None:
         return
-
-
-@pytest.fixture
-def secret(app: Flask) -> str:
-    """A key that may do everything that keys may do."""
-    settings = app.config["PILOT_SETTINGS"]
-    with app.extensions["pilot_database"].unit_of_work() as session:
-        _key, secret = create_api_key(
-            session, name="Everything", scopes=list(Scope), store_codes=[], expires_at=None, actor="system",
-            now=settings.wall_clock(),
-        )  # fmt: skip
-    return secret
 
 
 class Told:

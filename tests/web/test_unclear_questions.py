@@ -1,26 +1,12 @@
 """What tills ask unclearly is refused in words: a name twice, other bytes than UTF-8, bodies that are no questions."""
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from pilot.access.api_keys import create_api_key
-from pilot.access.permissions import Scope
 from pilot.words import Message
 from web.api.questions import OF_ONE, parameters
 
 BATCH, ONE = "/api/v1/assignments:batch", "/api/v1/assignments"
-
-
-@pytest.fixture
-def secret(app: Flask) -> str:
-    settings = app.config["PILOT_SETTINGS"]
-    with app.extensions["pilot_database"].unit_of_work() as session:
-        _key, secret = create_api_key(
-            session, name="Tills", scopes=list(Scope), store_codes=[], expires_at=None, actor="x",
-            now=settings.wall_clock(),
-        )  # fmt: skip
-    return secret
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,11 @@ def receipt(name: str, **values: Any) -> dict[str, Any]:
     return {field: value for field, value in {**plain, "till": "1", **values}.items() if value is not None}
 
 
+def lately(name: str, **values: Any) -> dict[str, Any]:
+    """A receipt of a day in the key window (the tests' clock says 2 March 2026)."""
+    return receipt(name, **{"at": "2026-02-27 12:00", **values})
+
+
 def correction(name: str, of: str, net: str, **values: Any) -> dict[str, Any]:
     """A difference to ``of``, sent in February."""
     at = "2026-02-20 09:00"

@@ -2,14 +2,12 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from pilot.database import Database
 from pilot.network.queries import customer_keys
 from pilot.outcomes.inbox import drain as draining
 from pilot.outcomes.inbox import rounds
@@ -19,13 +17,6 @@ from pilot.outcomes.inbox.rounds import empty, try_again
 from pilot.outcomes.lake import Lake
 from tests.pilot.imports.builders import RECEIPTS, ImportKind
 from tests.pilot.outcomes.inlet import Inlet, receipt
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
 
 
 class Killed(BaseException):

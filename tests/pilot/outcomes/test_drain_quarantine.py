@@ -1,11 +1,7 @@
 """Rows from tills in quarantine, released as they are or corrected, several at once; and a forgotten customer."""
 
-from collections.abc import Iterator
-from datetime import datetime
-
 import pytest
 
-from pilot.database import Database
 from pilot.imports.errors import ImportRefused, MixedRelease
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.quarantine import drop_quarantined, release_quarantined
@@ -18,13 +14,6 @@ from pilot.outcomes.receipt_model import API_MAPPING
 from tests.pilot.outcomes.inlet import Inlet, identification, receipt
 
 NEW_STORE = "store,region,name\n999,N,New Street\n"
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
 
 
 def released(inlet: Inlet, corrections: dict[int, dict[str, str]]) -> ImportRun:

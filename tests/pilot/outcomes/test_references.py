@@ -1,6 +1,5 @@
 """Corrections and late identifications end in the sums of a history that was right in the first place."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.measure.days import DayFacts
-from pilot.database import Database
 from pilot.imports.importer import Published
 from pilot.imports.model import ImportKind
 from pilot.outcomes.inbox.drain import Drained
@@ -21,13 +19,6 @@ from pilot.outcomes.lake import SCHEMA, Lake
 from pilot.outcomes.receipt_store import OnClash, append_new, compare_with_lake
 from pilot.settings import Settings
 from tests.pilot.outcomes.inlet import Inlet, correction, identification, receipt
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
 
 
 def sent(inlet: Inlet, *receipts: dict[str, Any]) -> Drained:

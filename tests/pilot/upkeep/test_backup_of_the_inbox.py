@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -18,13 +17,6 @@ from pilot.upkeep.backup import back_up
 from pilot.upkeep.restore import restore
 from tests.conftest import PostgresServer
 from tests.pilot.outcomes.inlet import Inlet, receipt
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
 
 
 @pytest.fixture

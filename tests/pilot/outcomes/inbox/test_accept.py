@@ -1,7 +1,7 @@
 """What a call is answered: accepted, known, in conflict or rejected, and nothing counted twice."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -24,14 +24,7 @@ from pilot.outcomes.inbox.queries import backlog, batch_for, seconds_until_room
 from pilot.outcomes.inbox.work import Accepted, Call
 from pilot.outcomes.receipt_model import receipt_texts
 from tests.builders import a_user
-from tests.pilot.outcomes.inlet import Inlet, receipt
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
+from tests.pilot.outcomes.inlet import Inlet, lately
 
 
 def told(answer: Accepted) -> list[tuple[int, str, str]]:
@@ -43,11 +36,6 @@ def counts(answer: Accepted) -> tuple[int, int, int, int]:
     return answer.n_accepted, answer.n_known, answer.n_conflict, answer.n_rejected
 
 
-def today(name: str, **values: Any) -> dict[str, Any]:
-    """A receipt of a day in the key window (the tests' clock says 2 March 2026)."""
-    return receipt(name, **{"at": "2026-02-27 12:00", **values})
-
-
 def waiting_ids(inlet: Inlet) -> list[str]:
     with inlet.inbox.reading() as session:
         payloads = session.scalars(select(InboxPayload.payload)).all()
@@ -55,7 +43,7 @@ def waiting_ids(inlet: Inlet) -> list[str]:
 
 
 def test_an_accepted_receipt_is_in_the_inbox_when_the_answer_comes(inlet: Inlet) -> None:
-    answer = inlet.send(today("a", net="12.50", customer="C1"), today("b"))
+    answer = inlet.send(lately("a", net="12.50", customer="C1"), lately("b"))
     assert (counts(answer), list(answer.verdicts)) == ((2, 0, 0, 0), [])
     other_process = InboxDatabase(inlet.settings)
     with other_process.reading() as session:
@@ -72,14 +60,14 @@ def test_an_accepted_receipt_is_in_the_inbox_when_the_answer_comes(inlet: Inlet)
 
 
 def test_every_receipt_gets_its_own_verdict_and_the_good_ones_go_in(inlet: Inlet) -> None:
-    inlet.send(today("old"), today("other", number="17"))
+    inlet.send(lately("old"), lately("other", number="17"))
     answer = inlet.send(
-        today("good"),
-        today("bad", net="12,5,0"),
-        {**today("old"), "number": "n-other"},
-        today("far", at="2027-01-01 12:00"),
-        today("nowhere", store="S-unknown"),
-        today("nameless", net=None),
+        lately("good"),
+        lately("bad", net="12,5,0"),
+        {**lately("old"), "number": "n-other"},
+        lately("far", at="2027-01-01 12:00"),
+        lately("nowhere", store="S-unknown"),
+        lately("nameless", net=None),
     )
     assert counts(answer) == (3, 0, 1, 2)
     assert told(answer) == [
@@ -95,16 +83,16 @@ def test_every_receipt_gets_its_own_verdict_and_the_good_ones_go_in(inlet: Inlet
 
 @pytest.mark.parametrize("is_drained", [False, True], ids=["waiting", "in the lake"])
 def test_a_repeat_is_known_and_another_content_is_a_conflict(inlet: Inlet, is_drained: bool) -> None:
-    inlet.send(today("a", number="17", customer="C1"), today("b", number=None))
+    inlet.send(lately("a", number="17", customer="C1"), lately("b", number=None))
     if is_drained:
         assert inlet.drain() is not None
     again = inlet.send(
-        today("a", number="17", customer="C1"),
-        today("new-id", number="17", customer="C1"),
-        today("third-id", number="17", customer="C2"),
-        {**today("a", number="17", customer="C1"), "net": "9.99"},
-        today("b", number=None),
-        today("fresh"),
+        lately("a", number="17", customer="C1"),
+        lately("new-id", number="17", customer="C1"),
+        lately("third-id", number="17", customer="C2"),
+        {**lately("a", number="17", customer="C1"), "net": "9.99"},
+        lately("b", number=None),
+        lately("fresh"),
     )
     assert told(again) == [
         (0, "known", "known"), (1, "known", "known_as"), (2, "conflict", "same_number_other_content"),
@@ -117,26 +105,26 @@ def test_a_repeat_is_known_and_another_content_is_a_conflict(inlet: Inlet, is_dr
 
 
 def test_the_same_id_on_another_day_of_the_window_is_a_conflict_also_when_it_is_in_the_lake(inlet: Inlet) -> None:
-    inlet.send(today("a", at="2026-01-29 12:00"))
+    inlet.send(lately("a", at="2026-01-29 12:00"))
     inlet.drain()
-    assert told(inlet.send(today("a", number="x"))) == [(0, "conflict", "same_id_other_content")]
+    assert told(inlet.send(lately("a", number="x"))) == [(0, "conflict", "same_id_other_content")]
 
 
 def test_repeats_inside_one_call_are_told_by_the_first_of_them(inlet: Inlet) -> None:
-    same = today("a", number="17")
+    same = lately("a", number="17")
     answer = inlet.send(
         same, same, {**same, "receipt": "b"}, {**same, "net": "1.00"}, {**same, "receipt": "c", "net": "2.00"}
     )
     assert counts(answer) == (1, 2, 2, 0)
     assert [status for _, status, _ in told(answer)] == ["known", "known", "conflict", "conflict"]
-    parked = today("p", store="S-unknown")
+    parked = lately("p", store="S-unknown")
     assert counts(inlet.send(parked, parked)) == (1, 1, 0, 0)
 
 
 def test_an_implausible_receipt_sent_again_is_known_and_corrected_it_is_new(inlet: Inlet) -> None:
-    inlet.send(today("a", store="S-unknown"))
-    assert counts(inlet.send(today("a", store="S-unknown", number="1"), today("b"))) == (2, 0, 0, 0)
-    first = today("c", store="S-unknown")
+    inlet.send(lately("a", store="S-unknown"))
+    assert counts(inlet.send(lately("a", store="S-unknown", number="1"), lately("b"))) == (2, 0, 0, 0)
+    first = lately("c", store="S-unknown")
     inlet.send(first)
     assert told(inlet.send(first)) == [(0, "known", "known")]
     assert counts(inlet.send({**first, "store": "31"})) == (1, 0, 0, 0)
@@ -150,14 +138,14 @@ def test_hashes_that_collide_never_make_a_new_receipt_known(inlet: Inlet, monkey
     for n in range(4):
         if n == 2:
             inlet.drain()
-        answer = inlet.send(*(today(f"r{n}-{k}") for k in range(20)))
+        answer = inlet.send(*(lately(f"r{n}-{k}") for k in range(20)))
         assert counts(answer) == (20, 0, 0, 0)
-    once_more = {**today("r0-0"), "number": "x"}
-    assert counts(inlet.send(once_more, today("last"))) == (1, 0, 1, 0)
+    once_more = {**lately("r0-0"), "number": "x"}
+    assert counts(inlet.send(once_more, lately("last"))) == (1, 0, 1, 0)
 
 
 def test_a_key_for_some_stores_sends_receipts_of_those_only(inlet: Inlet) -> None:
-    rows = [today("a"), today("b", store="7"), today("c", store="nowhere"), today("d", store=None)]
+    rows = [lately("a"), lately("b", store="7"), lately("c", store="nowhere"), lately("d", store=None)]
     with inlet.database.reading() as session:
         call = Call(receipt_texts(rows), "tills", "0" * 64, inlet.now, store_codes=["31"])
         answer = inlet.reception.accept(session, call, head=None)
@@ -169,18 +157,18 @@ def test_a_key_for_some_stores_sends_receipts_of_those_only(inlet: Inlet) -> Non
 
 
 def test_an_idempotency_key_gives_the_same_answer_and_another_body_is_refused(inlet: Inlet) -> None:
-    rows = [today("a"), today("b", net="x")]
+    rows = [lately("a"), lately("b", net="x")]
     first = inlet.send(*rows, idempotency_key="k1")
     again = inlet.send(*rows, idempotency_key="k1")
     assert (first.replayed, again.replayed) == (False, True)
     assert (again.batch_id, counts(again), told(again)) == (first.batch_id, counts(first), told(first))
     with pytest.raises(IdempotencyKeyReused, match="k1"):
-        inlet.send(today("c"), idempotency_key="k1")
+        inlet.send(lately("c"), idempotency_key="k1")
     assert waiting_ids(inlet) == ["a"]
 
 
 def test_of_two_calls_at_once_with_one_idempotency_key_one_wins_and_both_hear_the_same(inlet: Inlet) -> None:
-    rows, answers = [today(f"r{n}") for n in range(50)], []
+    rows, answers = [lately(f"r{n}") for n in range(50)], []
     at_once(6, lambda: answers.append(inlet.send(*rows, idempotency_key="k1")))
     assert {answer.batch_id for answer in answers} == {answers[0].batch_id}
     assert [answer.replayed for answer in answers].count(False) == 1
@@ -188,7 +176,7 @@ def test_of_two_calls_at_once_with_one_idempotency_key_one_wins_and_both_hear_th
 
 
 def test_of_calls_at_once_with_the_same_receipts_each_is_accepted_exactly_once(inlet: Inlet) -> None:
-    rows, answers = [today(f"r{n}") for n in range(40)], []
+    rows, answers = [lately(f"r{n}") for n in range(40)], []
     at_once(6, lambda: answers.append(inlet.send(*rows)))
     assert sorted(counts(answer) for answer in answers) == [(0, 40, 0, 0)] * 5 + [(40, 0, 0, 0)]
     assert waiting_ids(inlet) == sorted(row["receipt"] for row in rows)
@@ -197,22 +185,22 @@ def test_of_calls_at_once_with_the_same_receipts_each_is_accepted_exactly_once(i
 def test_a_full_inbox_refuses_with_a_time_and_keeps_what_it_has(database: Database, now: datetime) -> None:
     database.settings = database.settings.model_copy(update={"inbox_limit": 3})
     inlet = Inlet(database, now)
-    inlet.send(today("a"), today("b"))
-    second = [today("c"), today("d")]
+    inlet.send(lately("a"), lately("b"))
+    second = [lately("c"), lately("d")]
     inlet.send(*second, idempotency_key="k")
     with pytest.raises(InboxIsFull) as refused:
-        inlet.send(today("e"))
+        inlet.send(lately("e"))
     assert refused.value.seconds == 10  # two rounds of the drain, of five seconds
     assert inlet.send(*second, idempotency_key="k").replayed, "an answer that was given is given again"
     assert waiting_ids(inlet) == ["a", "b", "c", "d"]
     inlet.drain()
-    assert inlet.send(today("e")).n_accepted == 1
+    assert inlet.send(lately("e")).n_accepted == 1
     inlet.inbox.dispose()
 
 
 def test_the_time_to_wait_follows_the_pace_of_the_drain(inlet: Inlet) -> None:
     for n in range(3):
-        inlet.send(*(today(f"r{n}-{k}") for k in range(10)))
+        inlet.send(*(lately(f"r{n}-{k}") for k in range(10)))
         inlet.now += timedelta(seconds=30)
         inlet.drain()
     with inlet.inbox.glancing() as connection:  # 30 receipts in 60 seconds
@@ -221,7 +209,7 @@ def test_the_time_to_wait_follows_the_pace_of_the_drain(inlet: Inlet) -> None:
 
 
 def test_only_who_sent_a_batch_or_is_for_all_its_stores_may_see_it(inlet: Inlet) -> None:
-    batch_id = inlet.send(today("a"), today("b", store="7")).batch_id
+    batch_id = inlet.send(lately("a"), lately("b", store="7")).batch_id
 
     def may(key_code: str, *stores: str) -> bool:
         with inlet.inbox.reading() as session:
@@ -242,7 +230,7 @@ def test_administrators_hear_once_that_the_inbox_is_behind_and_once_that_it_caug
     with inlet.database.unit_of_work() as session:
         admin = a_user(session, Role.ADMIN)
         a_user(session, Role.MANAGER)
-    inlet.send(today("a"))
+    inlet.send(lately("a"))
     late = inlet.now + timedelta(minutes=16)
 
     def ring(at: datetime) -> tuple[bool, list[str]]:
@@ -260,14 +248,14 @@ def test_administrators_hear_once_that_the_inbox_is_behind_and_once_that_it_caug
 
 
 def test_a_process_that_starts_later_knows_what_came_before(inlet: Inlet) -> None:
-    inlet.send(today("a"))
+    inlet.send(lately("a"))
     inlet.drain()
     inlet.reception = Reception(inlet.settings, inlet.inbox)
-    assert told(inlet.send(today("b"), {**today("a"), "number": "x"})) == [(1, "conflict", "same_id_other_content")]
+    assert told(inlet.send(lately("b"), {**lately("a"), "number": "x"})) == [(1, "conflict", "same_id_other_content")]
 
 
 def test_a_call_in_which_nothing_is_accepted_needs_no_drain(inlet: Inlet) -> None:
-    answer = inlet.send(today("a", net="x"))
+    answer = inlet.send(lately("a", net="x"))
     assert counts(answer) == (0, 0, 0, 1)
     assert inlet.drain() is None
     with inlet.inbox.reading() as session:

@@ -3,47 +3,25 @@
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from pilot.access.api_keys import create_api_key, revoke_api_key, rotate_api_key
 from pilot.access.model import ApiKey
 from pilot.access.permissions import Scope
 from pilot.access.queries import key_by_code
-from pilot.database import Database
 from pilot.outcomes.inbox.queries import backlog
-from tests.pilot.outcomes.inlet import Inlet, receipt
+from tests.pilot.outcomes.inlet import Inlet, lately
 from web.api import bodies
 from web.app import create_app
 
 PATH = "/api/v1/receipts"
 JSON, NDJSON = "application/json", "application/x-ndjson"
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
-
-
-@pytest.fixture
-def app(inlet: Inlet) -> Iterator[Flask]:
-    app = create_app(inlet.settings)
-    yield app
-    app.extensions["pilot_database"].dispose()
-    app.extensions["pilot_reception"].inbox.dispose()
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 @pytest.fixture
@@ -62,10 +40,6 @@ def key(inlet: Inlet) -> Callable[..., str]:
     return make
 
 
-def today(name: str, **values: Any) -> dict[str, Any]:
-    return receipt(name, **{"at": "2026-02-27 12:00", **values})
-
-
 def send(client: FlaskClient, secret: str, body: Any, kind: str = JSON, **headers: str) -> Any:
     """One call; what is not bytes is sent as ``{"receipts": body}``."""
     data = body if isinstance(body, bytes) else json.dumps({"receipts": body}).encode()
@@ -81,9 +55,9 @@ def test_a_call_is_answered_with_its_batch_and_what_became_of_each_receipt(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str]
 ) -> None:
     secret = key()
-    first = today("a")
+    first = lately("a")
     assert send(client, secret, [first]).status_code == 202
-    answer = send(client, secret, [first, today("b"), today("c", net="x"), today("d", store="nowhere")])
+    answer = send(client, secret, [first, lately("b"), lately("c", net="x"), lately("d", store="nowhere")])
     assert (answer.status_code, answer.content_type) == (202, JSON)
     said = answer.json
     assert {name: said[name] for name in ("accepted", "known", "conflict", "rejected", "quarantined")} == {
@@ -103,10 +77,10 @@ def test_a_batch_is_shown_from_the_inbox_to_the_lake_with_what_the_drain_found(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str]
 ) -> None:
     secret = key()
-    old = today("old", at="2025-11-03 12:00")
+    old = lately("old", at="2025-11-03 12:00")
     send(client, secret, [old])
     inlet.drain()  # forgets the keys of November: the repeat below is found by the next drain only
-    place = send(client, secret, [{**old, "net": "11.00"}, today("b")]).headers["Location"]
+    place = send(client, secret, [{**old, "net": "11.00"}, lately("b")]).headers["Location"]
     headers = {"Authorization": f"Bearer {secret}"}
     before = client.get(place, headers=headers).json
     assert (before["state"], before["accepted"], before["lake_version"]) == ("waiting", 2, None)
@@ -119,7 +93,7 @@ def test_a_batch_is_shown_from_the_inbox_to_the_lake_with_what_the_drain_found(
 def test_a_batch_is_shown_to_its_own_key_and_to_keys_of_all_its_stores_only(
     client: FlaskClient, key: Callable[..., str]
 ) -> None:
-    place = send(client, key(), [today("a"), today("b", store="7")]).headers["Location"]
+    place = send(client, key(), [lately("a"), lately("b", store="7")]).headers["Location"]
     asked = {
         stores: client.get(place, headers={"Authorization": f"Bearer {key(*stores)}"}).status_code
         for stores in [(), ("31", "7"), ("31",), ("309",)]
@@ -135,7 +109,7 @@ def test_a_batch_is_shown_to_its_own_key_and_to_keys_of_all_its_stores_only(
 def test_json_and_lines_plain_or_compressed_say_the_same(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str], kind: str, is_packed: bool
 ) -> None:
-    rows = [today(f"r{n}", n_items=n, customer="Ä" if n else None) for n in range(3)]
+    rows = [lately(f"r{n}", n_items=n, customer="Ä" if n else None) for n in range(3)]
     lines = b"\r\n\n".join(json.dumps(row).encode() for row in rows)
     body = lines if kind == NDJSON else json.dumps({"receipts": rows}).encode()
     packed = gzip.compress(body[:40]) + gzip.compress(body[40:])  # members, as gzip files may have them
@@ -197,8 +171,8 @@ def test_a_body_without_the_form_is_refused_by_name_and_place_and_nothing_is_tak
 
 def test_huge_numbers_are_judged_like_any_other_content(client: FlaskClient, key: Callable[..., str]) -> None:
     rows = [
-        today("a", n_items=10**18), today("b", n_items=3.0), today("c", net="9" * 400), today("d" * 400),
-        today("e", store="x" * 100_000), today("f", store="a\0b"),
+        lately("a", n_items=10**18), lately("b", n_items=3.0), lately("c", net="9" * 400), lately("d" * 400),
+        lately("e", store="x" * 100_000), lately("f", store="a\0b"),
     ]  # fmt: skip
     told = {r["index"]: (r["status"], r["reason_code"]) for r in send(client, key(), rows).json["receipts"]}
     assert told == {
@@ -208,7 +182,7 @@ def test_huge_numbers_are_judged_like_any_other_content(client: FlaskClient, key
 
 
 def test_lines_name_the_line_that_is_wrong(inlet: Inlet, client: FlaskClient, key: Callable[..., str]) -> None:
-    secret, good = key(), json.dumps(today("a")).encode()
+    secret, good = key(), json.dumps(lately("a")).encode()
     cases = {
         good + b'\n{"receipt":': ("body_not_json", "line 2"),
         b'{"receipt":[1\n2]},{}': ("body_not_json", "line 1"),
@@ -228,7 +202,7 @@ def test_what_is_compressed_is_inflated_to_the_limit_and_no_further(
     bomb = zlib.compressobj(wbits=31)
     many = b"".join(bomb.compress(b" " * 10_000_000) for _ in range(30)) + bomb.flush()  # 300 MB in 300 kB
     assert send(client, secret, many, **packed).json["code"] == "body_too_large"
-    whole = gzip.compress(json.dumps({"receipts": [today("a")]}).encode())
+    whole = gzip.compress(json.dumps({"receipts": [lately("a")]}).encode())
     for broken in (whole[:-9], b"plain", whole + b"rest", b""):
         assert send(client, secret, broken, **packed).json["code"] == "body_not_gzip"
     for name in ("br", "gzip, gzip", "zip"):
@@ -243,14 +217,14 @@ def test_what_is_compressed_is_inflated_to_the_limit_and_no_further(
 def test_a_call_sent_again_under_its_idempotency_key_gets_its_first_answer(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str]
 ) -> None:
-    secret, rows = key(), [today("a"), today("b", net="x")]
+    secret, rows = key(), [lately("a"), lately("b", net="x")]
     first, again = (send(client, secret, rows, Idempotency_Key="k-1") for _ in range(2))
     assert (first.json, first.headers["Location"]) == (again.json, again.headers["Location"])
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
-    other = send(client, secret, [today("c")], Idempotency_Key="k-1")
+    other = send(client, secret, [lately("c")], Idempotency_Key="k-1")
     assert (other.status_code, other.json["code"]) == (409, "idempotency_key_reused")
-    assert send(client, key(name="other"), [today("d")], Idempotency_Key="k-1").status_code == 202
+    assert send(client, key(name="other"), [lately("d")], Idempotency_Key="k-1").status_code == 202
     for bad in ("with space", "ä", "x" * 256):
         assert send(client, secret, rows, Idempotency_Key=bad).json["code"] == "idempotency_key_unreadable"
     assert waiting(inlet) == 2
@@ -259,12 +233,12 @@ def test_a_call_sent_again_under_its_idempotency_key_gets_its_first_answer(
 def test_a_full_inbox_answers_with_the_time_to_wait(inlet: Inlet, key: Callable[..., str]) -> None:
     app = create_app(inlet.settings.model_copy(update={"inbox_limit": 1}))
     client, secret = app.test_client(), key()
-    assert send(client, secret, [today("a")]).status_code == 202
-    refused = send(client, secret, [today("b")])
+    assert send(client, secret, [lately("a")]).status_code == 202
+    refused = send(client, secret, [lately("b")])
     assert (refused.status_code, refused.json["code"]) == (429, "inbox_is_full")
     assert int(refused.headers["Retry-After"]) >= 1
     inlet.drain()
-    assert send(client, secret, [today("b")]).status_code == 202
+    assert send(client, secret, [lately("b")]).status_code == 202
     app.extensions["pilot_database"].dispose()
     app.extensions["pilot_reception"].inbox.dispose()
 
@@ -278,20 +252,20 @@ def test_keys_without_the_right_or_the_time_are_refused_before_anything_is_read(
         assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
         assert client.get("/api/v1/batches/x", headers={"Authorization": f"Bearer {secret}"}).status_code == status
     assert client.post(PATH, json={"receipts": []}).headers["WWW-Authenticate"] == "Bearer"
-    assert send(client, good, [today("a")]).status_code == 202
+    assert send(client, good, [lately("a")]).status_code == 202
     with inlet.database.unit_of_work() as session:
         old = key_by_code(session, good.rpartition(".")[0])
         _fresh, successor = rotate_api_key(session, old, actor="system", now=inlet.settings.wall_clock())
-    assert [send(client, secret, [today("b")]).status_code for secret in (good, successor)] == [202, 202]
+    assert [send(client, secret, [lately("b")]).status_code for secret in (good, successor)] == [202, 202]
     with inlet.database.unit_of_work() as session:
         revoke_api_key(session, session.get_one(ApiKey, old.id), actor="system", now=inlet.settings.wall_clock())
-    assert [send(client, secret, [today("c")]).status_code for secret in (good, successor)] == [401, 202]
+    assert [send(client, secret, [lately("c")]).status_code for secret in (good, successor)] == [401, 202]
 
 
 def test_a_key_of_some_stores_has_the_receipts_of_others_rejected_one_by_one(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str]
 ) -> None:
-    said = send(client, key("31"), [today("a"), today("b", store="7")]).json
+    said = send(client, key("31"), [lately("a"), lately("b", store="7")]).json
     assert [(r["index"], r["status"], r["reason_code"]) for r in said["receipts"]] == [
         (1, "rejected", "store_not_yours")
     ]
@@ -303,8 +277,8 @@ def test_a_key_of_some_stores_does_not_learn_what_another_store_sent(
 ) -> None:
     """Guessing ids must not tell which there are with what amount; who may see every store is told all."""
     everywhere, limited = key(), key("31", name="L")
-    send(client, everywhere, [today("theirs", store="7", net="55.00"), today("ours", net="5.00")])
-    guesses = [today("theirs", net="1.00"), today("ours", net="1.00")]
+    send(client, everywhere, [lately("theirs", store="7", net="55.00"), lately("ours", net="5.00")])
+    guesses = [lately("theirs", net="1.00"), lately("ours", net="1.00")]
 
     def reasons(secret: str) -> list[str]:
         said = send(client, secret, guesses).json
@@ -321,8 +295,8 @@ def test_a_key_of_some_stores_does_not_learn_what_another_store_sent(
 
 def test_reasons_speak_to_the_sender_of_a_call_and_not_of_files(client: FlaskClient, key: Callable[..., str]) -> None:
     rows = [
-        today("a", net="5,00"), today("b", store="nowhere"), today("c", at="2026-02-30 12:00"), today("d", at="soon"),
-        today("e", kind="foo"), today("2026-02-27"), today("1.5"), today("=1"),
+        lately("a", net="5,00"), lately("b", store="nowhere"), lately("c", at="2026-02-30 12:00"),
+        lately("d", at="soon"), lately("e", kind="foo"), lately("2026-02-27"), lately("1.5"), lately("=1"),
     ]  # fmt: skip
     said = send(client, key(), rows).json["receipts"]
     assert [one["index"] for one in said] == list(range(8))
@@ -332,7 +306,7 @@ def test_reasons_speak_to_the_sender_of_a_call_and_not_of_files(client: FlaskCli
 
 
 def test_a_key_without_the_scope_is_told_which_it_lacks(client: FlaskClient, key: Callable[..., str]) -> None:
-    refused = send(client, key(scopes=(Scope.ASSIGNMENTS_READ,)), [today("a")])
+    refused = send(client, key(scopes=(Scope.ASSIGNMENTS_READ,)), [lately("a")])
     assert (refused.status_code, refused.json["code"]) == (403, "key_lacks_scope")
     assert "receipts:write" in refused.json["title"]
     assert "store" not in refused.json["title"]
@@ -341,7 +315,7 @@ def test_a_key_without_the_scope_is_told_which_it_lacks(client: FlaskClient, key
 def test_operators_see_what_waits_and_what_became_of_receipts(
     inlet: Inlet, client: FlaskClient, key: Callable[..., str]
 ) -> None:
-    send(client, key(), [today("a"), today("b", net="x")])
+    send(client, key(), [lately("a"), lately("b", net="x")])
     numbers = dict(
         line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines() if line.startswith("pilot_")
     )
@@ -355,7 +329,7 @@ def test_operators_see_what_waits_and_what_became_of_receipts(
 
 
 def test_the_examples_of_the_guide_are_answered_as_it_says(client: FlaskClient, key: Callable[..., str]) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "guides" / "receipts-api.md").read_text("utf-8")
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "receipts-api.md").read_text("utf-8")
     guide = guide.replace("2026-01-10", "2026-02-27")  # the key window ends five weeks before today
     call, line, answer, problem = (part.split("```", 1)[0] for part in guide.split("```json\n")[1:])
     secret, again = key(), {"receipts": [*json.loads(call)["receipts"][:1], json.loads(line)]}

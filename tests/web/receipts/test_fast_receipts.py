@@ -2,8 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,29 +13,12 @@ from flask import Flask
 from pilot.access.api_keys import create_api_key, revoke_api_key
 from pilot.access.permissions import Scope
 from pilot.access.queries import key_by_code
-from pilot.database import Database
 from pilot.outcomes.inbox.queries import backlog
-from tests.pilot.outcomes.inlet import Inlet, receipt
-from web.app import create_app
+from tests.pilot.outcomes.inlet import Inlet, lately
 from web.metrics import RECEIPTS
 
 PATH, JSON, NDJSON = "/api/v1/receipts", "application/json", "application/x-ndjson"
 OWN = {"Location", "X-Request-ID", "Content-Length"}
-
-
-@pytest.fixture
-def inlet(database: Database, now: datetime) -> Iterator[Inlet]:
-    opened = Inlet(database, now)
-    yield opened
-    opened.inbox.dispose()
-
-
-@pytest.fixture
-def app(inlet: Inlet) -> Iterator[Flask]:
-    app = create_app(inlet.settings)
-    yield app
-    app.extensions["pilot_database"].dispose()
-    app.extensions["pilot_reception"].inbox.dispose()
 
 
 @pytest.fixture
@@ -47,7 +30,7 @@ def secret(app: Flask, inlet: Inlet) -> str:
         _, secret = create_api_key(
             session, name="T", scopes=scopes, store_codes=["31"], expires_at=until, actor="system", now=now
         )
-    assert post(app, secret, listed(today("met"))).status_code == 202
+    assert post(app, secret, listed(lately("met"))).status_code == 202
     return secret
 
 
@@ -73,10 +56,6 @@ def by_the_short_cut_alone(app: Flask, monkeypatch: pytest.MonkeyPatch, *call: A
         return post(app, *call, **headers)
 
 
-def today(name: str, **values: Any) -> dict[str, Any]:
-    return receipt(name, **{"at": "2026-02-27 12:00", **values})
-
-
 def listed(*receipts: Any) -> bytes:
     return json.dumps({"receipts": receipts}).encode()
 
@@ -91,12 +70,12 @@ def told(answer: Any, mark: str) -> Any:
 @pytest.mark.parametrize(
     ("make", "kind"),
     [
-        (lambda mark: listed(today(mark)), JSON),
-        (lambda mark: listed(today(mark), today(mark)), JSON),
-        (lambda mark: listed(today(mark, net="x"), today(mark + "b", store="7")), JSON),
-        (lambda mark: listed(today(mark, at="2027-01-01")), JSON),
-        (lambda mark: listed(today(mark, number=f"{mark}1"), today(mark + "b", number=f"{mark}1")), JSON),
-        (lambda mark: json.dumps(today(mark)).encode() + b"\n" + json.dumps(today(mark + "b")).encode(), NDJSON),
+        (lambda mark: listed(lately(mark)), JSON),
+        (lambda mark: listed(lately(mark), lately(mark)), JSON),
+        (lambda mark: listed(lately(mark, net="x"), lately(mark + "b", store="7")), JSON),
+        (lambda mark: listed(lately(mark, at="2027-01-01")), JSON),
+        (lambda mark: listed(lately(mark, number=f"{mark}1"), lately(mark + "b", number=f"{mark}1")), JSON),
+        (lambda mark: json.dumps(lately(mark)).encode() + b"\n" + json.dumps(lately(mark + "b")).encode(), NDJSON),
     ],
 )  # fmt: skip
 def test_it_answers_what_the_view_behind_it_answers(
@@ -117,9 +96,9 @@ def test_it_answers_what_the_view_behind_it_answers(
         (listed(), JSON, {}),
         (listed({"shop": "31"}), JSON, {}),
         (b'{"receipts": [{"receipt": "a", "receipt": "b"}]}', JSON, {}),
-        (listed(today("a")), "text/plain", {}),
-        (listed(today("a")), JSON, {"Idempotency_Key": "with a space"}),
-        (listed(today("a")), JSON, {"Content_Encoding": "br"}),
+        (listed(lately("a")), "text/plain", {}),
+        (listed(lately("a")), JSON, {"Idempotency_Key": "with a space"}),
+        (listed(lately("a")), JSON, {"Content_Encoding": "br"}),
     ],
 )
 def test_what_is_refused_is_refused_by_the_view(
@@ -139,21 +118,21 @@ def test_what_is_refused_is_refused_by_the_view(
 
 
 def test_gzip_goes_to_the_view(app: Flask, inlet: Inlet, secret: str) -> None:
-    assert post(app, secret, gzip.compress(listed(today("z"))), Content_Encoding="gzip").json["accepted"] == 1
+    assert post(app, secret, gzip.compress(listed(lately("z"))), Content_Encoding="gzip").json["accepted"] == 1
     assert backlog(inlet.inbox).receipts == 2
 
 
 def test_a_repeated_call_gets_its_first_answer_and_counts_once(
     app: Flask, inlet: Inlet, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = (secret, listed(today("a"), today("b")))
+    call = (secret, listed(lately("a"), lately("b")))
     counted = RECEIPTS.labels("accepted")._value.get()
     first = by_the_short_cut_alone(app, monkeypatch, *call, Idempotency_Key="one")
     again = by_the_short_cut_alone(app, monkeypatch, *call, Idempotency_Key="one")
     assert again.json == first.json
     assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (None, "true")
     assert RECEIPTS.labels("accepted")._value.get() == counted + 2
-    other = post(app, secret, listed(today("c")), Idempotency_Key="one")
+    other = post(app, secret, listed(lately("c")), Idempotency_Key="one")
     assert other.status_code == 409
     assert backlog(inlet.inbox).receipts == 3
 
@@ -161,5 +140,5 @@ def test_a_repeated_call_gets_its_first_answer_and_counts_once(
 def test_a_revoked_key_is_refused_at_the_next_call(app: Flask, inlet: Inlet, secret: str) -> None:
     with inlet.database.unit_of_work() as session:
         revoke_api_key(session, key_by_code(session, secret.split(".")[0]), actor="system", now=inlet.now)
-    assert post(app, secret, listed(today("a"))).status_code == 401
+    assert post(app, secret, listed(lately("a"))).status_code == 401
     assert backlog(inlet.inbox).receipts == 1
