@@ -38,7 +38,7 @@ _BATCH = Statement(
 _PAYLOAD = Statement(insert(InboxPayload), "batch_id", "payload")
 _PARKED = Statement(insert(InboxParked), "batch_id", "line", "receipt_id", "field", "row", "reason")
 _STALE_SECONDS = 0.5
-_ROOM_SECONDS = 0.2  # what comes in meanwhile is far less than three quarters of a limit worth having
+_ROOM_SECONDS, _ROOM = 0.2, 200_000  # far more receipts than come in during that time
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Reception:
             return
         with self.inbox.glancing() as connection:
             waiting = waiting_receipts(connection)
-            if waiting < limit // 4:
+            if limit - waiting > _ROOM:
                 self._room_until = counted + _ROOM_SECONDS
             if waiting >= limit:
                 seconds = seconds_until_room(connection, waiting - limit + 1, self.settings)
