@@ -19,15 +19,33 @@ from pilot.simulation.files import ROW_GROUP, WRITING
 from pilot.simulation.service import simulate_network
 from pilot.simulation.shape import Shape
 
-RECEIPTS, ROUNDS = 10_000_000, 3
+FEWER, RECEIPTS, ROUNDS = 4_000_000, 10_000_000, 3
 BAR = 0.5
 
 
 def main() -> int:
-    """Print the section of the speed page; 0 where the bar is held."""
+    """Print the section of the speed page; 0 where the bar is held. The bar is that of the larger number."""
+    print("## Simulated receipts\n")
+    print(
+        f"Receipts of {STORES} stores and {CUSTOMERS:,} customers, 14 columns, Parquet (zstd); the same table in both.\n"
+    )
+    print("| receipts | pyarrow writes what is in memory | pilot simulate-network makes and writes it | ratio | bar |")
+    print("|---|---|---|---|---|")
+    held = True
+    for n in (FEWER, RECEIPTS):
+        mine, pyarrow = _rates(n)
+        bar = f"≥ {BAR}" if n == RECEIPTS else ""
+        print(f"| {n:,} | {pyarrow:,.0f} a second | {mine:,.0f} a second | {mine / pyarrow:.2f} | {bar} |")
+        held = held and (n != RECEIPTS or mine >= BAR * pyarrow)
+    print("\nThe customers take the simulator as long for few receipts as for many; pyarrow writes receipts alone.")
+    return 0 if held else 1
+
+
+def _rates(n: int) -> tuple[float, float]:
+    """Receipts a second, ours and pyarrow's; the fastest of each."""
     folder = BENCH / "generator"
     shutil.rmtree(folder, ignore_errors=True)
-    shape = Shape(STORES, CUSTOMERS, RECEIPTS, SEED, WEEKS)
+    shape = Shape(STORES, CUSTOMERS, n, SEED, WEEKS)
     try:
         simulate_network(shape, folder / "first")
         tables = {file.name: pq.read_table(file) for file in sorted((folder / "first" / "receipts").iterdir())}
@@ -36,22 +54,12 @@ def main() -> int:
             ours.append(_seconds(lambda: simulate_network(shape, folder / "ours")))
             theirs.append(_seconds(lambda: _write(tables, folder / "theirs")))
             if number == 0:
-                _assert_same(folder)
+                _assert_same(folder, n)
             shutil.rmtree(folder / "ours")
             shutil.rmtree(folder / "theirs")
-        size = sum(file.stat().st_size for file in (folder / "first" / "receipts").iterdir())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    mine, pyarrow = RECEIPTS / min(ours), RECEIPTS / min(theirs)
-    print("## Simulated receipts\n")
-    print(
-        f"{RECEIPTS:,} receipts of {STORES} stores and {CUSTOMERS:,} customers, 14 columns, Parquet (zstd), "
-        f"{size / RECEIPTS:.0f} bytes a receipt; the same table in both.\n"
-    )
-    print("| what | receipts a second | × pyarrow | bar |\n|---|---|---|---|")
-    print(f"| pyarrow writes what is in memory | {pyarrow:,.0f} | 1.00 | |")
-    print(f"| pilot simulate-network makes and writes it | {mine:,.0f} | {mine / pyarrow:.2f} | ≥ {BAR} |")
-    return 0 if mine >= BAR * pyarrow else 1
+    return n / min(ours), n / min(theirs)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -67,9 +75,9 @@ def _write(tables: dict[str, pa.Table], folder: Path) -> None:
             writer.write_table(table, row_group_size=ROW_GROUP)
 
 
-def _assert_same(folder: Path) -> None:
+def _assert_same(folder: Path, n: int) -> None:
     ours, theirs = (ds.dataset(folder / name).to_table() for name in ("ours/receipts", "theirs"))
-    assert ours.num_rows == RECEIPTS
+    assert ours.num_rows == n
     assert ours.equals(theirs)
 
 
