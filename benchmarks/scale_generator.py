@@ -26,9 +26,7 @@ BAR = 0.5
 def main() -> int:
     """Print the section of the speed page; 0 where the bar is held. The bar is that of the larger number."""
     print("## Simulated receipts\n")
-    print(
-        f"Receipts of {STORES} stores and {CUSTOMERS:,} customers, 14 columns, Parquet (zstd); the same table in both.\n"
-    )
+    print(f"{STORES} stores and {CUSTOMERS:,} customers, 14 columns, Parquet (zstd); the same table in both.\n")
     print("| receipts | pyarrow writes what is in memory | pilot simulate-network makes and writes it | ratio | bar |")
     print("|---|---|---|---|---|")
     held = True
