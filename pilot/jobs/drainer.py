@@ -37,9 +37,10 @@ class Drainer:
         self._inbox.dispose()
 
     def round(self) -> None:
-        """Drain until nothing waits, then keep the lake in order where receipts came.
+        """Drain what waits, then keep the lake in order where receipts came.
 
-        Where tills send without a pause the inbox is never empty: then the lake has its turn in between.
+        What came in meanwhile is for the next round: where tills send without a pause the inbox is never empty, and to
+        run after every call would make a commit and a file of each.
         """
         settings = self._database.settings
         n, end = 0, time.monotonic() + _LONGEST * settings.drain_seconds
@@ -49,7 +50,7 @@ class Drainer:
                 log.info("drained %s batches: %s new receipts", done.n_batches, done.n_new)
                 if self._stop.is_set():
                     return
-                if time.monotonic() > end:
+                if not done.left_some or time.monotonic() > end:
                     break
             self._is_failing = False
         except Exception as error:

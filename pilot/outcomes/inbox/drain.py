@@ -52,7 +52,7 @@ Findings = dict[str, list[list[Any]]]
 class Drained:
     """What one drain did. ``n_known``: receipts the lake had already; ``n_quarantined``: implausible or clashing ones.
 
-    ``lake_version`` is the version to read to see its receipts.
+    ``lake_version`` is the version to read to see its receipts. ``left_some``: not all that waited when it began is in.
     """
 
     drain_id: str
@@ -61,6 +61,7 @@ class Drained:
     n_known: int
     n_quarantined: int
     lake_version: int
+    left_some: bool = False
 
 
 def drain(
@@ -87,7 +88,7 @@ def drain_alone(
 ) -> Drained | None:
     """``drain`` for who holds the lock. ``only``: of the waiting batches no others than these (by ``id``)."""
     with phase(database.settings, "drain"):
-        batches = _claim(inbox, limit, only)
+        batches, left_some = _claim(inbox, limit, only)
         if not batches:
             return None
         drain_id = str(batches[0].drain_id)
@@ -98,7 +99,7 @@ def drain_alone(
             rows = [*_parked(inbox, batches), *_clashing(database, staged, published, doubled, now)]
         version = published.lake_version if published.lake_version is not None else lake.version()
         n_known = sum(status == "known" for found in findings.values() for _, status, *_ in found)
-        done = Drained(drain_id, len(batches), published.n_new, n_known, len(rows), version)
+        done = Drained(drain_id, len(batches), published.n_new, n_known, len(rows), version, left_some)
         counts = {"new": done.n_new, "known": n_known, "quarantined": len(rows), "lake_version": version}
         with database.unit_of_work() as session:
             write_down(session, drain_id, batches, rows, counts, now=now)
@@ -113,12 +114,12 @@ def has_work(inbox: InboxDatabase) -> bool:
         return connection.scalar(open_batch.limit(1)) is not None
 
 
-def _claim(inbox: InboxDatabase, limit: int, only: Sequence[int] | None) -> list[InboxBatch]:
-    """The batches of a drain that was cut off, or the oldest ones under a new id; committed."""
+def _claim(inbox: InboxDatabase, limit: int, only: Sequence[int] | None) -> tuple[list[InboxBatch], bool]:
+    """A cut-off drain's batches, or the oldest ones under a new id, committed; whether others may wait."""
     with inbox.unit_of_work() as session:
         left = list(session.scalars(_in_order(BatchState.DRAINING)))
         if left:
-            return left
+            return left, True
         waiting = _in_order(BatchState.WAITING)
         waiting = waiting.limit(_BATCHES_A_ROUND) if only is None else waiting.where(InboxBatch.id.in_(only))
         taken: list[InboxBatch] = []
@@ -128,10 +129,11 @@ def _claim(inbox: InboxDatabase, limit: int, only: Sequence[int] | None) -> list
             if taken and n > limit:
                 break
             taken.append(batch)
+        left_some = n > limit or len(taken) == _BATCHES_A_ROUND
         drain_id = "drain-" + sha256_hex(canonical_text([batch.batch_id for batch in taken]))[:32]
         for batch in taken:
             batch.state, batch.drain_id = BatchState.DRAINING, drain_id
-        return taken
+        return taken, left_some
 
 
 def _in_order(state: BatchState) -> Any:
