@@ -63,7 +63,7 @@ def bucket() -> Iterator[str]:
         for name, value in variables.items():
             patch.setenv(name, value)
         store = ObjectStore("s3://receipts", Path())
-        store.filesystem().mkdir("receipts")
+        store.filesystem().makedirs("receipts", exist_ok=True)  # the library keeps buckets as long as the process lives
         yield "s3://receipts"
     server.stop()
 
