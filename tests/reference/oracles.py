@@ -56,8 +56,7 @@ def reference(name: str) -> Path:
     for folder in _folders():
         if (folder / name).is_file():
             return folder / name
-    # The reference data lie beside the project on some machines only; their licences keep them out of it.
-    return pytest.skip(f"the public reference data are not beside the project: {name}")
+    return pytest.skip(f"not beside the project: {name}")  # reference data, which their licences keep out of it
 
 
 def _folders() -> Iterator[Path]:

@@ -64,8 +64,7 @@ def test_no_test_asks_for_a_value_that_the_manifest_does_not_have() -> None:
 def test_the_tolerances_are_those_of_the_design_where_it_is_at_hand() -> None:
     design = ROOT.parent / "shared" / "design" / "statistics.md"
     if not design.is_file():
-        # AGREED above holds the same numbers; where the documents are at hand the two are compared.
-        pytest.skip("the design documents are not beside the project")
+        pytest.skip("the design documents are not beside the project")  # AGREED above holds the same numbers
     rows = re.findall(r"^\| (O\d+) \|.*\|([^|]*)\|$", design.read_text("utf-8"), re.M)
     assert [oracle for oracle, _ in rows] == [f"O{i}" for i in range(1, 35)]
     for oracle, tolerance in rows:

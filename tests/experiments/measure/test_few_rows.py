@@ -26,6 +26,7 @@ from experiments.measure.metrics import (
 from experiments.measure.series import Weekly, weeks_around
 from experiments.measure.stage_arms import AskedOfArms, StageArms, arms_reach, stage_arms
 from experiments.measure.windows import Window
+from tests.experiments.measure.shelf import Shelf
 
 FIRST = date(2026, 1, 1)
 BEFORE, WINDOW = (
@@ -87,17 +88,6 @@ def test_products_and_runs_are_those_of_plain_python(rows: list[tuple[int, int, 
             sums_of_runs(a, starts)
 
 
-class _Shelf:
-    def __init__(self) -> None:
-        self.kept: dict[str, pa.Table] = {}
-
-    def take(self, key: str) -> pa.Table | None:
-        return self.kept.get(key)
-
-    def put(self, key: str, reduced: pa.Table) -> None:
-        self.kept[key] = reduced
-
-
 @settings(max_examples=10, deadline=None)
 @given(day_rows, day_rows, st.lists(st.one_of(st.none(), st.integers(0, 80)), min_size=8, max_size=8))
 def test_arms_whose_customers_have_days_of_their_own_follow_the_news(
@@ -131,7 +121,7 @@ def test_arms_whose_customers_have_days_of_their_own_follow_the_news(
         return stage_arms(DayFacts(facts, facts), asked, customers=customers, sums=sums)
 
     kept = few_customer_sums(_table(smaller[0]), reach)
-    shelf = _Shelf()
+    shelf = Shelf()
     arms(smaller[0], KeptSums(ibis.memtable(kept), kept, reach, shelf))
     now = KeptSums(ibis.memtable(kept), kept, reach, shelf, few_customer_sums(_table(smaller[1]), reach))
     found, whole = arms(smaller[0] + smaller[1], now), arms(smaller[0] + smaller[1])

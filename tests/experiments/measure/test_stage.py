@@ -31,6 +31,7 @@ from experiments.measure.series import Weekly, weeks_around
 from experiments.measure.stage import Asked, StageMoments, stage_moments, stage_reach
 from experiments.measure.stage_arms import AskedOfArms, stage_arms
 from experiments.measure.windows import Window, windows_for
+from tests.experiments.measure.shelf import Shelf
 
 Fact = tuple[int, str, date, int | None, int]  # store, kind, day, customer, net
 
@@ -164,17 +165,6 @@ def test_days_parts_and_kept_sums_give_the_same_digits(rows: list[Fact], cut: in
     assert _stage(union, ReadSums(kept)) == expected
 
 
-class _Shelf:
-    def __init__(self) -> None:
-        self.kept: dict[str, pa.Table] = {}
-
-    def take(self, key: str) -> pa.Table | None:
-        return self.kept.get(key)
-
-    def put(self, key: str, reduced: pa.Table) -> None:
-        self.kept[key] = reduced
-
-
 @settings(max_examples=8, deadline=None)
 @given(facts, facts)
 def test_what_is_kept_and_the_news_give_the_digits_of_the_full_pass(rows: list[Fact], more: list[Fact]) -> None:
@@ -185,7 +175,7 @@ def test_what_is_kept_and_the_news_give_the_digits_of_the_full_pass(rows: list[F
         rows = customer_sums(DayFacts.of_receipts(_receipts(part)).customers, reach)
         return rows.order_by("customer_key").to_pyarrow()
 
-    shelf = _Shelf()
+    shelf = Shelf()
     then = KeptSums(ibis.memtable(sums_of(rows)), sums_of(rows), reach, shelf)
     assert _stage(DayFacts.of_receipts(_receipts(rows)), then) == _stage(DayFacts.of_receipts(_receipts(rows)))
     assert shelf.kept
