@@ -10,11 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import (
-    ARRAY,
     JSON,
-    ColumnElement,
     Text,
-    bindparam,
     cast,
     func,
     insert,
@@ -37,7 +34,7 @@ from pilot.imports.values import Contact, Id, Known, Present
 from pilot.keys import read_or_make_key
 from pilot.network.codes import in_order
 from pilot.network.model import Customer, Store
-from pilot.network.queries import network
+from pilot.network.queries import customer_keys, listed, network
 from pilot.words import N_
 
 _KEY_NAME = "phone"
@@ -161,22 +158,15 @@ def allot_customer_keys(session: Session, external_ids: Iterable[str]) -> int:
     wanted = list(set(external_ids))
     known: set[str] = set()
     for start in range(0, len(wanted), _BITE):
-        known |= known_keys(session, wanted[start : start + _BITE]).keys()
+        known |= customer_keys(session, wanted[start : start + _BITE]).keys()
     first = highest_key(session) + 1
     fresh = in_order(external for external in wanted if external not in known)
     for start in range(0, len(fresh), _BITE):
-        place, external = _listed(session, fresh[start : start + _BITE])
+        place, external = listed(session, fresh[start : start + _BITE])
         rows = select(place + (first + start), external, literal({}, JSON), literal(False))
         columns = ["customer_key", "external_id", "attributes", "is_profile_complete"]
         session.connection().execute(insert(Customer).from_select(columns, rows))
     return len(fresh)
-
-
-def known_keys(session: Session, external_ids: Sequence[str]) -> dict[str, int]:
-    """External id → customer_key of those among ``external_ids`` who have one: one statement, however many."""
-    _, wanted = _listed(session, external_ids)
-    query = select(Customer.external_id, Customer.customer_key).where(Customer.external_id.in_(select(wanted)))
-    return {external: key for external, key in session.execute(query) if external is not None}
 
 
 def all_keys(session: Session) -> Iterator[pa.Table]:
@@ -209,25 +199,15 @@ def highest_key(session: Session) -> int:
     return session.scalar(select(func.max(Customer.customer_key))) or 0
 
 
-def _listed(session: Session, texts: Sequence[str]) -> tuple[ColumnElement[int], ColumnElement[str]]:
-    """The columns (place from 0, text) of a table that consists of one bound value."""
-    if session.get_bind().dialect.name == "postgresql":
-        several = func.unnest(bindparam(None, list(texts), ARRAY(Text)))
-        found = several.table_valued("text", with_ordinality="place", name="listed").render_derived()
-        return found.c.place - 1, found.c.text
-    found = func.json_each(bindparam(None, json.dumps(list(texts)))).table_valued("key", "value", name="listed")
-    return found.c.key, found.c.value
-
-
 def _compared(session: Session, staged: Path) -> Iterator[tuple[list[Values], list[Values]]]:
     """(new, changed) customers of each batch of staged rows, as the values they are to have."""
     with pq.ParquetFile(staged) as file:
         for batch in file.iter_batches(batch_size=_CHUNK):
             rows = batch.to_pylist()
             wanted = [row["customer"] for row in rows]
-            known = {
-                c.external_id: c for c in session.scalars(select(Customer).where(Customer.external_id.in_(wanted)))
-            }
+            _, ids = listed(session, wanted)
+            found_there = session.scalars(select(Customer).where(Customer.external_id.in_(select(ids))))
+            known = {customer.external_id: customer for customer in found_there}
             new, changed = [], []
             for row in rows:
                 found = known.get(row["customer"])

@@ -1,8 +1,9 @@
 """What other rooms and pages ask of the network: its settings, regions, stores and customers."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from pilot.errors import NotFound
@@ -10,7 +11,7 @@ from pilot.network.errors import NetworkNotSetUp
 from pilot.network.model import Customer, Network, Region, Segment, Store
 from pilot.words import N_
 
-_CHUNK = 5_000
+_BITE = 50_000
 
 
 def network(session: Session) -> Network:
@@ -58,11 +59,25 @@ def customer_keys(session: Session, external_ids: Iterable[str] | None = None) -
         return {external: key for external, key in rows if external is not None}
     wanted = sorted(set(external_ids))
     found: dict[str, int] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        query = select(Customer.external_id, Customer.customer_key)
-        rows = session.execute(query.where(Customer.external_id.in_(wanted[start : start + _CHUNK])))
-        found.update((external, key) for external, key in rows if external is not None)
+    for start in range(0, len(wanted), _BITE):
+        _, ids = listed(session, wanted[start : start + _BITE])
+        query = select(Customer.external_id, Customer.customer_key).where(Customer.external_id.in_(select(ids)))
+        found.update((external, key) for external, key in session.execute(query) if external is not None)
     return found
+
+
+def listed(session: Session, texts: Sequence[str]) -> tuple[ColumnElement[int], ColumnElement[str]]:
+    """The columns (place from 0, text) of a table that consists of one bound value.
+
+    Where texts differ in number from one time to the next, a list in the statement makes it another statement each
+    time, and a connection keeps a hundred of them with all their values.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        several = func.unnest(bindparam(None, list(texts), ARRAY(Text)))
+        found = several.table_valued("text", with_ordinality="place", name="listed").render_derived()
+        return found.c.place - 1, found.c.text
+    found = func.json_each(bindparam(None, json.dumps(list(texts)))).table_valued("key", "value", name="listed")
+    return found.c.key, found.c.value
 
 
 def n_customers(session: Session) -> int:

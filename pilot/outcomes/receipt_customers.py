@@ -10,7 +10,8 @@ from duckdb import DuckDBPyConnection
 from sqlalchemy.orm import Session
 
 from pilot.imports.engine import engine, has_left_out, literal, table
-from pilot.network.people import all_keys, allot_customer_keys, highest_key, known_keys
+from pilot.network.people import all_keys, allot_customer_keys, highest_key
+from pilot.network.queries import customer_keys
 
 _KNOWN, _ALLOTTED, _MISSING = "keys.parquet", "keys-allotted.parquet", "keys-missing.parquet"
 _BITE = 50_000
@@ -41,7 +42,7 @@ def write_known_keys(session: Session, staged: Path) -> None:
 def _by_name(session: Session, connection: DuckDBPyConnection) -> Iterator[pa.Table]:
     # In the order of the index: neighbours are found together.
     for bite in _bites(connection.cursor(), "SELECT customer FROM wanted ORDER BY 1"):
-        yield _table(known_keys(session, bite))
+        yield _table(customer_keys(session, bite))
 
 
 def forget_left_out(session: Session, staged: Path) -> None:
@@ -60,7 +61,7 @@ def allot_missing_keys(session: Session, staged: Path) -> None:
     allot_customer_keys(session, ids)
     with pq.ParquetWriter(staged.with_name(_ALLOTTED), _SCHEMA) as allotted:
         for start in range(0, len(ids), _BITE):
-            _write(allotted, known_keys(session, ids[start : start + _BITE]))
+            _write(allotted, customer_keys(session, ids[start : start + _BITE]))
 
 
 def key_files(session: Session, staged: Path) -> list[Path]:

@@ -13,13 +13,13 @@ from pilot.audit.model import AuditEntry
 from pilot.audit.service import record
 from pilot.imports.importer import Context
 from pilot.imports.model import ImportKind, QuarantinedRow, QuarantineState
+from pilot.network.queries import listed
 from pilot.outcomes.inbox.model import InboxBatch
 from pilot.words import Message
 
 VERB = "receipts.drained"
 _SYSTEM = "system"
 _MONEY = ("net", "vat", "discount", "cost", "reward")
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,11 @@ def texts_of(row: dict[str, Any], context: Context) -> dict[str, str]:
 
 def _waiting_already(session: Session, receipts: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """The texts that wait in quarantine by receipt id: a till that retries would double them."""
-    ids, found = sorted(set(receipts)), dict[str, list[dict[str, Any]]]()
-    for start in range(0, len(ids), _CHUNK):
-        same = QuarantinedRow.row["receipt"].as_string().in_(ids[start : start + _CHUNK])
-        query = select(QuarantinedRow.row).where(QuarantinedRow.state == QuarantineState.WAITING, same)
-        for row in session.scalars(query):
-            found.setdefault(row["receipt"], []).append(row)
+    found = dict[str, list[dict[str, Any]]]()
+    _, ids = listed(session, sorted(set(receipts)))
+    same = QuarantinedRow.row["receipt"].as_string().in_(select(ids))
+    for row in session.scalars(select(QuarantinedRow.row).where(QuarantinedRow.state == QuarantineState.WAITING, same)):
+        found.setdefault(row["receipt"], []).append(row)
     return found
 
 
