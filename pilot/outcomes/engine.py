@@ -3,6 +3,7 @@
 import itertools
 import os
 import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,7 @@ class DuckEngine:
     def __init__(self, settings: Settings, storage: Storage) -> None:
         self._settings, self._storage = settings, storage
         self._backend: Any = None
+        self._unused: deque[str] = deque()  # what drops the tables that nobody holds any more
 
     @property
     def backend(self) -> Any:
@@ -80,18 +82,24 @@ class DuckEngine:
         return connection
 
     def read_parquet(self, files: Sequence[str], schema: pa.Schema, *, root: str, hive: bool = True) -> "ibis.Table":
+        while self._unused:  # not at once: a collector may run within a statement
+            self.connection.execute(self._unused.popleft())
         # Each table has a name of its own: a view that was replaced would change what an older expression reads.
         name = f"lake_{next(_names)}"
         if not files:
             import ibis
 
-            return self.backend.create_table(name, schema=ibis.Schema.from_pyarrow(schema), temp=True)
+            empty = self.backend.create_table(name, schema=ibis.Schema.from_pyarrow(schema), temp=True)
+            weakref.finalize(empty.op(), self._unused.append, f"DROP TABLE {name}")
+            return empty
         # Ibis' own read_parquet would download an extension for an address that our file system serves.
         self.connection.execute(
             f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{', '.join(map(_literal, files))}], "  # noqa: S608 - quoted
             f"hive_partitioning = {hive}, hive_types_autocast = false)"
         )
-        return self.backend.table(name)
+        table = self.backend.table(name)
+        weakref.finalize(table.op(), self._unused.append, f"DROP VIEW {name}")  # alive while an expression reads it
+        return table
 
 
 def _bounded_backend(settings: Settings) -> Any:

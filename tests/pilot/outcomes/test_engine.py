@@ -49,6 +49,23 @@ def test_a_lake_has_one_engine_and_its_tables_stay_what_they_were(settings: Sett
     assert same.count().to_pyarrow().as_py() == 50
 
 
+def test_a_long_lived_engine_forgets_tables_that_nobody_holds_any_more(settings: Settings) -> None:
+    lake = Lake(settings)
+    assert isinstance(lake.engine, DuckEngine)
+    empty = lake.receipts()
+    publish(lake, "one", some_receipts(50, customers=5, days=3, seed=1))
+    held = lake.receipts().select("receipt_id")
+    for _ in range(20):
+        assert lake.receipts().count().to_pyarrow().as_py() == 50
+    kept = lake.engine.connection.execute(
+        "SELECT count(*) FROM duckdb_views() WHERE view_name LIKE 'lake_%' UNION ALL "
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'lake_%'"
+    ).fetchall()
+    assert kept == [(2,), (1,)], "the one that an expression reads, the last one, and the empty one"
+    assert held.count().to_pyarrow().as_py() == 50
+    assert empty.count().to_pyarrow().as_py() == 0
+
+
 @pytest.mark.slow
 def test_more_than_the_memory_holds_is_spilled_and_gives_the_same_moments(settings: Settings) -> None:
     """A group for each of 2 million receipts needs more than 192 MB."""
