@@ -79,7 +79,7 @@ def sorted_hashes(
     connection: duckdb.DuckDBPyConnection, rows: str, key: Sequence[str], part: int = 0, of: int = 1
 ) -> Hashes:
     """The hashes of ``key`` of ``rows`` (a SQL table expression ``… t``), sorted."""
-    pieces = list(_hashes(connection, rows, key, part, of))
+    pieces = list(key_hashes(connection, rows, key, part, of))
     found: Hashes = np.concatenate(pieces) if pieces else np.zeros(0, np.uint64)
     found.sort()
     return found
@@ -94,7 +94,7 @@ def meeting_hashes(
     begins = np.zeros(1 << (64 - int(_REST_BITS)), bool)  # most hashes of others do not even begin like one of mine
     begins[mine >> _REST_BITS] = True
     met = []
-    for theirs in _hashes(connection, rows, key, part, of):
+    for theirs in key_hashes(connection, rows, key, part, of):
         likely = np.sort(theirs[begins[theirs >> _REST_BITS]])
         places = np.searchsorted(mine, likely)
         places[places == len(mine)] = 0
@@ -109,9 +109,10 @@ def without(hashes: Hashes, gone: Hashes) -> Hashes:
     return hashes[kept]
 
 
-def _hashes(
-    connection: duckdb.DuckDBPyConnection, rows: str, key: Sequence[str], part: int, of: int
+def key_hashes(
+    connection: duckdb.DuckDBPyConnection, rows: str, key: Sequence[str], part: int = 0, of: int = 1
 ) -> Iterator[Hashes]:
+    """The hashes of ``key`` of ``rows`` (a SQL table expression ``… t``), as they come."""
     query = f"SELECT {hashed(key, 't')} FROM {rows} WHERE {given(key, 't')} AND {in_part(key, 't', part, of)}"  # noqa: S608 - quoted
     for batch in connection.execute(query).fetch_record_batch(_BATCH_ROWS):
         found: Hashes = batch.column(0).to_numpy()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pilot.outcomes.delta_log import TRANSACTION_HOURS, DeltaLog
+from pilot.outcomes.delta_log import TRANSACTION_HOURS, DataFile, DeltaLog, data_files
 from pilot.outcomes.delta_log import Commit as Commit  # told to whoever asks for commits
 from pilot.outcomes.engine import join_files
 from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
@@ -94,6 +94,10 @@ class DeltaStore:
                 raise LakeVersionVacuumed(version=asked)
             files = self._files_at(version, latest, parts)
         return files
+
+    def described(self) -> list[DataFile]:
+        """The files of the latest version, with what the log says of them."""
+        return data_files(self._open(), self.partition)
 
     def version_of(self, batch_id: str) -> int | None:
         """The version whose commit carried this batch; None where the table does not know it."""
@@ -348,12 +352,11 @@ class DeltaStore:
 
     def _small(self, table: "DeltaTable") -> dict[str, dict[str, int]]:
         """By partition the small files (path → bytes), the smallest first, as many as may be joined at once."""
-        rows = pa.table(table.get_add_actions(flatten=True)).to_pylist()
         found: dict[str, dict[str, int]] = {}
-        for row in sorted(rows, key=lambda row: (row["size_bytes"], row["path"])):
-            files = found.setdefault(row.get(f"partition.{self.partition}", ""), {})
-            if row["size_bytes"] < _SMALL_BYTES and sum(files.values()) + row["size_bytes"] <= _JOINED_BYTES:
-                files[row["path"]] = row["size_bytes"]
+        for file in sorted(data_files(table, self.partition), key=lambda file: (file.size_bytes, file.path)):
+            files = found.setdefault(file.part, {})
+            if file.size_bytes < _SMALL_BYTES and sum(files.values()) + file.size_bytes <= _JOINED_BYTES:
+                files[file.path] = file.size_bytes
         return dict(sorted(found.items()))
 
     def _join(self, table: "DeltaTable", part: str, files: Mapping[str, int]) -> None:

@@ -14,12 +14,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pilot.outcomes.storage import LOG, Storage
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 HISTORY = "_history"
 INDEX = f"{HISTORY}/index"
@@ -42,6 +46,17 @@ class Commit:
     files: tuple[str, ...]
     committed_at: datetime
     details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file of the table's latest version, as the log tells it; ``path`` is relative to the table."""
+
+    path: str
+    part: str
+    size_bytes: int
+    modified_ms: int
+    n_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +214,14 @@ class DeltaLog:
         entries = [self._text(version) for version in range(first, first + PACKED)]
         content = json.dumps({"before": before, "entries": entries}).encode()
         self._storage.put(_segment(number), gzip.compress(content, 6, mtime=0))
+
+
+def data_files(table: "DeltaTable", partition: str | None) -> list[DataFile]:
+    """The files of ``table`` as it was opened."""
+    told = pa.table(table.get_add_actions(flatten=True))
+    parts = told[f"partition.{partition}"].to_pylist() if partition else [""] * told.num_rows
+    columns = [told[name].to_pylist() for name in ("path", "size_bytes", "modification_time", "num_records")]
+    return [DataFile(path, part, *numbers) for part, path, *numbers in zip(parts, *columns, strict=True)]
 
 
 def index_through(content: bytes, version: int) -> bytes:

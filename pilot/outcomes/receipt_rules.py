@@ -20,6 +20,7 @@ from pilot.imports.values import Choice, Count, Id, Known, Money
 from pilot.network.model import Store
 from pilot.network.queries import network
 from pilot.outcomes.business_time import Clocks
+from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.phases import phase
 from pilot.outcomes.receipt_customers import allot_missing_keys, forget_left_out, key_files, write_known_keys
@@ -32,7 +33,7 @@ from pilot.outcomes.receipt_rows import (
     ReceiptFacts,
     staged_rows,
 )
-from pilot.outcomes.receipt_store import FIELD_OF, NATURAL_KEY, append_new, compare_with_lake, read_seen, write_seen
+from pilot.outcomes.receipt_store import FIELD_OF, append_new, compare_with_lake, read_seen, write_seen
 from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
@@ -54,7 +55,7 @@ class ReceiptImporter:
 
     kind = ImportKind.RECEIPTS
     takes_attributes = False
-    keys: Sequence[Sequence[str]] = (("receipt_id",), NATURAL_KEY)
+    keys: Sequence[Sequence[str]] = (RECEIPT_ID, NATURAL_KEY)
     renamed: Mapping[str, str] = FIELD_OF
     fields: Sequence[Field] = (
         Field(

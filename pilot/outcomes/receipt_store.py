@@ -13,14 +13,14 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from pilot.imports.engine import engine, leave_out, literal, name, parts, table
-from pilot.imports.hashes import Hashes, hash_table, hashed, meeting_hashes, sorted_hashes, staged_hashes, without
+from pilot.imports.hashes import Hashes, hash_table, hashed, sorted_hashes, staged_hashes, without
 from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
 from pilot.outcomes.errors import ReceiptsClash
+from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID, Key, KeyIndex, rows_of
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
 from pilot.outcomes.references import REASONS, resolve
 from pilot.words import N_, Message
 
-NATURAL_KEY = ("store_id", "till", "number", "business_date")
 # The field from which a column of the lake comes: people know the fields.
 FIELD_OF = {
     "receipt_id": "receipt",
@@ -59,6 +59,19 @@ class Seen:
     """The lake's files with which the staged rows were compared already."""
 
     files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Lying:
+    """The lake's files to compare with: all of them, and those of the months from which rows came."""
+
+    index: KeyIndex
+    files: Sequence[str]
+    near: Sequence[str]
+
+    def with_key(self, key: Key) -> Sequence[str]:
+        """The files in which this key could be."""
+        return self.near if key == NATURAL_KEY else self.files
 
 
 def write_seen(staged: Path, seen: Seen) -> None:
@@ -133,17 +146,16 @@ def _joined(
         connection.execute("CREATE TEMP TABLE unresolved (line BIGINT, reason VARCHAR)")
         connection.execute("CREATE TEMP TABLE clash (line BIGINT, other VARCHAR, columns VARCHAR, reason VARCHAR)")
         keyed = _look_customers_up(connection, staged, keys)
-        is_complete = _complete_references(connection, lake, version)
+        index = KeyIndex(lake)
+        is_complete = _complete_references(connection, lake, index, version)
         files = [file for file in lake.files(version) if seen is None or file not in seen.files]
         if files:
             months = {month for (month,) in connection.execute(f"SELECT DISTINCT {MONTH} FROM bare").fetchall()}  # noqa: S608 - our name
-            near = set(files) & set(lake.files(version, sorted(months)))
-            connection.execute(f"CREATE TEMP VIEW stored AS {_stored(files)}")
-            nothing = "SELECT * FROM stored WHERE false"
-            connection.execute(f"CREATE TEMP VIEW stored_near AS {_stored(sorted(near)) if near else nothing}")
+            # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
+            lying = _Lying(index, files, sorted(set(files) & set(lake.files(version, sorted(months)))))
             of = parts(connection, staged)
             for part in range(of):
-                _compare_part(connection, staged, part, of, _as_they_are if is_complete else keyed)
+                _compare_part(connection, staged, part, of, lying, _as_they_are if is_complete else keyed)
         connection.execute("DELETE FROM clash WHERE line IN (SELECT line FROM unresolved)")
         connection.execute("INSERT INTO clash SELECT line, NULL, NULL, reason FROM unresolved")
         connection.execute("CREATE TEMP TABLE gone AS SELECT line FROM same UNION SELECT line FROM clash")
@@ -184,7 +196,7 @@ def _keyed(rows: str, columns: str) -> str:
     """  # noqa: S608 - our names
 
 
-def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: int) -> bool:
+def _complete_references(connection: DuckDBPyConnection, lake: Lake, index: KeyIndex, version: int) -> bool:
     """Make the view ``staged``: corrections and identifications completed from what they refer to.
 
     Returns whether there were any; then ``bare`` is the same view.
@@ -194,23 +206,21 @@ def _complete_references(connection: DuckDBPyConnection, lake: Lake, version: in
         return False
     connection.execute(f"CREATE TEMP TABLE referring AS SELECT * FROM keyed WHERE {_FACTS}")  # noqa: S608 - ours
     connection.execute(f"CREATE TEMP VIEW staged_others AS FROM keyed WHERE NOT ({_FACTS})")
-    resolve(connection, lake, "referring", version)
+    resolve(connection, lake, index, "referring", version)
     connection.execute("CREATE TEMP VIEW staged AS FROM staged_others UNION ALL BY NAME FROM referring")
     connection.execute("CREATE OR REPLACE TEMP VIEW bare AS FROM staged")
     return True
 
 
 def _compare_part(
-    connection: DuckDBPyConnection, staged: Staged, part: int, of: int, whole: Callable[[str], str]
+    connection: DuckDBPyConnection, staged: Staged, part: int, of: int, lying: _Lying, whole: Callable[[str], str]
 ) -> None:
     """Fill ``same`` and ``clash`` from one part of the staged and stored rows.
 
     First the hashes of the keys find the few rows that meet; only these are read, made ``whole`` and looked at.
     """
-    # Ids are compared with the whole lake: the same id on another day is a clash, not a new receipt.
-    by_id = ("receipt_id",)
-    hashes = staged_hashes(connection, staged, by_id, part, of)
-    is_known = _meet(connection, whole, "bare", hashes, by_id, "stored", part, of)
+    hashes = staged_hashes(connection, staged, RECEIPT_ID, part, of)
+    is_known = _meet(connection, whole, "bare", hashes, RECEIPT_ID, lying, part, of)
     if is_known:
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_id AS
@@ -226,12 +236,12 @@ def _compare_part(
         known = sorted_hashes(connection, "(FROM met SEMI JOIN same USING (line)) t", NATURAL_KEY, part, of)
         hashes = without(hashes, known)
     others = "(FROM bare ANTI JOIN same USING (line))"
-    if _meet(connection, whole, others, hashes, NATURAL_KEY, "stored_near", part, of):
+    if _meet(connection, whole, others, hashes, NATURAL_KEY, lying, part, of):
         equal = " AND ".join(f"s.{name(c)} = l.{name(c)}" for c in NATURAL_KEY)
         connection.execute(f"""
             CREATE OR REPLACE TEMP TABLE by_key AS
             SELECT s.line, l.receipt_id, {_differing([c for c in _CONTENT if c != "receipt_id"])} <> '' AS differs
-            FROM met s JOIN stored_near l ON {equal}
+            FROM met s JOIN stored l ON {equal}
             WHERE s.receipt_id <> l.receipt_id
         """)  # noqa: S608 - names are quoted
         connection.execute("INSERT INTO same SELECT DISTINCT line FROM by_key WHERE NOT differs")
@@ -245,15 +255,17 @@ def _meet(
     whole: Callable[[str], str],
     rows: str,
     hashes: Hashes,
-    key: Sequence[str],
-    stored: str,
+    key: Key,
+    lying: _Lying,
     part: int,
     of: int,
 ) -> bool:
-    """Make ``met`` of those ``rows`` whose ``key`` is stored (by its hash, so nearly only those); whether any is."""
-    found = meeting_hashes(connection, hashes, f"{stored} t", key, part, of)
+    """Make ``met`` of those ``rows`` whose ``key`` is stored (by its hash, so nearly only those), and ``stored`` of the
+    files with the others; whether there is any."""
+    found, files = lying.index.find(connection, hashes, key, lying.with_key(key), part, of)
     if not len(found):
         return False
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW stored AS {_stored(files)}")
     connection.register("likely", hash_table(found))
     few = f"(SELECT t.* FROM {rows} t SEMI JOIN likely l ON {hashed(key, 't')} = l.hashed)"  # noqa: S608 - quoted
     connection.execute(f"CREATE OR REPLACE TEMP TABLE met AS FROM {whole(few)}")
@@ -267,9 +279,7 @@ def _differing(columns: Sequence[str]) -> str:
 
 
 def _stored(files: Sequence[str]) -> str:
-    columns = ", ".join(name(c) for c in _CONTENT)
-    listed = ", ".join(literal(file) for file in files)
-    return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - quoted
+    return f"SELECT {', '.join(name(c) for c in _CONTENT)} FROM {rows_of(files)}"  # noqa: S608 - quoted
 
 
 _NOT_CLASHING = "line NOT IN (SELECT line FROM clash)"

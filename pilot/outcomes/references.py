@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from duckdb import DuckDBPyConnection
 
 from pilot.imports.engine import literal, name
+from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID, REFERS_TO, KeyIndex, rows_of
 from pilot.outcomes.lake import MONTH, Lake
 from pilot.words import N_
 
@@ -32,7 +33,6 @@ REASONS: Mapping[str, str] = {
         "The receipt that this refers to is a return that was taken back: nothing is left of it."
     ),
 }
-_NATURAL_KEY = ("store_id", "till", "number", "business_date")
 _AMOUNTS = ("net_minor", "vat_minor", "discount_minor", "cost_minor", "reward_minor", "n_items")
 _OF_A_CORRECTION = ("store_id", "business_date", "customer_key")
 _OF_AN_IDENTIFICATION = ("store_id", "till", "at", "business_date", *_AMOUNTS, "offer_id")
@@ -45,23 +45,28 @@ _FACTS = "kind IN ('correction', 'identification')"
 _ORIGINALS = "kind IN ('sale', 'return')"
 
 
-def resolve(connection: DuckDBPyConnection, lake: Lake, staged_view: str, version: int | None = None) -> None:
+def resolve(
+    connection: DuckDBPyConnection, lake: Lake, index: KeyIndex, staged_view: str, version: int | None = None
+) -> None:
     """Complete the facts in the temporary table ``staged_view`` from what they refer to, in the lake or beside them.
 
     Reads the lake at ``version`` (None: now) and ``staged_others``, the other receipts of the same batch. Adds lines
     that cannot be completed to ``unresolved(line, reason)`` (a code of ``REASONS``) and identifications that say what
     is known to ``same(line)``. A fact that is stored already is completed as it was then, so that it compares equal.
-    Everything happens set-wise in the engine, which spills to disk; the lake's columns are read once.
+    Everything happens set-wise in the engine, which spills to disk; of the lake, the files that ``index`` names are
+    read once.
     """
-    files = lake.files(version)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE past AS {_past(files, staged_view)}")
+    every = lake.files(version)
+    asked = ((REFERS_TO, RECEIPT_ID), (RECEIPT_ID, RECEIPT_ID), (REFERS_TO, REFERS_TO))
+    files = set[str]().union(*(index.files_with(connection, staged_view, key, of, every) for key, of in asked))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE past AS {_past(sorted(files), staged_view)}")
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE beside AS
         SELECT {_list((*_READ, "number"))}, {MONTH} FROM staged_others
         WHERE {_ORIGINALS} AND receipt_id IN (SELECT refers_to FROM {staged_view})
               AND receipt_id NOT IN (SELECT receipt_id FROM past)
         """)  # noqa: S608 - the names are ours
-    _find_stored_under_other_id(connection, lake, version)
+    _find_stored_under_other_id(connection, lake, index, version)
     connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE original AS
         SELECT * FROM past WHERE {_ORIGINALS} AND receipt_id IN (SELECT refers_to FROM {staged_view})
@@ -98,24 +103,27 @@ def _past(files: Sequence[str], staged: str) -> str:
     if not files:
         return f"SELECT {_list(_READ)} FROM staged_others WHERE false"  # noqa: S608 - the names are ours
     return f"""
-        SELECT {_list(_READ)} FROM {_stored(files)}
+        SELECT {_list(_READ)} FROM {rows_of(files)}
         WHERE receipt_id IN (SELECT refers_to FROM {staged} UNION ALL SELECT receipt_id FROM {staged})
               OR ({_FACTS} AND refers_to IN (SELECT refers_to FROM {staged}))
         """  # noqa: S608 - paths are quoted, the names are ours
 
 
-def _find_stored_under_other_id(connection: DuckDBPyConnection, lake: Lake, version: int | None) -> None:
+def _find_stored_under_other_id(
+    connection: DuckDBPyConnection, lake: Lake, index: KeyIndex, version: int | None
+) -> None:
     """Make ``under_other_id(receipt_id)`` of the receipts ``beside`` that do not go in: their number is stored already.
 
     With equal content they are known, with another they clash; either way there will be nothing under their id.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE under_other_id (receipt_id VARCHAR)")
     months = connection.execute(f"SELECT DISTINCT {MONTH} FROM beside WHERE number IS NOT NULL ORDER BY 1").fetchall()  # noqa: S608 - our name
-    files = lake.files(version, [month for (month,) in months]) if months else []
+    near = lake.files(version, [month for (month,) in months]) if months else []
+    files = sorted(index.files_with(connection, "beside", NATURAL_KEY, NATURAL_KEY, near))
     if files:
         connection.execute(f"""
             INSERT INTO under_other_id
-            SELECT receipt_id FROM beside SEMI JOIN {_stored(files)} stored USING ({_list(_NATURAL_KEY)})
+            SELECT receipt_id FROM beside SEMI JOIN {rows_of(files)} stored USING ({_list(NATURAL_KEY)})
             """)  # noqa: S608 - paths are quoted, the names are ours
 
 
@@ -201,10 +209,6 @@ def _repeat_stored(connection: DuckDBPyConnection, staged: str) -> None:
             WHERE {staged}.receipt_id = p.receipt_id AND {staged}.kind = {literal(kind)} AND p.kind = {literal(kind)}
                   AND {staged}.refers_to = p.refers_to
             """)  # noqa: S608 - the names are ours
-
-
-def _stored(files: Sequence[str]) -> str:
-    return f"read_parquet([{', '.join(literal(file) for file in files)}], hive_partitioning = false)"
 
 
 def _list(columns: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pilot.outcomes.delta import DeltaStore
+from pilot.outcomes.delta_log import data_files
 from pilot.outcomes.errors import EngineMemoryTooSmall
 from pilot.outcomes.lake import SCHEMA
 from pilot.outcomes.storage import beside_lake
@@ -125,9 +126,8 @@ class DayTable(DeltaStore):
 
     def size(self) -> Size:
         """How big it is."""
-        files = pa.table(self._open().get_add_actions(flatten=True)).to_pylist()
-        rows, size_bytes = sum(f["num_records"] for f in files), sum(f["size_bytes"] for f in files)
-        return Size(self.name, rows, len(files), size_bytes)
+        files = self.described()
+        return Size(self.name, sum(f.n_rows for f in files), len(files), sum(f.size_bytes for f in files))
 
     def tidy(self) -> None:
         """Join the small files, sorted: the same rows, read faster. What earlier tidying replaced goes from the disk.
@@ -152,8 +152,8 @@ class DayTable(DeltaStore):
             }
             now_ms = time.time_ns() // 1_000_000
             gone = [
-                RemoveAction(row["path"], True, now_ms, row["size_bytes"], {YEAR: row[f"partition.{YEAR}"]})
-                for row in pa.table(table.get_add_actions(flatten=True)).to_pylist()
+                RemoveAction(file.path, True, now_ms, file.size_bytes, {YEAR: file.part})
+                for file in data_files(table, YEAR)
             ]
             self._whole_or_nothing(lambda: self._commit(table, gone, metadata, batch_id), [])
             self._read_again(batch_id)

@@ -18,6 +18,7 @@ from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.drain import RECEIPTS_A_ROUND, Drained, drain, drain_alone
 from pilot.outcomes.inbox.draining import alone
 from pilot.outcomes.inbox.model import BatchState, InboxBatch
+from pilot.outcomes.key_index import KeyIndex
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.phases import phase
 from pilot.words import N_, Message
@@ -67,7 +68,10 @@ def try_again(database: Database, inbox: InboxDatabase) -> int:
 
 
 def keep_lake(lake: Lake) -> None:
-    """Join small files where it pays, and bring the day tables up to date. Never the reason why receipts wait."""
+    """Bring the day tables up to date, join small files where it pays, and keep the keys of the large ones.
+
+    Never the reason why receipts wait.
+    """
     try:
         with phase(lake.settings, "upkeep"):
             from pilot.outcomes.days.service import Days
@@ -75,6 +79,8 @@ def keep_lake(lake: Lake) -> None:
             Days(lake).keep_up()
         if lake.is_worth_compacting():
             lake.compact()
+        with phase(lake.settings, "upkeep"):
+            KeyIndex(lake).keep_up()
     except Exception:
         log.exception("the lake could not be put in order; the next round tries again")
 

@@ -16,11 +16,11 @@ from pilot.imports.arrow import column, pc
 from pilot.imports.engine import drop_lines, engine, name, table
 from pilot.outcomes.inbox.model import InboxBatch
 from pilot.outcomes.inbox.payload import unpack
+from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID
 
 _ARRIVAL = ("batch_id", "received_at")
 _NOT_CONTENT = ("line", "receipt_id", "received_at", "batch_id")
 _ROWS_AT_ONCE = 50_000
-_NATURAL_KEY = ("store_id", "till", "number", "business_date")
 
 
 class UnreadablePayload(Exception):
@@ -126,7 +126,7 @@ def drop_doubled(staged: Staged) -> list[Doubled]:
         return []
     found: dict[int, tuple[str, bool]] = {}
     with engine(staged.path.parent / "spill") as connection:
-        for key in (("receipt_id",), _NATURAL_KEY):
+        for key in (RECEIPT_ID, NATURAL_KEY):
             for line, first, is_same in connection.execute(_doubled_by(key, staged.path)).fetchall():
                 found.setdefault(line, (first, bool(is_same)))
         rows = staged.rows(list(found))
