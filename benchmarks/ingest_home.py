@@ -174,11 +174,13 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError(f"nothing answers on port {port}")
 
 
-def make_bodies(store_codes: Sequence[str], *, batches: int, size: int, seed: int) -> list[bytes]:
+def make_bodies(
+    store_codes: Sequence[str], *, batches: int, size: int, seed: int, today: datetime | None = None
+) -> list[bytes]:
     """JSON bodies of ``size`` receipts each, of yesterday; no id and no number comes twice under different seeds."""
     rng = np.random.default_rng(seed)
     n = batches * size
-    noon = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    noon = (today or datetime.now(UTC)).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=1)
     stores, net = rng.integers(0, len(store_codes), n).tolist(), rng.lognormal(7.4, 0.9, n).astype(int).tolist()
     seconds, customers = rng.integers(0, 6 * 3600, n).tolist(), rng.integers(1, 10_000, n).tolist()
     receipts = [

@@ -19,6 +19,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 PARTS = (
     "scale_report",
     "scale_growth",
+    "drain_growth",
     "scale_generator",
     "ingest_files",
     "ingest_http",
@@ -29,7 +30,7 @@ PARTS = (
     "speed_wild_bootstrap",
     "speed_placebo_replay",
 )
-GROWING = "scale_growth"
+GROWING = ("scale_growth", "drain_growth")
 PEERS = (
     *("numpy", "scipy", "pandas", "statsmodels", "tea-tasting", "pyfixest", "wildboottest"),
     *("duckdb", "pyarrow", "pyspark", "flask", "gunicorn", "growthbook", "planout"),
@@ -47,7 +48,7 @@ def main() -> int:
     missed = []
     for name in chosen.only or PARTS:
         run: Callable[..., int] = import_module(f"benchmarks.{name}").main
-        options = {"full": chosen.full, "keep": chosen.keep} if name == GROWING else {}
+        options = {"full": chosen.full, "keep": chosen.keep} if name in GROWING else {}
         printed = io.StringIO()
         with redirect_stdout(printed):
             if run(**options):

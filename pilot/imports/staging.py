@@ -63,9 +63,9 @@ class Stand:
             "fingerprint": self.fingerprint,
             "file": self.file,
             "place": self.place and [self.place.offset, self.place.line],
-            "first_lines": self.first_lines,
-            "rows_of": self.rows_of,
-            "bad_of": self.bad_of,
+            "first_lines": [*self.first_lines],
+            "rows_of": [*self.rows_of],
+            "bad_of": [*self.bad_of],
             "findings": findings,
             "bad_rows": [[line, row] for line, row in self.bad_rows.items()],
         }
@@ -86,15 +86,17 @@ class Stand:
 class Parts:
     """The parts of one check in ``folder``; ``rows_a_part`` None: all rows go into one file.
 
-    Rows are written in a thread of its own while the next ones are read and judged.
+    Rows are written in a thread of its own while the next ones are read and judged. In another one finished parts are
+    brought to the disk and noted, in their order, while the next part is written.
     """
 
     def __init__(self, folder: Path, rows_a_part: int | None = None) -> None:
         self.folder, self._rows_a_part = folder, rows_a_part
         self._n_parts = self._n_rows = 0
         self._writer: pq.ParquetWriter | None = None
-        self._thread = ThreadPoolExecutor(1)
+        self._thread, self._notary = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._waiting: deque[Future[None]] = deque()
+        self._noted: Future[None] | None = None
 
     def resume(self, fingerprint: str) -> Stand:
         """Where an earlier check of the same files under the same rules was cut off; else the beginning."""
@@ -133,8 +135,12 @@ class Parts:
 
     def close(self) -> Path:
         """The last part is written; returns the first one. Notes go: nothing is left to be resumed."""
-        self._close_writer()
+        self._wait()
+        if self._writer is not None:
+            self._writer.close()
         self._thread.shutdown()
+        self._wait_for_note()
+        self._notary.shutdown()
         for note in self.folder.glob("*.note"):
             note.unlink()
         return self._file(0)
@@ -143,7 +149,9 @@ class Parts:
         """Stop writing; finished parts stay."""
         self._thread.shutdown(cancel_futures=True)
         self._waiting.clear()
-        self._close_writer()
+        if self._writer is not None:
+            self._writer.close()
+        self._notary.shutdown()
 
     def _wait(self, most: int = 0) -> None:
         """Until at most so many tables wait to be written."""
@@ -151,24 +159,30 @@ class Parts:
             self._waiting.popleft().result()
 
     def _finish(self, stand: Stand) -> None:
-        self._close_writer()
-        file = self._file(self._n_parts)
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-        note = self._note(self._n_parts)
-        draft = note.with_suffix(".draft")
-        with draft.open("w", encoding="utf-8") as out:
-            json.dump({**stand.to_dict(), "bytes": file.stat().st_size}, out)
-            out.flush()
-            os.fsync(out.fileno())
-        draft.replace(note)
-        self._n_parts, self._n_rows = self._n_parts + 1, 0
-
-    def _close_writer(self) -> None:
         self._wait()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        self._wait_for_note()
+        self._noted = self._notary.submit(self._note_down, self._n_parts, stand.to_dict())
+        self._n_parts, self._n_rows = self._n_parts + 1, 0
+
+    def _wait_for_note(self) -> None:
+        if self._noted is not None:
+            self._noted.result()
+
+    def _note_down(self, part: int, stand: dict[str, Any]) -> None:
+        """Note what the finished part holds, once all of it is on the disk."""
+        file = self._file(part)
+        with file.open("rb") as written:
+            os.fsync(written.fileno())
+        note = self._note(part)
+        draft = note.with_suffix(".draft")
+        with draft.open("w", encoding="utf-8") as out:
+            json.dump({**stand, "bytes": file.stat().st_size}, out)
+            out.flush()
+            os.fsync(out.fileno())
+        draft.replace(note)
 
     def _file(self, part: int) -> Path:
         return self.folder / (f"rows-{part:05d}.parquet" if part else STAGED_FILE)

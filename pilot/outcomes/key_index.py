@@ -103,6 +103,10 @@ class KeyIndex:
             shutil.rmtree(self._folder / f"spill-{os.getpid()}", ignore_errors=True)
         return len({names[name][0].path for name in missing})
 
+    def size_bytes(self) -> int:
+        """What is kept takes so much of the disk."""
+        return sum(path.stat().st_size for path in self._folder.glob("*.hashes"))
+
     def _known_names(self) -> dict[str, str]:
         if self._names is None:
             root = self._lake.root
