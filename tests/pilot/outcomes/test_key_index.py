@@ -13,6 +13,8 @@ import pytest
 from pilot.imports.errors import EngineStopped
 from pilot.imports.hashes import Hashes, sorted_hashes
 from pilot.outcomes import key_index
+from pilot.outcomes.importers import keep_days_up
+from pilot.outcomes.inbox.rounds import keep_lake
 from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID, REFERS_TO, KeyIndex, rows_of
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.receipt_store import append_new
@@ -68,6 +70,14 @@ def test_files_without_an_array_are_read(lake: Lake, connection: duckdb.DuckDBPy
     assert np.array_equal(found, _hashes_of(connection, ["n5", "n50007"]))
     assert any("batch-0" in file for file in there)
     assert any("later" in file for file in there)
+
+
+def test_the_worker_and_an_import_keep_it_up(lake: Lake, settings: Settings) -> None:
+    keep_days_up(settings)
+    assert len(_kept(settings)) == len(KEYS) * len(lake.files())
+    publish(lake, "later", _numbered(200, first=50_000, seed=9))
+    keep_lake(lake)
+    assert len(_kept(settings)) == len(KEYS) * len(lake.files())
 
 
 def test_arrays_of_joined_files_and_of_other_engines_go(lake: Lake, settings: Settings) -> None:

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from pilot.database import Database
+from pilot.imports.hashes import sorted_hashes
+from pilot.outcomes import key_index
 from pilot.outcomes.delta import DeltaStore
 from pilot.outcomes.errors import LakeLockLost, ObjectStoreRefused, ObjectStoreUnavailable
+from pilot.outcomes.key_index import KeyIndex
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.storage import ObjectStore, beside_lake, raise_if_refused
 from pilot.settings import Settings
@@ -95,6 +99,20 @@ def test_the_same_receipts_give_the_same_moments_from_a_bucket_and_from_a_folder
         == folder.receipts(months=["2026-02"]).count().to_pyarrow()
     )
     assert [path for path in in_bucket.spill_dir.iterdir() if path.name.startswith("upload-")] == []
+
+
+def test_the_keys_of_a_lake_in_a_bucket_are_kept_on_this_machine(
+    in_bucket: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_index, "_LARGE_BYTES", 1)
+    lake = Lake(in_bucket)
+    publish(lake, "one", some_receipts(1000, customers=9, days=60, seed=1))
+    files = lake.files()
+    assert KeyIndex(lake).keep_up() == len(files) > 1
+    with duckdb.connect() as connection:  # which knows no way to the bucket
+        wanted = sorted_hashes(connection, "(VALUES ('r7'), ('r1007')) t(receipt_id)", ("receipt_id",))
+        found, there = KeyIndex(lake).find(connection, wanted, ("receipt_id",), files)
+    assert (len(found), len(there)) == (1, 1)
 
 
 def test_batches_versions_compaction_and_vacuum_work_in_a_bucket(in_bucket: Settings) -> None:
