@@ -42,6 +42,7 @@ def _classes() -> Bytes:
 
 _CLASS = _classes()
 # First bytes of white space that is trimmed, also of its longer forms in UTF-8, and the last ones.
+_LAST_SPACE, _FIRST_WIDE = ord(" "), 0x80
 _SPACE_FIRST = np.isin(np.arange(256), list(b" \t\r\n\xc2\xe2\xef"))
 _SPACE_LAST = np.isin(np.arange(256), list(b" \t\r\n\xa0\xaf\xbf"))
 
@@ -75,6 +76,9 @@ class Texts:
 
 def needs_trimming(raw: Texts) -> bool:
     """Whether a text begins or ends with a byte that might belong to white space."""
+    seen = raw.data[raw.starts[0] : raw.ends[-1]]
+    if len(seen) and seen.min() > _LAST_SPACE and seen.max() < _FIRST_WIDE:
+        return False  # no such byte anywhere
     given = raw.ends > raw.starts
     starts, ends = (raw.starts, raw.ends) if given.all() else (raw.starts[given], raw.ends[given])
     return bool(_SPACE_FIRST[raw.data[starts]].any() or _SPACE_LAST[raw.data[ends - 1]].any())
@@ -125,10 +129,10 @@ def _only_given(raw: Texts, given: Mask) -> Texts | None:
 def _id_rows(raw: Texts) -> Mask:
     """All digits; or begins with a letter and ends with a digit; or a digit first and a letter that no number has."""
     first, last = raw.starts[0], raw.ends[-1]
-    kinds = _CLASS[raw.data[first:last]]
-    all_kinds = int(np.bitwise_or.reduce(kinds))
-    if all_kinds == _DIGIT:
+    n_other = int(np.count_nonzero(raw.data[first:last] - np.uint8(48) > 9))
+    if n_other == 0 or (n_other == len(raw.starts) and _begin_with_letter(raw)):
         return np.ones(len(raw.starts), bool)
+    kinds = _CLASS[raw.data[first:last]]
     of_row = np.bitwise_or.reduceat(kinds, raw.starts - first)
     plain = (of_row & _OTHER) == 0
     begins, ends = kinds[raw.starts - first], kinds[raw.ends - 1 - first]
@@ -136,6 +140,12 @@ def _id_rows(raw: Texts) -> Mask:
     by_digit = (begins == _DIGIT) & ((of_row & _LETTER) != 0) & ((of_row & _T) == 0)
     sure: Mask = plain & (by_letter | by_digit | (of_row == _DIGIT))
     return sure
+
+
+def _begin_with_letter(raw: Texts) -> bool:
+    """Whether every row has a letter, and more behind it."""
+    begins = _CLASS[raw.data[raw.starts]]
+    return bool(((begins & (_LETTER | _E | _T)) != 0).all() and raw.lengths.min() > 1)
 
 
 def whole_numbers(texts: Column, longest: int) -> tuple[Mask | None, Column]:

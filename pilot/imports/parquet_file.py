@@ -108,9 +108,7 @@ def _refuse_bombs(metadata: pq.FileMetaData) -> None:
 def _small_enough(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """``batch`` in slices of which the texts fit into memory even where every row holds the longest."""
     coded: list[Any] = [values for values in batch.columns if pa.types.is_dictionary(values.type)]
-    longest = sum(
-        pc.max(pc.binary_length(values.dictionary)).as_py() or 0 for values in coded if _is_coded_text(values)
-    )
+    longest = sum(_longest(pc.binary_length(values.dictionary)) for values in coded if _is_coded_text(values))
     step = max(1, min(BATCH_ROWS, _TEXT_BYTES // max(longest, 1)))
     for first in range(0, batch.num_rows, step):
         yield batch.slice(first, step)
@@ -149,6 +147,9 @@ def _refuse_bad_text(name: str, texts: Column, first: int) -> None:
         texts.validate(full=True)
     except pa.ArrowInvalid:
         raise NotUtf8(column=name[:80], line=first) from None
-    longest = pc.max(pc.utf8_length(texts)).as_py() if len(texts) else 0
-    if (longest or 0) > MAX_VALUE:
+    if _longest(pc.binary_length(texts)) > MAX_VALUE and _longest(pc.utf8_length(texts)) > MAX_VALUE:
         raise ValueTooLong(line=first, limit=MAX_VALUE)
+
+
+def _longest(lengths: Column) -> int:
+    return int(pc.max(lengths).as_py() or 0)
