@@ -8,7 +8,6 @@ rule is asked once for each combination of attributes that anybody has.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from sqlalchemy.orm import Session
 from pilot.assignment.model import Draw, HomeEntry
 from pilot.network.model import Customer
 from pilot.planning.plan import Plan
+from pilot.whole_files import whole_file
 
 _ROWS = 100_000  # fetched at a time
 _SCHEMA = pa.schema([("customer_key", pa.int64()), ("store_id", pa.int64())])
@@ -43,10 +43,8 @@ def frozen_homes(session: Session, draw: Draw, home: Path) -> pa.Table:
         ],
         _SCHEMA,
     )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    pq.write_table(found, partial)
-    partial.replace(file)
+    with whole_file(file) as partial:
+        pq.write_table(found, partial)
     return found
 
 

@@ -9,6 +9,7 @@ from experiments.measure.facts import FactKind
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import read_document
 from pilot.evidence.known import Again, Arrived, Compared, paired
+from pilot.whole_files import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,8 @@ class KeptComparisons:
             "arrived": [[str(one.kind), one.n, one.net_minor] for one in found.arrived],
             "again": str(found.again),
         }
-        file = self._file(report, version)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(document), "utf-8")
-        partial.replace(file)
+        with whole_file(self._file(report, version)) as file:
+            file.write_text(json.dumps(document), "utf-8")
 
     def find(self, report: str, version: int) -> Compared | None:
         """What was computed last by this very code; None where nothing was."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from experiments.measure.windows import Window
 from pilot.canonical import sha256_hex
 from pilot.outcomes.days.tables import RULES
 from pilot.outcomes.engine import DuckEngine
+from pilot.whole_files import sweep, whole_file
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -118,15 +118,13 @@ class StageState:
         return version > 0 and [commit.batch_id for commit in self._lake.commits(version - 1, version)] == [batch]
 
     def _keep(self, key: str, held: Included, rows: ir.Table) -> _Rows:
-        self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / f"{key}-{held.through:012}.arrow"
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        with rows.to_pyarrow_batches() as batches:
+        sweep(self.folder)
+        with whole_file(file) as partial, rows.to_pyarrow_batches() as batches:
             schema = batches.schema.with_metadata({_SAID: json.dumps([held.through, held.batch])})
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
                 for batch in batches:
                     writer.write_batch(batch.replace_schema_metadata(schema.metadata))
-        partial.replace(file)
         for other in {*self.folder.glob(f"{key}-{_KEPT}")} - {file}:  # who has mapped it reads on
             other.unlink(missing_ok=True)
         _leave_newest(list(self.folder.glob(_KEPT)), _KEPT_FILES)
@@ -156,9 +154,8 @@ class _Beside:
         if rows is None:
             return
         kept = self._kept(key)
-        partial = kept.with_suffix(f".{os.getpid()}.partial")
-        pq.write_table(reduced.replace_schema_metadata({_SAID: json.dumps(_said_in(rows))}), partial)
-        partial.replace(kept)
+        with whole_file(kept) as partial:
+            pq.write_table(reduced.replace_schema_metadata({_SAID: json.dumps(_said_in(rows))}), partial)
         _leave_newest(list(kept.parent.glob(_REDUCED)), _REDUCED_FILES)
 
     def _kept(self, key: str) -> Path:

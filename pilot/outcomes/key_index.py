@@ -2,8 +2,9 @@
 
 Derived, and of this machine: an array for each file and key in ``derived/keys`` of the home. Whatever has none is read
 itself, so no answer depends on what is kept here, only the time it takes. An array is named by what the log says of its
-file (path, bytes, instant), so that it never stands for another one, and lies below the engine's version, whose hashes
-they are.
+file (path, bytes, instant), so that it never stands for another one, and lies below the number of this form and the
+engine's version, whose hashes they are. It begins with how long its sorted runs are and how many hashes there are: one
+that was cut off is none.
 """
 
 import os
@@ -20,7 +21,9 @@ from duckdb import DuckDBPyConnection
 from pilot.imports.engine import engine, literal
 from pilot.imports.hashes import Hashes, key_hashes, meeting_hashes, sorted_hashes
 from pilot.outcomes.delta_log import DataFile
+from pilot.outcomes.file_lock import locked
 from pilot.outcomes.lake import Lake
+from pilot.whole_files import sweep, whole_file
 
 Key = tuple[str, ...]
 
@@ -30,7 +33,10 @@ REFERS_TO: Key = ("refers_to",)
 _KEYS = (RECEIPT_ID, NATURAL_KEY, REFERS_TO)
 _LARGE_BYTES = 1 << 20  # smaller files are read faster than kept up, and compaction takes them soon
 _RUN_ROWS = 4_000_000  # so many hashes are sorted together: 32 MB
+_FORM = 1
+"""The number of what the arrays are: another one where their layout, or what is hashed of a row, changes."""
 _HASH = np.dtype("<u8")
+_HEAD = 2  # numbers before the hashes
 
 
 class KeyIndex:
@@ -39,7 +45,8 @@ class KeyIndex:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._root = lake.settings.home / "derived" / "keys"
-        self._folder = self._root / f"duckdb-{duckdb.__version__}"
+        self._folder = self._root / f"{_FORM}-duckdb-{duckdb.__version__}"
+        self._lock_file = lake.settings.locks_dir / "keys.lock"
         self._names: dict[str, str] | None = None
 
     def find(
@@ -82,25 +89,30 @@ class KeyIndex:
     def keep_up(self) -> int:
         """Take in the large files that are new, forget those that are gone. Returns how many were taken in.
 
-        Two at once do the same work twice and no harm.
+        While another thread or process is at it, nothing: what is missing then is taken in the next time.
         """
+        with locked(self._lock_file, wait=False) as is_ours:
+            return self._keep_up() if is_ours else 0
+
+    def _keep_up(self) -> int:
         self._names = None
         large = [file for file in self._lake.described() if file.size_bytes >= _LARGE_BYTES]
         names = {_file_name(_stamp(file), key): (file, key) for file in large for key in _KEYS}
         for folder in self._root.glob("*"):
             if folder != self._folder:
-                shutil.rmtree(folder, ignore_errors=True)  # hashes of another version of the engine
+                shutil.rmtree(folder, ignore_errors=True)  # hashes of another form, or of another version of the engine
+        sweep(self._folder)
         kept = {path.name for path in self._folder.glob("*.hashes")}
         for name in kept - names.keys():
             (self._folder / name).unlink(missing_ok=True)
         missing = sorted(names.keys() - kept)
         if missing:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with engine(self._folder / f"spill-{os.getpid()}", self._lake.storage.filesystem()) as connection:
+            spill = self._folder / "spill"
+            with engine(spill, self._lake.storage.filesystem()) as connection:
                 for name in missing:
                     file, key = names[name]
-                    self._write(connection, self._folder / name, f"{self._lake.root}/{file.path}", key)
-            shutil.rmtree(self._folder / f"spill-{os.getpid()}", ignore_errors=True)
+                    _write(connection, self._folder / name, f"{self._lake.root}/{file.path}", key)
+            shutil.rmtree(spill, ignore_errors=True)
         return len({names[name][0].path for name in missing})
 
     def size_bytes(self) -> int:
@@ -113,19 +125,18 @@ class KeyIndex:
             self._names = {f"{root}/{file.path}": _stamp(file) for file in self._lake.described()}
         return self._names
 
-    def _write(self, connection: DuckDBPyConnection, target: Path, file: str, key: Key) -> None:
-        """Whole and synced before it has its name: an array that lacks a hash would let a receipt in twice."""
-        part = target.with_suffix(f".{os.getpid()}")
-        try:
-            with part.open("wb") as out:
-                for run in _runs(key_hashes(connection, f"{rows_of([file])} t", key)):
-                    run.sort()
-                    out.write(run.astype(_HASH, copy=False).data)
-                out.flush()
-                os.fsync(out.fileno())
-            part.rename(target)
-        finally:
-            part.unlink(missing_ok=True)
+
+def _write(connection: DuckDBPyConnection, target: Path, file: str, key: Key) -> None:
+    """Whole and synced before it has its name: an array that lacks a hash would let a receipt in twice."""
+    n = 0
+    with whole_file(target, synced=True) as partial, partial.open("wb") as out:
+        out.write(np.zeros(_HEAD, _HASH).data)
+        for run in _runs(key_hashes(connection, f"{rows_of([file])} t", key)):
+            run.sort()
+            out.write(run.astype(_HASH, copy=False).data)
+            n += len(run)
+        out.seek(0)
+        out.write(np.array([_RUN_ROWS, n], _HASH).data)
 
 
 def rows_of(files: Sequence[str]) -> str:
@@ -147,15 +158,16 @@ def _runs(batches: Iterator[Hashes]) -> Iterator[Hashes]:
 
 
 def _found(wanted: Hashes, path: Path) -> Hashes | None:
-    """Those of ``wanted`` that the array at ``path`` holds; None where there is none."""
+    """Those of ``wanted`` that the array at ``path`` holds; None where there is no whole one."""
     try:
-        size = path.stat().st_size
-        kept: Hashes = np.memmap(path, _HASH, mode="r") if size else np.zeros(0, np.uint64)
-    except FileNotFoundError:
+        head, kept = np.split(np.memmap(path, _HASH, mode="r"), [_HEAD])
+    except (FileNotFoundError, ValueError):  # ValueError: it is empty, or no whole number of hashes
         return None
-    found = [wanted[:0]]
-    for first in range(0, len(kept), _RUN_ROWS):
-        run = kept[first : first + _RUN_ROWS]
+    if len(head) < _HEAD or len(kept) != head[1]:
+        return None
+    found, length = [wanted[:0]], int(head[0])
+    for first in range(0, len(kept), length):
+        run = kept[first : first + length]
         few, many = (wanted, run) if len(wanted) < len(run) else (run, wanted)
         places = np.searchsorted(many, few)
         places[places == len(many)] = 0

@@ -7,7 +7,6 @@ receipts arrive, however late, and the tables hold every lake version since thei
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -23,6 +22,7 @@ from pilot.outcomes.days.deliveries import Delivery, Slice, base_of, delivery_of
 from pilot.outcomes.days.tables import CUSTOMER_DAYS, RULES, STORE_DAYS, VERSION, DayTable, Included, Size, details_of
 from pilot.outcomes.engine import DuckEngine
 from pilot.outcomes.errors import LakeVersionVacuumed
+from pilot.outcomes.file_lock import locked
 from pilot.outcomes.phases import phase
 from pilot.outcomes.shared_lock import SharedLock
 from pilot.outcomes.storage import beside_lake
@@ -264,16 +264,13 @@ class Days:
     @contextmanager
     def _locked(self, *, wait: bool = True) -> Iterator[bool]:
         """The one lock of whatever changes the days, on every machine; without ``wait``, whether it is ours."""
-        path = self._settings.locks_dir / "days.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        with locked(self._settings.locks_dir / "days.lock", wait=wait) as is_ours:
+            if not is_ours:
                 yield False
-            else:  # of this machine's; where the days lie in an object store, others may have another
-                with SharedLock(self._settings, beside_lake(self._settings, "derived")).held(wait=wait) as is_ours:
-                    yield is_ours
+                return
+            # Of this machine's; where the days lie in an object store, others may have another.
+            with SharedLock(self._settings, beside_lake(self._settings, "derived")).held(wait=wait) as is_ours:
+                yield is_ours
 
 
 def _next_generation(held: Included | None) -> int:

@@ -1,7 +1,10 @@
 """The index of keys answers as the files themselves would, and saves reading them; without it nothing changes."""
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pilot.imports.errors import EngineStopped
-from pilot.imports.hashes import Hashes, sorted_hashes
+from pilot.imports.hashes import Hashes, given, hashed, sorted_hashes
 from pilot.outcomes import key_index
 from pilot.outcomes.importers import keep_days_up
 from pilot.outcomes.inbox.rounds import keep_lake
@@ -82,7 +85,7 @@ def test_the_worker_and_an_import_keep_it_up(lake: Lake, settings: Settings) -> 
 
 def test_arrays_of_joined_files_and_of_other_engines_go(lake: Lake, settings: Settings) -> None:
     index = KeyIndex(lake)
-    other = settings.home / "derived" / "keys" / "duckdb-0.0.1"
+    other = settings.home / "derived" / "keys" / "1-duckdb-0.0.1"
     other.mkdir(parents=True)
     index.keep_up()
     assert not other.exists()
@@ -93,6 +96,68 @@ def test_arrays_of_joined_files_and_of_other_engines_go(lake: Lake, settings: Se
     assert len(after) == len(KEYS) * len(lake.files())
     assert not before & after
     assert not list((settings.home / "derived" / "keys").rglob("spill*"))
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut off", "only its head", "an odd byte"])
+def test_an_array_that_is_not_whole_is_not_believed(
+    lake: Lake, settings: Settings, connection: duckdb.DuckDBPyConnection, damage: str
+) -> None:
+    KeyIndex(lake).keep_up()
+    for path in (settings.home / "derived" / "keys").rglob("*.hashes"):
+        content = path.read_bytes()
+        cut = {"empty": 0, "cut off": len(content) - 8, "only its head": 16, "an odd byte": len(content) - 3}
+        path.write_bytes(content[: cut[damage]])
+    asked = _hashes_of(connection, ["n5", "n8999", "never"])
+    found, _ = KeyIndex(lake).find(connection, asked, RECEIPT_ID, lake.files())
+    assert len(found) == 2
+
+
+def test_while_one_takes_files_in_another_does_nothing_and_nobody_sees_half_an_array(
+    lake: Lake, settings: Settings, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, files = _hashes_of(connection, ["n5", "n3005", "n8999"]), lake.files()
+    hashes, answers = key_index.key_hashes, []
+
+    def slowly(*asked_of: Any) -> Iterator[Hashes]:
+        for batch in hashes(*asked_of):
+            answers.append(KeyIndex(lake).keep_up())
+            answers.append(len(KeyIndex(lake).find(connection, asked, RECEIPT_ID, files)[0]))
+            yield batch
+
+    monkeypatch.setattr(key_index, "key_hashes", slowly)
+    assert KeyIndex(lake).keep_up() == len(files)
+    assert answers == [0, 3] * (len(files) * len(KEYS))
+    assert len(_kept(settings)) == len(files) * len(KEYS)
+
+
+def test_what_a_kill_left_half_written_goes_after_a_day(lake: Lake, settings: Settings) -> None:
+    index = KeyIndex(lake)
+    index.keep_up()
+    (folder,) = (settings.home / "derived" / "keys").iterdir()
+    old, young = folder / "old.partial", folder / "young.partial"
+    for path, hours in ((old, 25), (young, 1)):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    index.keep_up()
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_an_older_version_is_answered_too(lake: Lake, connection: duckdb.DuckDBPyConnection) -> None:
+    before = lake.files(2)
+    lake.compact()
+    KeyIndex(lake).keep_up()
+    asked = _hashes_of(connection, ["n5", "n3005", "n8999"])
+    found, there = KeyIndex(lake).find(connection, asked, RECEIPT_ID, before)
+    assert np.array_equal(found, _hashes_of(connection, ["n5", "n3005"]))
+    assert set(there) <= set(before)
+
+
+def test_the_form_has_another_number_where_what_is_hashed_changes() -> None:
+    """Who changes these texts, or the layout of an array, counts ``_FORM`` up."""
+    assert key_index._FORM == 1
+    assert hashed(RECEIPT_ID, "t") == 'hash(t."receipt_id", reverse(t."receipt_id"::VARCHAR))'
+    assert hashed(NATURAL_KEY, "t") == 'hash(t."store_id", t."till", t."number", t."business_date")'
+    assert given(REFERS_TO, "t") == 't."refers_to" IS NOT NULL'
 
 
 def test_a_file_of_the_same_name_and_another_content_is_not_mistaken(

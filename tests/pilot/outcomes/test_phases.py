@@ -1,5 +1,6 @@
 """Operators and tests see what a writer does this moment, and never take a dead one for living."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -65,6 +66,19 @@ def test_a_killed_writer_is_in_no_phase(settings: Settings) -> None:
         assert phases_now(settings) == {writer.pid: ("drain",)}
         writer.send_signal(signal.SIGKILL)
     assert [path.name for path in settings.locks_dir.iterdir()] == [f"phase-{writer.pid}"]
+    assert phases_now(settings) == {}
+
+
+def test_a_process_of_the_same_id_in_another_container_stops_nobody(settings: Settings) -> None:
+    """They share the folder, not the numbers of their processes."""
+    settings.locks_dir.mkdir(parents=True)
+    with (settings.locks_dir / f"phase-{os.getpid()}").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write("publish")
+        other.flush()
+        with phase(settings, "compaction"):
+            assert sorted(phases_now(settings)[os.getpid()]) == ["compaction", "publish"]
+        assert phases_now(settings) == {os.getpid(): ("publish",)}
     assert phases_now(settings) == {}
 
 
