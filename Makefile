@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-run system demo test check format lock vendor texts bench soak error-rates coverage clean
+.PHONY: help venv venv-run system demo test check format lock vendor texts bench soak api-examples error-rates coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,7 @@ help:
 	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
 	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again"
 	@echo "make soak    ten minutes of the full load with a report every minute, then kill -9 at random moments"
+	@echo "make api-examples  2,000 made-up calls of each kind that the description of the API allows"
 	@echo "make bench   speed beside the peers;  make error-rates, make coverage  what the methods promise, measured"
 
 $(RUN_STAMP):
@@ -103,11 +104,19 @@ bench:
 	@VIRTUAL_ENV=$(CURDIR)/$(BENCH) $(BENCH)/bin/uv pip install --quiet --no-deps -e . >&2
 	$(BENCH)/bin/python -m benchmarks.speed $(ARGS)
 
-# Ten minutes of the full load with a report every minute, then kill -9 at random moments (docs/soak.md).
+# On either database ten minutes of the full load with a report every minute, then kill -9 at random moments
+# (docs/soak.md). A limit that is missed does not keep the rest from being run.
 soak: venv system
 	@mkdir -p -m 700 $(VAR)/run
-	$(TEST_ENV) $(BIN)/python -m benchmarks.soak $(ARGS)
-	$(TEST_ENV) $(BIN)/python -m tests.survival.soak_kills
+	@failed=0; \
+	for part in "benchmarks.soak" "benchmarks.soak --postgres" "tests.survival.soak_kills"; do \
+	  $(TEST_ENV) $(BIN)/python -m $$part $(ARGS) || failed=1; \
+	done; exit $$failed
+
+# Two thousand calls of each kind that the description of the API allows, and as many it does not.
+api-examples: venv system
+	@mkdir -p -m 700 $(VAR)/run
+	SCHEMATHESIS_EXAMPLES=2000 $(TEST_ENV) $(BIN)/python -m pytest -q tests/web/test_api_description.py $(ARGS)
 
 # What the methods promise, measured: false alarms, power and coverage (docs/methods/error_rates.md, docs/coverage.md).
 error-rates: venv-run

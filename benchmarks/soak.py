@@ -33,6 +33,7 @@ import numpy as np
 from benchmarks.ingest_home import ADMIN, Home, free_port, postgres, running, serve_command
 from benchmarks.ingest_http import seed_keys
 from benchmarks.lookup_world import KINDS, NOW, TODAY, Kind, build
+from benchmarks.pages import put
 from benchmarks.scale_world import BENCH
 from benchmarks.soak_load import CLIENTS, Diary, Till, clients, csv_text, make_receipts
 from pilot.access.api_keys import create_api_key
@@ -46,7 +47,6 @@ from pilot.planning.lifecycle import PilotState, StageState
 from pilot.settings import Settings
 from pilot.upkeep import migrating
 
-PAGE = Path(__file__).parents[1] / "docs" / "soak.md"
 MINUTES, WARM_UP = 10.0, 2
 MEMORY_SHARE, MEMORY_MORE_MB, LATENCY_SHARE = 0.1, 48.0, 0.5
 GROUPS = ("web", "worker", "watch")
@@ -101,7 +101,7 @@ def _soak(folder: Path, url: str | None, minutes: float, *, is_written: bool) ->
     text = "\n".join([f"## {title}\n", *_table(seconds, seen), "", *(f"- {words}" for _, words in verdicts)])
     print(f"\n{text}")
     if is_written:
-        _write(text, "postgresql" if url else "sqlite")
+        put("soak.md", "postgresql" if url else "sqlite", text)
     return 0 if all(holds for holds, _ in verdicts) else 1
 
 
@@ -258,13 +258,6 @@ def _table(seconds: float, seen: Sequence[Minute]) -> list[str]:
         cells.append(f"{minute.report:.1f}")
         lines.append(f"| {number * seconds / 60:.1f} | {' | '.join(cells)} |")
     return lines
-
-
-def _write(text: str, name: str) -> None:
-    page = PAGE.read_text("utf-8")
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, after = page[: page.index(begin)], page[page.index(end) :]
-    PAGE.write_text(f"{before}{begin}\n\n{text}\n\n{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """All speed benchmarks in one run, beside their peers: ``make bench``; ``--write`` puts the tables into docs.
 
-``--only scale_report --only ingest_http`` runs some parts, ``--full`` grows to 100 M receipts (some minutes and about
-10 GB under ``var/bench``, deleted after unless ``--keep``).
+``--only scale_report --only ingest_http`` runs some parts. Growing to 100 M receipts takes some minutes and about 10 GB
+under ``var/bench`` (deleted after unless ``--keep``); ``--quick`` grows to 10 M instead, where its bars are not judged.
 """
 
 import argparse
@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
+from benchmarks.pages import put
+
+PAGE = "speed.md"
 PARTS = (
     "scale_report",
     "scale_growth",
@@ -41,14 +42,14 @@ def main() -> int:
     """Run every part, or those that are named; print their tables; exit 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--full", action="store_true", help="grow to 100 M receipts instead of 10 M")
+    parser.add_argument("--quick", action="store_true", help="grow to 10 M receipts instead of 100 M")
     parser.add_argument("--keep", action="store_true", help="leave the simulated receipts under var/bench")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/speed.md")
     chosen = parser.parse_args()
     missed = []
     for name in chosen.only or PARTS:
         run: Callable[..., int] = import_module(f"benchmarks.{name}").main
-        options = {"full": chosen.full, "keep": chosen.keep} if name in GROWING else {}
+        options = {"full": not chosen.quick, "keep": chosen.keep} if name in GROWING else {}
         printed = io.StringIO()
         with redirect_stdout(printed):
             if run(**options):
@@ -70,14 +71,8 @@ def _machine() -> str:
 
 def _write(name: str, table: str) -> None:
     """Put one part's table between its marks on the page, and the machine's line above all of them."""
-    page = _between(PAGE.read_text("utf-8"), "machine", _machine())
-    PAGE.write_text(_between(page, name, table), "utf-8")
-
-
-def _between(page: str, name: str, text: str) -> str:
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, after = page[: page.index(begin)], page[page.index(end) :]
-    return f"{before}{begin}\n\n{text}\n\n{after}"
+    put(PAGE, "machine", _machine(), is_measured=False)
+    put(PAGE, name, table)
 
 
 if __name__ == "__main__":

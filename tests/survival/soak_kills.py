@@ -1,4 +1,4 @@
-"""The full form: ``python -m tests.survival.soak_kills [--database sqlite|postgresql|both] [--times 50] [--seed 1]``.
+"""The full form: ``python -m tests.survival.soak_kills [--database sqlite|postgresql|both] [--times 50] [--write]``.
 
 Each of web worker, job worker and importer is killed ``--times`` times under load: a tenth of that, and at least five,
 inside a drain, a commit and a compaction (worker), a publication and a commit (importer), each proven by the marker.
@@ -14,8 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.pages import put
 from tests.survival.campaign import Act, Campaign, Comparison, Kills
 from tests.survival.shop import Shop
+
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def main() -> int:
@@ -23,9 +26,10 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgresql", "both"], default="both")
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/soak.md")
     options = parser.parse_args()
     kinds = ["sqlite", "postgresql"] if options.database == "both" else [options.database]
-    return max(_run(kind, options.times, options.seed) for kind in kinds)
+    return max(_run(kind, options.times, options.seed, is_written=options.write) for kind in kinds)
 
 
 def demanded(times: int) -> Kills:
@@ -43,7 +47,7 @@ def demanded(times: int) -> Kills:
     }
 
 
-def _run(kind: str, times: int, seed: int) -> int:
+def _run(kind: str, times: int, seed: int, *, is_written: bool) -> int:
     folder = Path(tempfile.mkdtemp(prefix="pilot-kills-"))
     server = _postgres(folder) if kind == "postgresql" else None
     shop, begun = Shop.open(folder / "home", server.get_uri() if server else None), time.monotonic()
@@ -54,6 +58,9 @@ def _run(kind: str, times: int, seed: int) -> int:
         say(f"\n{kind}, seed {seed}, {time.monotonic() - begun:.0f} s, {tills.retries} calls repeated\n")
         say(table(campaign, found))
         campaign.check(tills)
+        if is_written:
+            title = f"On {NAMES[kind]} ({time.monotonic() - begun:.0f} s, {times} of each, seed {seed}):"
+            put("soak.md", f"kills-{kind}", f"{title}\n\n{table(campaign, found)}")
     except (AssertionError, TimeoutError, subprocess.TimeoutExpired) as difference:
         say(f"{kind}: FAILED: {type(difference).__name__} {str(difference)[:2_000]}")
         say(f"{kind}: killed {campaign.killed()}; the home stays in {shop.settings.home}")
