@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from pilot.access.model import Role
 from pilot.access.queries import people_with
@@ -26,8 +26,10 @@ from pilot.words import N_, Message
 log = logging.getLogger(__name__)
 _SYSTEM = "system"
 _PROBLEM_CHARACTERS = 300
-# What is wrong with the machine (disk, database, object store) is not the fault of a batch.
-_OF_THE_MACHINE = (Misconfigured, OSError, OperationalError)
+# What is wrong with the machine (disk, database, object store) is not the fault of a batch; what a database says of
+# values is. A server that takes no writes any more raises ``InternalError``, one that forgot our rights another kind.
+_OF_THE_MACHINE = (Misconfigured, OSError, DBAPIError)
+_OF_A_BATCH = (DataError, IntegrityError)
 
 
 def empty(
@@ -41,17 +43,16 @@ def empty(
     """Drain round after round until nothing waits.
 
     A round that breaks for another reason than the machine's is tried in halves: a batch that breaks alone while others
-    go in is set aside, with a notice to the administrators. Where everything breaks, nothing is set aside, and the last
-    error is raised: it is not the batch.
+    go in is set aside, with a notice to the administrators. Where everything breaks, or a round before it took a batch,
+    nothing is set aside, and the error is raised: it is not the batch.
     """
     while True:
         try:
             done = drain(database, inbox, lake, now=clock(), limit=limit)
-        except _OF_THE_MACHINE:
-            raise
-        except Exception:
-            log.exception("a drain broke; its batches are tried in halves")
-            yield from _in_halves(database, inbox, lake, clock())
+        except Exception as error:
+            if _is_of_the_machine(error):
+                raise
+            yield from _in_halves(database, inbox, lake, clock(), error)
             continue
         if done is None:
             return
@@ -93,15 +94,28 @@ class _Halves:
     broken: list[tuple[int, Exception]] = field(default_factory=list)
 
 
-def _in_halves(database: Database, inbox: InboxDatabase, lake: Lake, now: datetime) -> Iterator[Drained]:
-    """Drain the batches of the broken round in halves, quarters, …; set aside those that break alone."""
+def _is_of_the_machine(error: Exception) -> bool:
+    return isinstance(error, _OF_THE_MACHINE) and not isinstance(error, _OF_A_BATCH)
+
+
+def _in_halves(
+    database: Database, inbox: InboxDatabase, lake: Lake, now: datetime, error: Exception
+) -> Iterator[Drained]:
+    """Drain the batches of the round that ``error`` broke in halves, quarters, …; set aside those that break alone.
+
+    Raises ``error`` where the round had taken none: there is nothing to try apart, and the next round would break too.
+    """
     with alone(database.settings):
+        taken = _let_wait(inbox)
+        if not taken:
+            raise error
+        log.error("a drain broke; its %s batches are tried in halves", len(taken), exc_info=error)
         found = _Halves()
-        _try(database, inbox, lake, now, _let_wait(inbox), found)
+        _try(database, inbox, lake, now, taken, found)
         if found.broken and not found.done:
             raise found.broken[0][1]
-        for batch, error in found.broken:
-            _set_aside(database, inbox, batch, error, now)
+        for batch, its_error in found.broken:
+            _set_aside(database, inbox, batch, its_error, now)
     yield from found.done
 
 
@@ -112,9 +126,9 @@ def _try(
         return
     try:
         done = drain_alone(database, inbox, lake, now=now, only=ids)
-    except _OF_THE_MACHINE:
-        raise
     except Exception as error:
+        if _is_of_the_machine(error):
+            raise
         _let_wait(inbox)
         if len(ids) == 1:
             found.broken.append((ids[0], error))

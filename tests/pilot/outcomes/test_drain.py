@@ -3,10 +3,20 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    ProgrammingError,
+)
 
 from pilot.network.queries import customer_keys
 from pilot.outcomes.inbox import drain as draining
@@ -290,6 +300,70 @@ def test_a_full_disk_is_nobodys_fault_and_all_batches_go_on_waiting(
     with pytest.raises(OSError, match="No space left"):
         list(empty(inlet.database, inlet.inbox, inlet.lake, clock=lambda: inlet.now))
     assert len(inlet.batches(BatchState.DRAINING)) == 2
+
+
+def test_what_breaks_before_a_batch_is_taken_is_raised_and_not_tried_for_ever(
+    inlet: Inlet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inlet.send(receipt("a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(draining, "_claim", fails(ValueError("no claim today")))
+        with pytest.raises(ValueError, match="no claim today"):
+            list(empty(inlet.database, inlet.inbox, inlet.lake, clock=few_turns(inlet)))
+    assert len(inlet.batches(BatchState.WAITING)) == 1
+    assert len(list(empty(inlet.database, inlet.inbox, inlet.lake, clock=lambda: inlet.now))) == 1
+    assert set(inlet.stored()) == {"a"}
+
+
+@pytest.mark.parametrize("kind", [DataError, IntegrityError])
+def test_what_a_database_says_of_values_is_the_fault_of_their_batch(
+    inlet: Inlet, monkeypatch: pytest.MonkeyPatch, kind: type[DBAPIError]
+) -> None:
+    inlet.send(receipt("a"))
+    broken = inlet.send(receipt("b"))
+    stage_whole = draining._scratch
+
+    def choosy(database: Any, drain_id: str, inbox: Any, batches: Any) -> Any:
+        if broken.batch_id in {batch.batch_id for batch in batches}:
+            raise kind("INSERT", {}, Exception("that value"))
+        return stage_whole(database, drain_id, inbox, batches)
+
+    monkeypatch.setattr(draining, "_scratch", choosy)
+    assert [one.n_new for one in empty(inlet.database, inlet.inbox, inlet.lake, clock=few_turns(inlet))] == [1]
+    assert [batch.batch_id for batch in inlet.batches(BatchState.SET_ASIDE)] == [broken.batch_id]
+
+
+@pytest.mark.parametrize("kind", [InternalError, ProgrammingError, InterfaceError, DatabaseError])
+def test_what_else_a_database_says_is_nobodys_fault(
+    inlet: Inlet, monkeypatch: pytest.MonkeyPatch, kind: type[DBAPIError]
+) -> None:
+    inlet.send(receipt("a"))
+    monkeypatch.setattr(draining, "write_down", fails(kind("INSERT", {}, Exception("not now"))))
+    monkeypatch.setattr(rounds, "_in_halves", die)
+    with pytest.raises(kind, match="not now"):
+        list(empty(inlet.database, inlet.inbox, inlet.lake, clock=few_turns(inlet)))
+    assert len(inlet.batches(BatchState.DRAINING)) == 1
+
+
+def fails(error: Exception) -> Callable[..., Any]:
+    """A function that raises ``error``."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def few_turns(inlet: Inlet) -> Callable[[], datetime]:
+    """The tests' clock, which does not let a loop turn for ever."""
+    looks = iter(range(10))
+
+    def look() -> datetime:
+        if next(looks, None) is None:
+            raise Killed
+        return inlet.now
+
+    return look
 
 
 def is_inbox_empty(inlet: Inlet) -> bool:
