@@ -18,6 +18,7 @@ from pilot.imports.importer import CLASHES_LIMIT, Clash, Comparison, Published
 from pilot.outcomes.errors import ReceiptsClash
 from pilot.outcomes.key_index import NATURAL_KEY, RECEIPT_ID, Key, KeyIndex, rows_of
 from pilot.outcomes.lake import MONTH, SCHEMA, Lake
+from pilot.outcomes.receipt_answers import Answer, answer_in
 from pilot.outcomes.references import REASONS, resolve
 from pilot.words import N_, Message
 
@@ -113,11 +114,13 @@ def append_new(
     Staged rows may carry a ``batch_id`` and ``received_at`` of their own; else these arguments are theirs. Raises
     ``ReceiptsClash`` where another import came in between with other content, or sets such rows aside. A batch that the
     lake knows (the database was not finished after a crash) is not written again, and the answer is that of the first
-    time. ``seen``: with which of the lake's files the rows were compared before.
+    time, which its commit kept. ``seen``: with which of the lake's files the rows were compared before.
     """
     with lake.writing():
         known = lake.version_of(batch_id)
-        before = lake.version() if known is None else known - 1
+        if known is not None and (answer := answer_in(lake.commits(known - 1, known)[0].details)):
+            return answer.published(known, _lines_of(staged, [*answer.known, *answer.clashes]))
+        before = lake.version() if known is None else known - 1  # a commit of before answers were kept
         with _joined(lake, staged, keys, before, seen) as connection:
             limit = CLASHES_LIMIT if on_clash is OnClash.REFUSE else None
             clashes, n_clashes = _clashes(connection, limit)
@@ -126,13 +129,18 @@ def append_new(
                 raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
             counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh_bare GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
             months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
+            found = connection.execute(f"SELECT DISTINCT line FROM same WHERE {_NOT_CLASHING} ORDER BY 1").fetchall()  # noqa: S608 - ours
+            same = [line for (line,) in found]
             version = known
             if version is None and months:
+                ids = _ids_of_gone(connection) if same or clashes else {}
                 version = lake.append(
-                    batch_id, months, lambda month, file: _write_new_rows(connection, month, file, batch_id, now)
+                    batch_id,
+                    months,
+                    lambda month, file: _write_new_rows(connection, month, file, batch_id, now),
+                    details=Answer.of(n_new, same, clashes, ids).to_details(),
                 )
-            same = connection.execute(f"SELECT DISTINCT line FROM same WHERE {_NOT_CLASHING} ORDER BY 1").fetchall()  # noqa: S608 - ours
-            return Published(n_new, before if version is None else version, [line for (line,) in same], tuple(clashes))
+            return Published(n_new, before if version is None else version, same, tuple(clashes))
 
 
 @contextmanager
@@ -303,6 +311,25 @@ def _clash(line: int, columns: str | None, other: str | None, reason: str | None
         message = Message("stored_with_other_content", _OTHER_CONTENT, {"columns": ", ".join(fields)})
         return Clash(line, "receipt", message)
     return Clash(line, "receipt", Message("stored_under_other_id", _OTHER_ID, {"other": other}))
+
+
+def _ids_of_gone(connection: DuckDBPyConnection) -> dict[int, str]:
+    """The ids of the staged receipts that do not go in, by line."""
+    return dict(connection.execute("SELECT line, receipt_id FROM bare SEMI JOIN gone USING (line)").fetchall())
+
+
+def _lines_of(staged: Staged, ids: Sequence[str]) -> dict[str, int]:
+    """On which lines these receipts are staged; without those that are not any more."""
+    if not ids:
+        return {}
+    first = staged if isinstance(staged, Path) else staged[0]
+    with engine(first.parent / "spill") as connection:
+        connection.register("asked", pa.table({"receipt_id": pa.array(ids, pa.string())}))
+        return dict(
+            connection.execute(
+                f"SELECT receipt_id, line FROM {table(staged)} t SEMI JOIN asked USING (receipt_id)"  # noqa: S608 - quoted
+            ).fetchall()
+        )
 
 
 def _write_new_rows(connection: DuckDBPyConnection, month: str, file: Path, batch_id: str, now: datetime) -> int:
