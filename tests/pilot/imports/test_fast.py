@@ -85,6 +85,20 @@ def test_every_type_of_value_reads_any_text_alike_on_both_ways(
             assert quick == read(), holds
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.none() | st.from_regex("[A-Ea-e]?[0-9]{0,3}", fullmatch=True), min_size=1), HOSTILE, st.integers(0, 9)
+)
+def test_ids_written_alike_are_read_alike_on_both_ways(alike: list[str | None], other: str, place: int) -> None:
+    """Columns of digits, or of digits behind one letter, are seen at once; one other text among them is not."""
+    for cells in (alike, [*alike[:place], other, *alike[place:]]):
+        texts = pa.array(cells, pa.string())
+        quick = Id().parse(trimmed(texts), "field", Reading(DAY)).to_pylist()
+        with pytest.MonkeyPatch.context() as patch:
+            carefully(patch)
+            assert quick == Id().parse(trimmed(texts), "field", Reading(DAY)).to_pylist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(cells=st.lists(HOSTILE, min_size=1, max_size=12), seed=st.integers(0, 7))
 def test_a_long_column_of_few_values_is_read_as_if_each_stood_alone(cells: list[str], seed: int) -> None:
