@@ -25,6 +25,8 @@ from web.errors import BodyTooLarge, BodyUnreadable, MediaTypeNotTaken, WrongFor
 
 MOST_RECEIPTS = 5_000
 MOST_BYTES = 10_000_000  # after inflation: 5,000 receipts with every field at its longest
+MOST_MEMBERS = MOST_RECEIPTS  # of gzip: one costs far more than its 20 bytes, and who packs each receipt has no more
+_PIECE = 16_384
 JSON, NDJSON = "application/json", "application/x-ndjson"
 _FIELDS = frozenset(field.name for field in RECEIPTS.fields)
 _COUNTS = frozenset(field.name for field in RECEIPTS.fields if isinstance(field.holds, Count))
@@ -38,6 +40,11 @@ _TYPES = {
 class BodyNotGzip(BodyUnreadable):
     code = "body_not_gzip"
     template = N_("The body is not whole gzip, though Content-Encoding says so. Compress it again and send it anew.")
+
+
+class TooManyMembers(BodyUnreadable):
+    code = "too_many_gzip_members"
+    template = N_("The body has more than {most:,} gzip members. Compress it in one piece and send it anew.")
 
 
 class BodyNotJson(BodyUnreadable):
@@ -73,23 +80,28 @@ def read_body(request: Request) -> bytes:
 
 
 def inflated(body: bytes) -> bytes:
-    """The content of gzip members; stops at the limit, however much the rest would be."""
-    parts: list[bytes] = []
-    room = MOST_BYTES + 1
-    while True:
+    """The content of gzip members; stops at the limits, however much the rest would be.
+
+    The body is walked in pieces: of what follows a member, no more than the rest of a piece is copied for the next one.
+    """
+    walked, at, parts, room = memoryview(body), 0, list[bytes](), MOST_BYTES + 1
+    for _ in range(MOST_MEMBERS):
         member = zlib.decompressobj(wbits=31)
-        try:
-            parts.append(member.decompress(body, room))
-        except zlib.error:
-            raise BodyNotGzip from None
-        room -= len(parts[-1])
-        if room <= 0:
-            raise BodyTooLarge(limit=MOST_BYTES)
-        if not member.eof:
-            raise BodyNotGzip
-        body = member.unused_data
-        if not body:
+        while not member.eof:
+            piece = walked[at : at + _PIECE]
+            if not piece:
+                raise BodyNotGzip
+            try:
+                parts.append(member.decompress(piece, room))
+            except zlib.error:
+                raise BodyNotGzip from None
+            room -= len(parts[-1])
+            if room <= 0:
+                raise BodyTooLarge(limit=MOST_BYTES)
+            at += len(piece) - len(member.unused_data)
+        if at == len(body):
             return b"".join(parts)
+    raise TooManyMembers(most=MOST_MEMBERS)
 
 
 def read_receipts(request: Request, body: bytes) -> pa.Table:

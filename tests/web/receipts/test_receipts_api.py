@@ -202,6 +202,9 @@ def test_what_is_compressed_is_inflated_to_the_limit_and_no_further(
     bomb = zlib.compressobj(wbits=31)
     many = b"".join(bomb.compress(b" " * 10_000_000) for _ in range(30)) + bomb.flush()  # 300 MB in 300 kB
     assert send(client, secret, many, **packed).json["code"] == "body_too_large"
+    countless = gzip.compress(b"") * 500_000  # 10 MB that hold nothing
+    refused = send(client, secret, countless, **packed)
+    assert (refused.status_code, refused.json["code"]) == (400, "too_many_gzip_members")
     whole = gzip.compress(json.dumps({"receipts": [lately("a")]}).encode())
     for broken in (whole[:-9], b"plain", whole + b"rest", b""):
         assert send(client, secret, broken, **packed).json["code"] == "body_not_gzip"
