@@ -16,13 +16,14 @@ def configure(_name: str, command: argparse.ArgumentParser) -> None:
 
 
 def forget_one(context: Context) -> None:
-    from pilot.outcomes.inbox.erasing import erase_in_inbox  # loads the engine: not for --help
+    from pilot.outcomes.inbox.erasing import erase_in_inbox, tell_unread  # loads the engine: not for --help
 
     with context.database.reading() as session:
         context.actor(session, Permission.CUSTOMER_FORGET)
-    erase_in_inbox(context.settings, context.options.customer)
+    unread = erase_in_inbox(context.settings, context.options.customer)
     with context.acting(Permission.CUSTOMER_FORGET) as (session, actor):
         key = forget_customer(session, context.options.customer, actor=actor, now=context.now)
+        told = tell_unread(session, unread, key, actor=actor, now=context.now)
     console = context.console
     console.say(
         N_("Forgotten: id, attributes, contact hash, and what the inbox, findings, quarantine and staging held.")
@@ -30,4 +31,6 @@ def forget_one(context: Context) -> None:
     console.say(
         N_("What remains is the number {key}, which leads to nobody. Backups from before still hold the rest."), key=key
     )
-    console.answer({"customer_key": key})
+    for message in told:
+        console.say(message.template, **message.values)
+    console.answer({"customer_key": key, "batches_not_searched": list(unread)})

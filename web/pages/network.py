@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.network import queries, service
-from pilot.outcomes.inbox.erasing import erase_in_inbox
+from pilot.outcomes.inbox.erasing import erase_in_inbox, tell_unread
 from pilot.words import translate
 from web import forms, shared
 from web.auth import actor, requires
@@ -64,10 +64,14 @@ def forget_customer() -> ResponseReturnValue:
     try:
         customer = forms.text("customer", _("Customer"))
         with before_the_transaction():  # a drain may be waited for
-            erase_in_inbox(settings(), customer)
-        service.forget_customer(session(), customer, actor=actor(), now=settings().now())
+            unread = erase_in_inbox(settings(), customer)
+        now = settings().now()
+        key = service.forget_customer(session(), customer, actor=actor(), now=now)
+        told = tell_unread(session(), unread, key, actor=actor(), now=now)
     except PilotError as error:
         roll_back()
         return _page(translate(error.message)), status_of(type(error))
     flash(_("The customer is forgotten."), "success")
+    for message in told:
+        flash(translate(message), "warning")
     return redirect(url_for("network.show"))

@@ -1,15 +1,24 @@
 """Rows from tills in quarantine, released as they are or corrected, several at once; and a forgotten customer."""
 
-import pytest
+import json
 
+import pyarrow as pa
+import pytest
+from sqlalchemy import select
+
+from pilot.cli import main
 from pilot.imports.errors import ImportRefused, MixedRelease
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.quarantine import drop_quarantined, release_quarantined
 from pilot.imports.queries import Waiting, n_waiting, waiting_reasons, waiting_rows, waiting_stores
+from pilot.network.queries import customer_keys
 from pilot.network.service import forget_customer
+from pilot.notices.model import Notice
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.inbox.erasing import erase_in_inbox
-from pilot.outcomes.inbox.model import BatchState
+from pilot.outcomes.inbox.model import BatchState, InboxPayload
+from pilot.outcomes.inbox.payload import pack
+from pilot.outcomes.inbox.rounds import empty, try_again
 from pilot.outcomes.receipt_model import API_MAPPING
 from tests.pilot.outcomes.inlet import Inlet, identification, receipt
 
@@ -116,3 +125,63 @@ def test_who_is_forgotten_after_the_drain_leaves_the_quarantine_too(inlet: Inlet
     inlet.drain()
     forget(inlet, "77")
     assert inlet.quarantine() == []
+
+
+OTHER_COLUMNS = pack(pa.table({"line": [0], "buyer": ["CARD-4711"]}))
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a stream", OTHER_COLUMNS, OTHER_COLUMNS[:-9]])
+def test_a_batch_that_cannot_be_read_keeps_nobody_in_the_others_and_is_named(
+    inlet: Inlet, damage: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    someone = "CARD-4711"
+    inlet.send(receipt("before", customer=someone))
+    inlet.drain()
+    broken = inlet.send(receipt("a", customer=someone))
+    inlet.send(receipt("b", customer=someone))
+    whole = payload_of(inlet, broken.batch_id, damage)
+    with inlet.database.reading() as session:
+        key = customer_keys(session)[someone]
+    told = forget_by_command(inlet, someone, monkeypatch, capsys)
+    assert told == {"customer_key": key, "batches_not_searched": [broken.batch_id]}
+    assert len(inlet.entries("customer.forgotten")) == 1
+    [entry] = inlet.entries("receipts.not_searched")
+    assert (entry.subject, json.loads(entry.text)) == (broken.batch_id, {"customer_key": key})
+    with inlet.database.reading() as session:
+        [notice] = session.scalars(select(Notice)).all()
+    assert notice.message["code"] == "batch_not_searched"
+    assert notice.message["values"] == {"batch": broken.batch_id, "key": key}
+    assert notice.user_id == inlet.chain.admin.id
+    assert [done.n_new for done in empty(inlet.database, inlet.inbox, inlet.lake, clock=lambda: inlet.now)] == [1]
+    assert inlet.stored()["b"]["customer_key"] is None
+    # What the notice says to do next ends it.
+    payload_of(inlet, broken.batch_id, whole)
+    assert try_again(inlet.database, inlet.inbox) == 1
+    inlet.drain()
+    told = forget_by_command(inlet, someone, monkeypatch, capsys)
+    assert told["batches_not_searched"] == []
+    with inlet.database.reading() as session:
+        assert someone not in customer_keys(session)
+    assert len(inlet.entries("receipts.not_searched")) == 1
+
+
+def payload_of(inlet: Inlet, batch_id: str, content: bytes) -> bytes:
+    """Put other bytes into the inbox; what was there before."""
+    with inlet.inbox.unit_of_work() as session:
+        payload = session.get_one(InboxPayload, batch_id)
+        before, payload.payload = payload.payload, content
+    return before
+
+
+def forget_by_command(
+    inlet: Inlet, customer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, object]:
+    settings = inlet.settings
+    monkeypatch.setenv("PILOT_FIXED_NOW", inlet.now.isoformat())
+    if settings.database_url:
+        monkeypatch.setenv("PILOT_DATABASE_URL", settings.database_url)
+    words = ["customer", "forget", customer, "--as", inlet.chain.admin.email, "--home", str(settings.home), "--json"]
+    capsys.readouterr()
+    assert main(words) == 0
+    told: dict[str, object] = json.loads(capsys.readouterr().out)
+    return told
