@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -114,33 +114,52 @@ def append_new(
     Staged rows may carry a ``batch_id`` and ``received_at`` of their own; else these arguments are theirs. Raises
     ``ReceiptsClash`` where another import came in between with other content, or sets such rows aside. A batch that the
     lake knows (the database was not finished after a crash) is not written again, and the answer is that of the first
-    time, which its commit kept. ``seen``: with which of the lake's files the rows were compared before.
+    time, which its commit kept; rows of a file that were refused then and are good by now go in as a commit of their
+    own. ``seen``: with which of the lake's files the rows were compared before.
     """
     with lake.writing():
-        known = lake.version_of(batch_id)
-        if known is not None and (answer := answer_in(lake.commits(known - 1, known)[0].details)):
-            return answer.published(known, _lines_of(staged, [*answer.known, *answer.clashes]))
-        before = lake.version() if known is None else known - 1  # a commit of before answers were kept
-        with _joined(lake, staged, keys, before, seen) as connection:
-            limit = CLASHES_LIMIT if on_clash is OnClash.REFUSE else None
-            clashes, n_clashes = _clashes(connection, limit)
-            if clashes and on_clash is OnClash.REFUSE and known is None:
-                first = clashes[0]
-                raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
-            counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh_bare GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
-            months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
-            found = connection.execute(f"SELECT DISTINCT line FROM same WHERE {_NOT_CLASHING} ORDER BY 1").fetchall()  # noqa: S608 - ours
-            same = [line for (line,) in found]
-            version = known
-            if version is None and months:
-                ids = _ids_of_gone(connection) if same or clashes else {}
-                version = lake.append(
-                    batch_id,
-                    months,
-                    lambda month, file: _write_new_rows(connection, month, file, batch_id, now),
-                    details=Answer.of(n_new, same, clashes, ids).to_details(),
-                )
-            return Published(n_new, before if version is None else version, same, tuple(clashes))
+        return _append(lake, staged, keys, batch_id, now, on_clash, seen, commit_id=batch_id)
+
+
+def _append(
+    lake: Lake,
+    staged: Staged,
+    keys: Keys,
+    batch_id: str,
+    now: datetime,
+    on_clash: OnClash,
+    seen: Seen | None,
+    *,
+    commit_id: str,
+) -> Published:
+    known = lake.version_of(commit_id)
+    if known is not None and (answer := answer_in(lake.commits(known - 1, known)[0].details)):
+        told = answer.published(known, _lines_of(staged, [*answer.known, *answer.clashes]))
+        if on_clash is OnClash.SET_ASIDE:  # what tills sent is the same whenever it is read
+            return told
+        rest = _append(lake, staged, keys, batch_id, now, on_clash, seen, commit_id=f"{commit_id}-rest")
+        return replace(told, n_new=told.n_new + rest.n_new, lake_version=rest.lake_version if rest.n_new else known)
+    before = lake.version() if known is None else known - 1  # a commit of before answers were kept
+    with _joined(lake, staged, keys, before, seen) as connection:
+        limit = CLASHES_LIMIT if on_clash is OnClash.REFUSE else None
+        clashes, n_clashes = _clashes(connection, limit)
+        if clashes and on_clash is OnClash.REFUSE and known is None:
+            first = clashes[0]
+            raise ReceiptsClash(n=n_clashes, line=first.line, reason=str(first.reason))
+        counted = connection.execute(f"SELECT {MONTH}, count(*) FROM fresh_bare GROUP BY 1 ORDER BY 1").fetchall()  # noqa: S608 - our name
+        months, n_new = [month for month, _ in counted], sum(n for _, n in counted)
+        found = connection.execute(f"SELECT DISTINCT line FROM same WHERE {_NOT_CLASHING} ORDER BY 1").fetchall()  # noqa: S608 - ours
+        same = [line for (line,) in found]
+        version = known
+        if version is None and months:
+            ids = _ids_of_gone(connection) if same or clashes else {}
+            version = lake.append(
+                commit_id,
+                months,
+                lambda month, file: _write_new_rows(connection, month, file, batch_id, now),
+                details=Answer.of(n_new, same, clashes, ids).to_details(),
+            )
+        return Published(n_new, before if version is None else version, same, tuple(clashes))
 
 
 @contextmanager

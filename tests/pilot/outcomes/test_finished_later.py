@@ -67,6 +67,25 @@ def test_an_import_that_died_is_finished_after_its_files_were_joined_and_vacuume
         assert len(session.scalars(told).all()) == 1
 
 
+def test_a_row_that_became_good_before_the_second_try_is_not_taken_for_one_of_the_first(
+    database: Database, now: datetime
+) -> None:
+    chain, lake = Chain(database, now).with_stores(), Lake(database.settings)
+    file = RECEIPTS + "b6,40,1,1,2026-02-05 10:00:00,sale,500,6.00,1.20,2\n"
+    run = chain.stage(ImportKind.RECEIPTS, file, quarantine=True)
+    with pytest.raises(Killed):
+        publish_and_die(chain, run)
+    chain.take_in(ImportKind.STORES, "store,region\n40,N\n")
+    for _ in range(2):  # and what died twice is finished by the third
+        with pytest.raises(Killed):
+            publish_and_die(chain, chain.stage(ImportKind.RECEIPTS, file))
+    done = chain.take_in(ImportKind.RECEIPTS, file)
+    assert (done.id, done.state, done.n_rows, done.n_new, done.n_known) == (run.id, RunState.PUBLISHED, 5, 5, 0)
+    assert ids_in(lake) == ["b1", "b2", "b3", "b4", "b6"]
+    assert lake.receipts().select("batch_id").distinct().to_pyarrow()["batch_id"].to_pylist() == [run.batch_id]
+    assert {row["receipt_id"] for row in lake.receipts(done.lake_version).to_pyarrow().to_pylist()} == set(ids_in(lake))
+
+
 def publish_and_die(chain: Chain, run: ImportRun) -> None:
     """The lake is written, the database is not."""
     with chain.database.unit_of_work() as session:
