@@ -1,5 +1,7 @@
 """The one map from errors to HTTP: problem+json for the API, a page for people."""
 
+import errno
+import sqlite3
 from typing import Any
 
 import structlog
@@ -12,6 +14,7 @@ from experiments.errors import ExperimentError
 from pilot import errors as pilot_errors
 from pilot.access.errors import NotAuthenticated, TooManyAttempts
 from pilot.errors import PilotError
+from pilot.outcomes.errors import LakeDiskFull
 from pilot.outcomes.inbox.errors import InboxIsFull
 from pilot.words import N_, translate
 from web.words import _
@@ -67,6 +70,21 @@ class WrongForm(PilotError):
     template = N_("{place}: {problem} Correct the sending program; nothing of this call was taken.")
 
 
+class DiskFull(pilot_errors.Misconfigured):
+    """HTTP 503 with ``Retry-After``: what a database or the system says when a disk has no room left."""
+
+    code = "disk_full"
+    template = N_(
+        "A disk of this installation has no room left, so its database takes nothing in. Nothing of this call was "
+        "stored: send it again later, and tell the operator that room must be made."
+    )
+
+
+_ROOM_SECONDS = 60  # until somebody is asked again whether there is room
+_POSTGRES_DISK_FULL = "53100"
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)  # the second: who opens a database anew
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 # The first row that fits, from the most particular to the root.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (pilot_errors.NotFound, 404),
@@ -114,6 +132,8 @@ def _ours(error: Any) -> ResponseReturnValue:
     answer = _answer(status, error.message.code, translate(error.message))
     if isinstance(error, InboxIsFull):
         return *answer, {"Retry-After": str(error.seconds)}
+    if isinstance(error, (DiskFull, LakeDiskFull)):
+        return *answer, {"Retry-After": str(_ROOM_SECONDS)}
     return (*answer, {"WWW-Authenticate": "Bearer"}) if status == 401 and _is_api() else answer
 
 
@@ -137,7 +157,20 @@ def _of_http(error: HTTPException) -> ResponseReturnValue:
     return (*answer, {"Allow": ", ".join(sorted(allowed))}) if allowed else answer
 
 
-def _ours_to_mend(error: Exception) -> tuple[Response | str, int]:
+def is_disk_full(error: Exception) -> bool:
+    """Whether a database (its driver's error, or SQLAlchemy's around it) or the system says so."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError):
+        return cause.errno in _NO_ROOM
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
+
+
+def _ours_to_mend(error: Exception) -> ResponseReturnValue:
+    if is_disk_full(error):
+        structlog.get_logger("web").error("disk full", error=type(error).__name__, route=str(request.url_rule))
+        return _ours(DiskFull())
     structlog.get_logger("web").error("failure", exc_info=error, route=str(request.url_rule))
     text = _(
         "Something went wrong on our side. The log knows more under request id %(id)s.", id=g.get("request_id", "?")

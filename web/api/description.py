@@ -27,7 +27,7 @@ _WHY = {
     "415": "The Content-Type or Content-Encoding is not taken",
     "422": "The call does not have the form that is described here: which place, and why",
     "429": "So many receipts wait that no more are taken now; nothing of this call was, so send it again later",
-    "503": "The installation lacks something; the answer says what an operator has to do",
+    "503": "The installation lacks something, room on a disk perhaps; the answer says what an operator has to do",
 }
 # What each operation may refuse with, by its id; decorators know the good answers of those that have them.
 REFUSALS: Mapping[str, tuple[str, ...]] = {
@@ -179,6 +179,9 @@ def _refusal(status: str) -> Schema:
     if status == "429":
         wait = {"type": "integer", "minimum": 1}
         found["headers"] = {"Retry-After": {"required": True, "schema": wait, "description": "Seconds to wait"}}
+    if status == "503":
+        wait = {"type": "integer", "minimum": 1}
+        found["headers"] = {"Retry-After": {"schema": wait, "description": "Seconds to wait, where a disk is full"}}
     if status == "401":
         found["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer"}}
     return found
