@@ -11,7 +11,7 @@ from pilot.words import speaking
 from web.api.bodies import JSON, MOST_BYTES, NDJSON, receipts_in
 from web.api.live_keys import head_of, remembered_key
 from web.api.short_cut import Answer, ShortCut, secret_of
-from web.api.taken import answer_body, answer_headers, count, idempotency_key
+from web.api.taken import TAKEN, answer_body, answer_headers, count, idempotency_key
 
 
 class FastReceipts(ShortCut):
@@ -43,7 +43,7 @@ class FastReceipts(ShortCut):
         )
         reception = cast("Reception", self.app.extensions["pilot_reception"])
         with self.app.extensions["pilot_database"].reading() as session:
-            accepted = reception.accept(session, call, head=head)
+            environ[TAKEN] = accepted = reception.accept(session, call, head=head)
         count(accepted)
         with speaking(self.language):
             return Answer(answer_body(accepted, key.store_codes), answer_headers(accepted))

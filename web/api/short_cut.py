@@ -2,12 +2,13 @@
 
 A short cut answers only what the view behind it would answer well, by the same functions, with the same headers; it
 writes the same log line and counts the same metrics. Everything else — a first meeting with a key, a cookie, any
-refusal, any trouble — goes to Flask.
+refusal, any trouble — goes to Flask, which says it to the caller; trouble is written down here too.
 """
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from types import SimpleNamespace
@@ -16,6 +17,8 @@ from typing import Any, ClassVar
 import structlog
 from flask import Flask
 
+from pilot.errors import PilotError
+from web.errors import is_disk_full
 from web.language import ENGLISH, languages
 from web.logs import request_id_of
 from web.metrics import REQUESTS, SECONDS
@@ -59,22 +62,33 @@ class ShortCut(ABC):
             started = time.perf_counter()
             try:
                 answer = self.answer(environ)
-            except Exception:  # whatever it is, Flask meets it too, and says and logs it properly
+            except Exception as error:
                 answer = None
+                if not isinstance(error, PilotError) and not is_disk_full(error):  # Flask comes to these too
+                    self._warn("short cut failed")
             if answer is not None:
                 return [self._respond(environ, start_response, answer, started)]
         return self._slow(environ, start_response)
 
     @abstractmethod
     def answer(self, environ: dict[str, Any]) -> Answer | None:
-        """The answer with ``status``; None, or any error, for everything that Flask should answer."""
+        """The answer with ``status``; None, or any error, for everything that Flask should answer.
+
+        What changed something before an error leaves word of it in ``environ``: Flask answers, and does nothing again.
+        """
 
     def _respond(self, environ: dict[str, Any], start_response: Any, answer: Answer, started: float) -> bytes:
         given = environ.get("HTTP_X_REQUEST_ID")
         request_id = token_hex(16) if given is None else request_id_of(_with_id(given))
         own = (*answer.headers, ("Content-Length", str(len(answer.body))), ("X-Request-ID", request_id))
         start_response(self.status, [*self._headers, *own])
-        seconds = time.perf_counter() - started
+        try:
+            self._note(time.perf_counter() - started, request_id)
+        except Exception:  # the answer stands
+            self._warn("request not counted or written down")
+        return answer.body
+
+    def _note(self, seconds: float, request_id: str) -> None:
         self._count()
         self._observe(seconds)
         if self._log is None:
@@ -83,7 +97,11 @@ class ShortCut(ABC):
         self._log.info(
             "request", method=self.method, route=self.path, status=self._code, seconds=shown, request_id=request_id
         )
-        return answer.body
+
+    def _warn(self, event: str) -> None:
+        """Write down the error at hand; a log without room is no reason to leave a call without an answer."""
+        with suppress(OSError):
+            structlog.get_logger("web").warning(event, method=self.method, route=self.path, exc_info=True)
 
 
 def secret_of(environ: dict[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from web.api.verdicts import verdict
 from web.errors import BodyUnreadable
 from web.metrics import RECEIPTS
 
+TAKEN = "pilot.taken"  # in the environment of a call: what became of it, once it is on disk; it is not taken in again
 _LONGEST_KEY = 255
 _COUNTED = ("accepted", "known", "conflict", "rejected", "quarantined")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from structlog.testing import capture_logs
 
 from pilot.access.api_keys import create_api_key, revoke_api_key
 from pilot.access.permissions import Scope
@@ -120,6 +121,47 @@ def test_what_is_refused_is_refused_by_the_view(
 def test_gzip_goes_to_the_view(app: Flask, inlet: Inlet, secret: str) -> None:
     assert post(app, secret, gzip.compress(listed(lately("z"))), Content_Encoding="gzip").json["accepted"] == 1
     assert backlog(inlet.inbox).receipts == 2
+
+
+@pytest.mark.parametrize("part", ["count", "answer_body", "answer_headers"])
+def test_what_fails_once_the_call_is_taken_in_is_written_down_and_the_call_is_not_taken_in_again(
+    app: Flask, inlet: Inlet, secret: str, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(f"web.api.fast_receipts.{part}", fail)
+    with capture_logs() as lines:
+        answer = post(app, secret, listed(lately("a"), lately("b")))
+    assert (answer.status_code, answer.json["accepted"], answer.json["known"]) == (202, 2, 0)
+    assert answer.headers["Location"] == f"/api/v1/batches/{answer.json['batch_id']}"
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("short cut failed", "warning"), ("request", "info")
+    ]  # fmt: skip
+    assert backlog(inlet.inbox).receipts == 3
+
+
+def test_a_line_that_cannot_be_written_does_not_cost_the_answer(
+    app: Flask, inlet: Inlet, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.wsgi_app, "_note", fail)
+    with capture_logs() as lines:
+        answer = by_the_short_cut_alone(app, monkeypatch, secret, listed(lately("a")))
+    assert (answer.status_code, answer.json["accepted"]) == (202, 1)
+    assert [line["event"] for line in lines] == ["request not counted or written down"]
+
+
+def test_trouble_before_the_inbox_is_written_down_once_and_refusals_are_not_trouble(
+    app: Flask, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with capture_logs() as lines:
+        assert post(app, secret, b"{").status_code == 400
+    assert [line["log_level"] for line in lines] == ["info"]
+    monkeypatch.setattr("web.api.fast_receipts.receipts_in", fail)
+    with capture_logs() as lines:
+        assert post(app, secret, listed(lately("a"))).json["accepted"] == 1
+    assert [line["event"] for line in lines] == ["short cut failed", "request"]
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("not now")
 
 
 def test_a_repeated_call_gets_its_first_answer_and_counts_once(
