@@ -87,7 +87,7 @@ def test_the_inbox_is_on_disk_before_the_till_hears_and_the_lake_before_the_inbo
     shop.close()
     found = acts(trace)
     said = [place for place, act in enumerate(found) if act.call == "sendto" and "HTTP/1.1 202" in act.rest]
-    written = first(found, "pwrite64", "/inbox.db-wal", after=said[0])  # of the second call: nothing of the start counts
+    written = first(found, "pwrite64", "/inbox.db-wal", after=said[0])  # the second call's: the start proves nothing
     assert written < first(found, "fdatasync|fsync", "/inbox.db-wal", after=written) < said[1]
 
     trace = tmp_path / "drain.trace"
