@@ -55,8 +55,10 @@ def without_room(disk: Path) -> Iterator[None]:
                 out.write(b"\0" * 4096)
         except OSError:
             pass
-    yield
-    filler.unlink()
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 class Door:
@@ -124,9 +126,11 @@ def test_a_till_hears_it_of_a_server_of_databases_too(home: Path, postgres: Post
     with database.unit_of_work() as session:
         session.execute(text(f"ALTER TABLE {InboxPayload.__tablename__} SET TABLESPACE small"))
     database.dispose()
-    with served(shop) as app:
-        assert_refused_without_room_and_taken_with_it(app, shop, their_disk)
-    postgres.drop(url)
+    try:
+        with served(shop) as app:
+            assert_refused_without_room_and_taken_with_it(app, shop, their_disk)
+    finally:
+        postgres.drop(url)
 
 
 @pytest.fixture
@@ -157,9 +161,11 @@ def test_a_till_hears_it_from_a_server_that_started_without_room_too(small_disk:
 @contextmanager
 def served(shop: Shop) -> Iterator[Flask]:
     app = create_app(shop.settings)
-    yield app
-    app.extensions["pilot_database"].dispose()
-    app.extensions["pilot_reception"].inbox.dispose()
+    try:
+        yield app
+    finally:
+        app.extensions["pilot_database"].dispose()
+        app.extensions["pilot_reception"].inbox.dispose()
 
 
 def send(app: Flask, shop: Shop, batch: int) -> Any:
