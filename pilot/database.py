@@ -1,6 +1,8 @@
 """The business database: one declarative base, column idioms named once, and the unit of work."""
 
+import errno
 import math
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,6 +34,9 @@ from pilot.settings import Settings
 
 _REST_SECONDS = 5.0
 _AT_ONCE = "BEGIN IMMEDIATE"
+_POSTGRES_DISK_FULL = "53100"
+_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)  # the second: who opens a database anew
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -174,3 +179,13 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("pilot_begin", "BEGIN"))
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether a database (its driver's error, or SQLAlchemy's around it) or the system says so."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, OSError):
+        return cause.errno in _NO_ROOM
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL

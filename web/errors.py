@@ -1,7 +1,5 @@
 """The one map from errors to HTTP: problem+json for the API, a page for people."""
 
-import errno
-import sqlite3
 from typing import Any
 
 import structlog
@@ -13,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from experiments.errors import ExperimentError
 from pilot import errors as pilot_errors
 from pilot.access.errors import NotAuthenticated, TooManyAttempts
+from pilot.database import is_disk_full
 from pilot.errors import PilotError
 from pilot.outcomes.errors import LakeDiskFull
 from pilot.outcomes.inbox.errors import InboxIsFull
@@ -81,9 +80,6 @@ class DiskFull(pilot_errors.Misconfigured):
 
 
 _ROOM_SECONDS = 60  # until somebody is asked again whether there is room
-_POSTGRES_DISK_FULL = "53100"
-_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)  # the second: who opens a database anew
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 # The first row that fits, from the most particular to the root.
 STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -155,16 +151,6 @@ def _of_http(error: HTTPException) -> ResponseReturnValue:
     answer = _answer(status, f"http_{status}", texts.get(status, error.description or error.name))
     allowed = getattr(error, "valid_methods", None)
     return (*answer, {"Allow": ", ".join(sorted(allowed))}) if allowed else answer
-
-
-def is_disk_full(error: Exception) -> bool:
-    """Whether a database (its driver's error, or SQLAlchemy's around it) or the system says so."""
-    cause = getattr(error, "orig", None) or error
-    if isinstance(cause, OSError):
-        return cause.errno in _NO_ROOM
-    if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL
-    return getattr(cause, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
 def _ours_to_mend(error: Exception) -> ResponseReturnValue:

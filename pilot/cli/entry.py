@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from pilot import __version__
 from pilot.cli.console import Console, phrase
 from pilot.cli.context import Context
-from pilot.cli.errors import SystemRefused
+from pilot.cli.errors import DiskIsFull, SystemRefused
+from pilot.database import is_disk_full
 from pilot.errors import PilotError
 from pilot.jobs.messages import message_of
 from pilot.settings import load_settings
@@ -89,6 +90,10 @@ def _run(given: Sequence[str]) -> int:
 
 def _of_the_system(error: Exception) -> Message | None:
     """What disk, rights and database say, as a message; None for anything else."""
+    if is_disk_full(error):
+        return DiskIsFull(
+            problem=str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+        ).message
     if isinstance(error, OSError):
         place = f" ({error.filename})" if error.filename else ""
         return SystemRefused(problem=(error.strerror or str(error)).lower() + place).message

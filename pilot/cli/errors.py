@@ -54,6 +54,15 @@ class AddressTaken(Refused):
     template = N_("Cannot listen on {address}: {problem}. End what listens there, or choose another --port.")
 
 
+class DiskIsFull(Misconfigured):
+    """What a database or the system says while a command works."""
+
+    code = "disk_is_full"
+    template = N_(
+        "There is no room on a disk: {problem}. Nothing half-done counts; make room and run the command again."
+    )
+
+
 class SystemRefused(Misconfigured):
     """No space, no right, no such folder: what the operating system says while a command works."""
 

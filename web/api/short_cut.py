@@ -17,8 +17,8 @@ from typing import Any, ClassVar
 import structlog
 from flask import Flask
 
+from pilot.database import is_disk_full
 from pilot.errors import PilotError
-from web.errors import is_disk_full
 from web.language import ENGLISH, languages
 from web.logs import request_id_of
 from web.metrics import REQUESTS, SECONDS
