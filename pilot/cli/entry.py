@@ -90,15 +90,14 @@ def _run(given: Sequence[str]) -> int:
 
 def _of_the_system(error: Exception) -> Message | None:
     """What disk, rights and database say, as a message; None for anything else."""
-    if is_disk_full(error):
-        return DiskIsFull(
-            problem=str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
-        ).message
+    is_full = is_disk_full(error)
     if isinstance(error, OSError):
         place = f" ({error.filename})" if error.filename else ""
-        return SystemRefused(problem=(error.strerror or str(error)).lower() + place).message
+        refused = DiskIsFull if is_full else SystemRefused
+        return refused(problem=(error.strerror or str(error)).lower() + place).message
     if isinstance(error, DBAPIError):
-        return DatabaseUnreachable(problem=str(error.orig).strip().splitlines()[0].rstrip(".")).message
+        unreachable = DiskIsFull if is_full else DatabaseUnreachable
+        return unreachable(problem=str(error.orig).strip().splitlines()[0].rstrip(".")).message
     return None
 
 
