@@ -5,8 +5,9 @@ first arrive as one file, CSV and Parquet. The product checks every cell and row
 what is known by id and by till number, and publishes one synced commit: ``pilot import receipts``, without the start of
 the interpreter. The derived days and the index of keys that follow a commit are no part of what DuckDB does and are
 timed apart; no index is there before. DuckDB inserts into a table of its own what the table does not hold by id, all
-threads, no memory limit. What is stored after is asserted equal first. Every import and every insert runs in a process of its own, and the few thousand first receipts
-of the file go into a copy before: libraries are loaded then, on both sides alike. ``python -m benchmarks.ingest_files``
+threads, no memory limit. What is stored after is asserted equal first. Every import and every insert runs in a process
+of its own, and the few thousand first receipts of the file go into a copy before: libraries are loaded then, on both
+sides alike. ``python -m benchmarks.ingest_files``
 """
 
 import contextlib
@@ -54,8 +55,8 @@ def main() -> int:
         print("## Receipt files\n")
         print(f"{n_rows:,} receipts in one file, {n_rows - n_new:,} of them known, onto {SHAPE.receipts - n_new:,}.\n")
         print(
-            "| file | DuckDB, receipts/s | pilot import, receipts/s | ratio | bar | by CPU time | days and keys follow, s "
-            "| peak memory, DuckDB | peak memory, import |"
+            "| file | DuckDB, receipts/s | pilot import, receipts/s | ratio | bar | by CPU time "
+            "| days and keys follow, s | peak memory, DuckDB | peak memory, import |"
         )
         print("|---|---|---|---|---|---|---|---|---|")
         held = True
