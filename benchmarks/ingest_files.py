@@ -73,9 +73,7 @@ def main() -> int:
             rates = f"{n_rows / duck.seconds:,.0f} | {n_rows / mine.seconds:,.0f} | {duck.seconds / mine.seconds:.2f}"
             peaks = f"{duck.peak >> 20:,} MiB | {mine.peak >> 20:,} MiB"
             print(f"| {name} | {rates} | ≥ {BAR} | {duck.cpu / mine.cpu:.2f} | {min(upkeep):.1f} | {peaks} |")
-        print(
-            "\nDerived days and the index of keys follow after the commit, and are not part of the ratio: DuckDB keeps none."
-        )
+        print("\nDerived days and the index of keys follow after the commit and are not part of the ratio.")
         print("Each import and insert in a process of its own; its peak memory by the system.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
