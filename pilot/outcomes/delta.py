@@ -1,7 +1,6 @@
 """A durable Delta table: files and log entry synced before a commit counts, each batch once, every version kept."""
 
 import contextlib
-import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pilot.outcomes.delta_log import TRANSACTION_HOURS, DataFile, DeltaLog, data
 from pilot.outcomes.delta_log import Commit as Commit  # told to whoever asks for commits
 from pilot.outcomes.engine import join_files
 from pilot.outcomes.errors import BatchLost, LakeVersionVacuumed, NoSuchLakeVersion, NothingKnownYet
+from pilot.outcomes.file_lock import locked
 from pilot.outcomes.phases import phase
 from pilot.outcomes.shared_lock import SharedLock
 from pilot.outcomes.storage import Storage, raise_if_full, raise_if_refused, storage_of
@@ -188,7 +188,7 @@ class DeltaStore:
 
         It alone takes files away, so a backup that copies them holds ``vacuum.lock`` and imports can go on.
         """
-        with _locked(self._vacuum_lock), self.writing():
+        with locked(self._vacuum_lock), self.writing():
             deleted = self._spare(keep_versions, _now_ms() - grace_hours * _HOUR_MS)
             for path in deleted:
                 self.storage.remove(path)
@@ -209,7 +209,7 @@ class DeltaStore:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """The one lock of everything that changes the table: publishing, compacting, vacuum; on every machine."""
-        with _locked(self._lock_file), self._shared.held():
+        with locked(self._lock_file), self._shared.held():
             yield
 
     def _open(self, version: int | None = None) -> "DeltaTable":
@@ -240,7 +240,7 @@ class DeltaStore:
         self.storage.prepare()
         # Readers open without the lock of writers: of several who find no table, one makes it and the others go on with
         # that one; whoever is refused was second on another machine.
-        with _locked(self._making_lock), contextlib.suppress(CommitFailedError):
+        with locked(self._making_lock), contextlib.suppress(CommitFailedError):
             DeltaTable.create(
                 self.root,
                 self.table_schema,
@@ -346,7 +346,7 @@ class DeltaStore:
         table = self._open()
         table.create_checkpoint()
         self.storage.sync_log(int(table.version()))
-        with _locked(self._vacuum_lock, wait=False) as is_ours:
+        with locked(self._vacuum_lock, wait=False) as is_ours:
             if is_ours:
                 self._log.shorten()
 
@@ -380,19 +380,6 @@ class DeltaStore:
         version = self.version()
         self.storage.sync_log(version)
         self._keep_log_short(version)
-
-
-@contextmanager
-def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock; without ``wait`` only where it is free. Whether it is held."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
 
 
 def _now_ms() -> int:
