@@ -34,7 +34,7 @@ help:
 	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
 	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again"
 	@echo "make soak    ten minutes of the full load with a report every minute, then kill -9 at random moments"
-	@echo "make api-examples  2,000 made-up calls of each kind that the description of the API allows"
+	@echo "make api-examples  up to 2,000 made-up calls to each operation of the API"
 	@echo "make bench   speed beside the peers;  make error-rates, make coverage  what the methods promise, measured"
 
 $(RUN_STAMP):
@@ -113,7 +113,7 @@ soak: venv system
 	  $(TEST_ENV) $(BIN)/python -m $$part $(ARGS) || failed=1; \
 	done; exit $$failed
 
-# Two thousand calls of each kind that the description of the API allows, and as many it does not.
+# Up to two thousand made-up calls to each operation of the API, such as its description allows and such as it forbids.
 api-examples: venv system
 	@mkdir -p -m 700 $(VAR)/run
 	SCHEMATHESIS_EXAMPLES=2000 $(TEST_ENV) $(BIN)/python -m pytest -q tests/web/test_api_description.py $(ARGS)

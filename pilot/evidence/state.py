@@ -23,7 +23,7 @@ from experiments.measure.windows import Window
 from pilot.canonical import sha256_hex
 from pilot.outcomes.days.tables import RULES
 from pilot.outcomes.engine import DuckEngine
-from pilot.whole_files import sweep, whole_file
+from pilot.whole_files import whole_file
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -119,7 +119,6 @@ class StageState:
 
     def _keep(self, key: str, held: Included, rows: ir.Table) -> _Rows:
         file = self.folder / f"{key}-{held.through:012}.arrow"
-        sweep(self.folder)
         with whole_file(file) as partial, rows.to_pyarrow_batches() as batches:
             schema = batches.schema.with_metadata({_SAID: json.dumps([held.through, held.batch])})
             with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:

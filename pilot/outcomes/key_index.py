@@ -23,7 +23,7 @@ from pilot.imports.hashes import Hashes, key_hashes, meeting_hashes, sorted_hash
 from pilot.outcomes.delta_log import DataFile
 from pilot.outcomes.file_lock import locked
 from pilot.outcomes.lake import Lake
-from pilot.whole_files import sweep, whole_file
+from pilot.whole_files import whole_file
 
 Key = tuple[str, ...]
 
@@ -101,7 +101,6 @@ class KeyIndex:
         for folder in self._root.glob("*"):
             if folder != self._folder:
                 shutil.rmtree(folder, ignore_errors=True)  # hashes of another form, or of another version of the engine
-        sweep(self._folder)
         kept = {path.name for path in self._folder.glob("*.hashes")}
         for name in kept - names.keys():
             (self._folder / name).unlink(missing_ok=True)
