@@ -22,8 +22,13 @@ def test_of_two_who_write_the_same_file_at_once_each_finishes_and_the_last_one_s
 def test_after_an_error_the_file_is_what_it_was(tmp_path: Path) -> None:
     file = tmp_path / "list"
     file.write_text("before")
-    with pytest.raises(ValueError, match="broken"), whole_file(file) as partial:
-        partial.write_text("half")
-        raise ValueError("broken")
+    with pytest.raises(ValueError, match="broken"):
+        _fail(file)
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def _fail(file: Path) -> None:
+    with whole_file(file) as partial:
+        partial.write_text("half")
+        raise ValueError("broken")
