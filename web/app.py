@@ -14,7 +14,7 @@ from pilot.words import Message, translate
 from web import api, pages, plan_view, presenters, shared
 from web.auth import register_auth
 from web.errors import register_errors
-from web.language import current_language, register_language
+from web.language import current_language, language_names, register_language
 from web.logs import configure_logs, register_logs
 from web.metrics import register_metrics
 from web.navigation import navigation
@@ -65,7 +65,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     @app.context_processor
     def about() -> dict[str, Any]:
         today = presenters.day(settings.now().date()) if settings.demo else None
-        return {"language": current_language(), "demo_today": today, "version": __version__}
+        return {
+            "language": current_language(), "languages": language_names(), "demo_today": today, "version": __version__,
+        }  # fmt: skip
 
     return app
 

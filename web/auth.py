@@ -22,6 +22,7 @@ PUBLIC = frozenset(
     {
         "static",
         "session.sign_in",
+        "session.choose_language",
         "session.set_password",
         "operations.healthz",
         "operations.readyz",

@@ -1,11 +1,12 @@
-"""Which language a page speaks: the person's, else the installation's; flask-babel and pilot.words agree."""
+"""Which language a page speaks: the person's choice, else the browser's, else the installation's."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 from babel import Locale
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 from flask_babel import Babel
 from flask_login import current_user
 
@@ -13,6 +14,8 @@ from pilot.words import DOMAIN, TRANSLATIONS, speaking
 from web.work import settings
 
 ENGLISH = "en"
+COOKIE = "pilot_language"
+_COOKIE_LIVES = timedelta(days=365)
 
 
 def languages() -> list[str]:
@@ -35,9 +38,41 @@ def language_names() -> list[tuple[str, str]]:
 def current_language() -> str:
     """The language of this request."""
     if "language" not in g:
-        wanted = current_user.language if current_user and current_user.is_authenticated else settings().language
-        g.language = wanted if wanted in languages() else ENGLISH
+        g.language = installed_language() if _asks_a_program() else chosen_language() or browser_language()
     return str(g.language)
+
+
+def chosen_language() -> str | None:
+    """What the person chose: in the account, else by the cookie of the sign-in page; None: nothing that we speak."""
+    own = current_user.language if current_user and current_user.is_authenticated else ""
+    return next((wanted for wanted in (own, request.cookies.get(COOKIE, "")) if wanted in languages()), None)
+
+
+def browser_language() -> str:
+    """The best that the browser asks for (``Accept-Language`` with its weights), else the installation's."""
+    ours = installed_language()
+    # Named first, the installation's own wins where the browser takes any language.
+    known = [ours, *(code for code in languages() if code != ours)]
+    return request.accept_languages.best_match(known, ours) or ours
+
+
+def installed_language() -> str:
+    """The installation's language; English where there is no catalogue of it."""
+    wanted = settings().language
+    return wanted if wanted in languages() else ENGLISH
+
+
+def remember_language(response: Response, language: str) -> None:
+    """Keep the choice of somebody who is not signed in, in a cookie of its own."""
+    response.set_cookie(
+        COOKIE, language, max_age=_COOKIE_LIVES, httponly=True, samesite="Lax",
+        secure=settings().public_url.startswith("https://"),
+    )  # fmt: skip
+
+
+def _asks_a_program() -> bool:
+    """Tills and systems read the installation's language whatever their library sends; the API's page is for people."""
+    return request.path.startswith("/api/") and request.path != "/api/"
 
 
 def register_language(app: Flask) -> None:
@@ -51,6 +86,13 @@ def register_language(app: Flask) -> None:
         if request.endpoint != "static":
             g.speech = ExitStack()
             g.speech.enter_context(speaking(current_language()))
+
+    @app.after_request
+    def tell_caches(response: Response) -> Response:
+        if request.endpoint != "static" and not _asks_a_program():
+            response.vary.update(("Accept-Language", "Cookie"))
+            response.content_language.add(current_language())
+        return response
 
     @app.teardown_request
     def fall_silent(_error: BaseException | None) -> None:

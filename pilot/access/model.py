@@ -20,7 +20,10 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A person who signs in. ``session_version`` grows on a change of role or password and ends open sessions."""
+    """A person who signs in. ``session_version`` grows on a change of role or password and ends open sessions.
+
+    ``language`` is empty until the person chooses one: pages follow the browser, mail the installation.
+    """
 
     __tablename__ = "app_user"
 
@@ -31,7 +34,7 @@ class User(Base):
     password_hash: Mapped[str | None] = mapped_column(String(300))
     is_active: Mapped[bool]
     session_version: Mapped[int]
-    language: Mapped[str] = mapped_column(String(10), default="en")
+    language: Mapped[str] = mapped_column(String(10), default="")
     timezone: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[instant]
 

@@ -57,7 +57,6 @@ def create_user(session: Session, *, email: str, name: str, role: Role, actor: U
         password_hash=None,
         is_active=True,
         session_version=1,
-        language=settings_of(session).language,
         created_at=now,
     )
     session.add(user)
@@ -149,8 +148,8 @@ def change_password(session: Session, user: User, *, present: str, password: str
 
 
 def change_preferences(session: Session, *, language: str, timezone: str | None, actor: User, now: datetime) -> User:
-    """Set in which language and time zone ``actor`` reads (no time zone: the network's)."""
-    if not _is_language(language):
+    """Set in which language and time zone ``actor`` reads (empty: as the browser asks; no time zone: the network's)."""
+    if language and not _is_language(language):
         raise UnknownPreference(kind=N_("language"), value=language)
     if timezone is not None and timezone not in available_timezones():
         raise UnknownPreference(kind=N_("time zone"), value=timezone)

@@ -21,7 +21,8 @@ pages = Blueprint("account", __name__, url_prefix="/account")
 
 def _page(error: str | None = None) -> str:
     zones = [("", _("The network's time zone")), *((zone, zone) for zone in sorted(available_timezones()))]
-    return render_template("account/show.html", languages=language_names(), zones=zones, error=error)
+    languages = [("", _("As my browser asks for")), *language_names()]
+    return render_template("account/show.html", choices=languages, zones=zones, error=error)
 
 
 @pages.get("/")
@@ -34,7 +35,7 @@ def show() -> ResponseReturnValue:
 @requires(Permission.ACCOUNT)
 def change_preferences() -> ResponseReturnValue:
     """Language and time zone of the pages."""
-    language, timezone = forms.text("language", _("Language")), forms.optional("timezone")
+    language, timezone = forms.optional("language") or "", forms.optional("timezone")
     access.change_preferences(session(), language=language, timezone=timezone, actor=actor(), now=settings().now())
     flash(_("Saved."), "success")
     return redirect(url_for("account.show"))

@@ -5,12 +5,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from pilot.access import service as access
+from pilot.access.errors import UnknownPreference
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
-from pilot.words import translate
+from pilot.words import N_, translate
 from web import forms
 from web.auth import close_session, open_session, requires
 from web.errors import status_of
+from web.language import languages, remember_language
 from web.words import _
 from web.work import keep, roll_back, session, settings
 
@@ -46,6 +48,17 @@ def sign_in() -> ResponseReturnValue:
 def sign_out() -> ResponseReturnValue:
     close_session()
     return redirect(url_for("session.sign_in"))
+
+
+@pages.post("/language")
+def choose_language() -> ResponseReturnValue:
+    """The language before anybody is signed in; back to the page where it was chosen."""
+    wanted, goal = request.form.get("language", ""), request.form.get("next", "")
+    if wanted not in languages():
+        raise UnknownPreference(kind=N_("language"), value=wanted[:20])
+    answer = redirect(goal if _is_inside(goal) else url_for("session.sign_in"))
+    remember_language(answer, wanted)
+    return answer
 
 
 @pages.route("/link/<token>", methods=["GET", "POST"])

@@ -180,6 +180,8 @@ def test_preferences_come_from_the_lists(session: Session, now: datetime) -> Non
     user = a_user(session, Role.ANALYST)
     service.change_preferences(session, language="fi", timezone="Europe/Helsinki", actor=user, now=now)
     assert (user.language, user.timezone) == ("fi", "Europe/Helsinki")
+    service.change_preferences(session, language="", timezone=None, actor=user, now=now)
+    assert (user.language, user.timezone) == ("", None)  # as the browser asks, where the network is
     with pytest.raises(errors.UnknownPreference, match="time zone"):
         service.change_preferences(session, language="fi", timezone="Mars/Base", actor=user, now=now)
     with pytest.raises(errors.UnknownPreference, match="language"):
