@@ -91,7 +91,7 @@ def over_time(
         alt.Chart(_inline(data))
         .mark_line(point=True)
         .encode(
-            x=alt.X("week:T", title=week_title, axis=alt.Axis(format="%b %d", labelOverlap=True)),
+            x=alt.X("week:T", title=week_title, axis=alt.Axis(format="%x", labelOverlap=True)),
             y=alt.Y("value:Q", title=value_title, scale=alt.Scale(nice=True, zero=False, padding=8)),
             color=alt.Color(
                 "variant:N", title=None, scale=alt.Scale(domain=order, range=palette), legend=alt.Legend(orient="top")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -98,6 +98,41 @@ def translate(message: SpokenMessage) -> str:
 def percent_pattern(locale: Locale, decimals: str = "") -> str:
     """The pattern of a percentage as ``locale`` writes it, such as ``#,##0.0 %`` for one decimal (``".0"``)."""
     return str(locale.percent_formats[None].pattern).replace("#,##0", f"#,##0{decimals}")
+
+
+def localised(chart: Mapping[str, Any]) -> dict[str, Any]:
+    """The Vega-Lite specification with the current language's numbers and days; an axis of days has the format %x."""
+    locale = _locale(_language.get())
+    config = chart.get("config", {})
+    return {**chart, "config": {**config, "locale": {"number": _chart_numbers(locale), "time": _chart_times(locale)}}}
+
+
+def _chart_numbers(locale: Locale) -> dict[str, Any]:
+    return {
+        "decimal": numbers.get_decimal_symbol(locale),
+        "thousands": numbers.get_group_symbol(locale),
+        "grouping": [3],
+        "currency": ["", ""],
+        "percent": percent_pattern(locale).removeprefix("#,##0"),
+        "minus": "\N{MINUS SIGN}",
+    }
+
+
+def _chart_times(locale: Locale) -> dict[str, Any]:
+    """As d3 wants it; a day is written without its year, as charts have little room."""
+    day = str(locale.datetime_skeletons["MMMd"].pattern).replace("d", "%-d").replace("MMM", "%b")
+    months, weekdays = locale.months["format"], locale.days["format"]
+    at = [6, 0, 1, 2, 3, 4, 5]  # d3 begins with Sunday
+    return {
+        "dateTime": f"{day} %Y %H:%M",
+        "date": day,
+        "time": "%H:%M",
+        "periods": [dates.format_time(time(hour), "a", locale=locale) for hour in (6, 18)],
+        "days": [weekdays["wide"][number] for number in at],
+        "shortDays": [weekdays["abbreviated"][number] for number in at],
+        "months": [months["wide"][number] for number in range(1, 13)],
+        "shortMonths": [months["abbreviated"][number] for number in range(1, 13)],
+    }
 
 
 class _PlainEnglish(string.Formatter):

@@ -10,7 +10,7 @@ from pilot import __version__
 from pilot.database import Database
 from pilot.keys import read_or_make_key
 from pilot.settings import Settings, load_settings
-from pilot.words import Message, translate
+from pilot.words import Message, localised, translate
 from web import api, pages, plan_view, presenters, shared
 from web.auth import register_auth
 from web.errors import register_errors
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     pages.register_pages(app)
     api.register_api(app, csrf)
-    app.jinja_env.filters.update(FILTERS, tr=translate, stored=_stored, say=_say)
+    app.jinja_env.filters.update(FILTERS, tr=translate, localised=localised, stored=_stored, say=_say)
     app.jinja_env.globals.update(
         navigation=navigation, currency=shared.currency, timezone=shared.timezone, current_stage=plan_view.current_stage
     )
