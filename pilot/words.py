@@ -9,6 +9,7 @@ date or its ISO text, ``p {p:p}`` for a p-value with its relation. A translator 
 
 import gettext
 import math
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from babel import Locale, UnknownLocaleError, dates, numbers
 DOMAIN = "messages"
 TRANSLATIONS = Path(__file__).parent / "translations"
 ENGLISH = "en"
+_D3_DAYS = {"d": "%-d", "M": "%-m", "MMM": "%b"}
 _SMALLEST_P = 0.001  # below it a p-value is a limit, not a number
 _language: ContextVar[str] = ContextVar("pilot_language", default=ENGLISH)
 
@@ -120,8 +122,9 @@ def _chart_numbers(locale: Locale) -> dict[str, Any]:
 
 def _chart_times(locale: Locale) -> dict[str, Any]:
     """As d3 wants it; a day is written without its year, as charts have little room."""
-    day = str(locale.datetime_skeletons["MMMd"].pattern).replace("d", "%-d").replace("MMM", "%b")
-    months, weekdays = locale.months["format"], locale.days["format"]
+    pattern = str(locale.datetime_skeletons["MMMd"].pattern)
+    day = re.sub("MMM|M|d", lambda found: _D3_DAYS[found[0]], pattern)
+    months, weekdays = locale.months["format"], locale.days["stand-alone"]
     at = [6, 0, 1, 2, 3, 4, 5]  # d3 begins with Sunday
     return {
         "dateTime": f"{day} %Y %H:%M",
