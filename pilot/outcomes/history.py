@@ -27,7 +27,7 @@ def store_weeks(lake: Lake, version: int | None, first: date, last: date) -> pa.
     receipts in a week has no row. Corrections change the money and are no receipts; a late identification makes a
     receipt an identified one. Raises ``BadPeriod``.
     """
-    facts = _within(lake, version, first, last)
+    facts = receipts_within(lake, version, first, last)
     is_receipt = (facts.kind == FactKind.SALE.value) | (facts.kind == FactKind.RETURN.value)
     identified = facts.customer_key.notnull() & (is_receipt | ~counts_in_store(facts))
     # By store and day first: a week is found for a thousandth of the rows.
@@ -56,7 +56,7 @@ def home_stores(lake: Lake, version: int | None, first: date, last: date) -> pa.
     """
     import ibis
 
-    receipts = _within(lake, version, first, last)
+    receipts = receipts_within(lake, version, first, last)
     visits = receipts.filter(is_identified_sale(receipts))
     counted = visits.group_by("customer_key", "store_id").aggregate(visits=visits.count(), latest=visits["at"].max())
     best = ibis.window(
@@ -81,7 +81,8 @@ def period_known(lake: Lake, version: int | None) -> tuple[date, date] | None:
     return None if first is None else (first, last)
 
 
-def _within(lake: Lake, version: int | None, first: date, last: date) -> "ibis.Table":
+def receipts_within(lake: Lake, version: int | None, first: date, last: date) -> "ibis.Table":
+    """The receipts of these business days. Raises ``BadPeriod``."""
     if last < first:
         raise BadPeriod(first=first.isoformat(), last=last.isoformat())
     receipts = lake.receipts(version, _months(first, last))
