@@ -53,6 +53,18 @@ class OneForAllOrOnePerSegment(Refused):
     )
 
 
+class SpendUnknown(Refused):
+    code = "spend_unknown"
+    template = N_(
+        "The cost per customer cannot be set against sales: say how much a customer under the offer spends in 28 days."
+    )
+
+
+class MarginUnknown(Refused):
+    code = "margin_unknown"
+    template = N_("No lift can be reckoned without a margin: state the margin as a share of net sales.")
+
+
 _PROBLEMS = {
     "missing": N_("is missing"),
     "extra_forbidden": N_("is not a term of it"),

@@ -1,0 +1,85 @@
+"""What the past says about the sales an offer would meet: per week and store, per customer, by tier and by basket."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from experiments.measure.exact import exact_sum
+from experiments.measure.facts import FactKind, is_customer_sale
+from pilot.outcomes import history
+from pilot.outcomes.lake import Lake
+from pilot.planning.plan import weeks_before
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+PAST_WEEKS = 13
+_DAYS = 28
+_WEEK = 7
+
+
+def past_period(lake: Lake, version: int | None, weeks: int = PAST_WEEKS) -> tuple[date, date] | None:
+    """The last ``weeks`` weeks of which the lake has receipts, cut where it begins later; None while it is empty."""
+    known = history.period_known(lake, version)
+    if known is None:
+        return None
+    first, last = weeks_before(known[1] + timedelta(days=1), weeks)
+    return max(first, known[0]), last
+
+
+def weekly_sales(lake: Lake, version: int | None, first: date, last: date) -> dict[int, int]:
+    """Net sales per week by store id, in minor units, over the period."""
+    days = (last - first).days + 1
+    sums: dict[int, int] = {}
+    for row in history.store_weeks(lake, version, first, last).to_pylist():
+        sums[row["store_id"]] = sums.get(row["store_id"], 0) + row["net_minor"]
+    return {store: net * _WEEK // days for store, net in sums.items()}
+
+
+def spend_per_customer(lake: Lake, version: int | None, first: date, last: date) -> int | None:
+    """Net sales per 28 days of a customer who was seen in the period; None where nobody was."""
+    t = _identified(lake, version, first, last)
+    row = t.aggregate(net=exact_sum(t.net_minor), customers=t.customer_key.nunique(where=is_customer_sale(t)))
+    found = row.to_pyarrow().to_pylist()[0]
+    if not found["customers"]:
+        return None
+    return int(found["net"]) * _DAYS // (int(found["customers"]) * ((last - first).days + 1))
+
+
+def shares_by_spend(
+    lake: Lake, version: int | None, first: date, last: date, begins: Sequence[int]
+) -> tuple[Decimal, ...] | None:
+    """The share of identified sales of customers who spent from each of ``begins`` (the first is 0) to the next one
+    in the period; None where there are none."""
+    t = _identified(lake, version, first, last)
+    customers = t.group_by("customer_key").aggregate(net=exact_sum(t.net_minor))
+    return _shares(customers, begins)
+
+
+def shares_by_basket(
+    lake: Lake, version: int | None, first: date, last: date, begins: Sequence[int]
+) -> tuple[Decimal, ...] | None:
+    """The share of the money of sale receipts by their size, parted where ``begins`` says (the first is 0)."""
+    t = history.receipts_within(lake, version, first, last)
+    return _shares(t.filter(t.kind == FactKind.SALE.value).select(net=t.net_minor), begins)
+
+
+def _shares(amounts: "ir.Table", begins: Sequence[int]) -> tuple[Decimal, ...] | None:
+    """Shares of the positive amounts; sums over each threshold, and differences of neighbours."""
+    positive = amounts.filter(amounts.net > 0)
+    row = positive.aggregate(
+        **{f"from_{n}": exact_sum((positive.net >= least).ifelse(positive.net, 0)) for n, least in enumerate(begins)}
+    )
+    found = row.to_pyarrow().to_pylist()[0]
+    above = [int(found[f"from_{n}"] or 0) for n in range(len(begins))] + [0]
+    if not above[0]:
+        return None
+    parts = [a - b for a, b in pairwise(above)]
+    return tuple(Decimal(part) / above[0] for part in parts)
+
+
+def _identified(lake: Lake, version: int | None, first: date, last: date) -> "ir.Table":
+    t = history.receipts_within(lake, version, first, last)
+    return t.filter(t.customer_key.notnull())
