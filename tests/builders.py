@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from pilot.access.model import Role, User
 
 _numbers = count(1)
+# What customers keep when a made-up program ends.
+WIND_DOWN = {"honour_until": "2035-12-31", "points": "redeemable", "tiers": "kept", "memberships": "run_out"}
 
 
 def a_user(session: Session, role: Role, *, email: str | None = None, at: datetime | None = None) -> User:

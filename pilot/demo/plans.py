@@ -22,6 +22,8 @@ STAGE_WEEKS = LAST_WEEK - FIRST_WEEK + 1
 SERVICE_START = date(2017, 11, 27)
 SERVICE_WEEKS = 12
 NEXT_START = date(2018, 2, 5)
+# Whatever the program, points and tiers are honoured for a year after the last stage.
+WIND_DOWN = {"honour_until": "2019-12-31", "points": "redeemable", "tiers": "kept", "memberships": "run_out"}
 # Stores that cannot take part in the card's first stage for want of households at home there.
 SMALL_TRADING_WEEKS = 45
 HOLDOUT_TRADING_WEEKS = 30
@@ -74,6 +76,7 @@ def points_plan(roles: StoreRoles) -> dict[str, Any]:
         "alpha": "0.05",
         "windows": {"pre_weeks": 25, "home_weeks": 26},
         "holdout": list(roles.holdout),
+        "wind_down": WIND_DOWN,
         "stages": [
             {
                 "number": 1,
@@ -106,6 +109,7 @@ def service_plan(roles: StoreRoles) -> dict[str, Any]:
         "primary": "store_total",
         "secondary": ["identification_rate"],
         "windows": {"pre_weeks": 26, "home_weeks": 26},
+        "wind_down": WIND_DOWN,
         "stages": [
             {
                 "number": 1,
@@ -131,6 +135,7 @@ def club_plan() -> dict[str, Any]:
         "secondary": ["identification_rate"],
         "segments": ["families"],
         "windows": {"pre_weeks": 26, "home_weeks": 26},
+        "wind_down": WIND_DOWN,
         "stages": [
             {
                 "number": 1,

@@ -23,6 +23,8 @@ from experiments.measure.windows import Window
 from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
 from pilot.assignment.model import Draw
+from pilot.evidence.chapters.inputs import ChapterInputs
+from pilot.evidence.chapters.registry import CHAPTERS, Chapter, compute_chapters
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
@@ -39,6 +41,7 @@ from pilot.planning.plan import Plan, StagePlan
 from pilot.planning.queries import business_day, plan_of
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pyarrow as pa
 
     from pilot.evidence import state as kept
@@ -106,6 +109,7 @@ def report_at(session: Session, pilot: Pilot, document: ReportDocument, *, lake:
         document.look,
         document.exploratory,
         lost=lost,
+        chapters=(),  # a comparison of effects
     )
 
 
@@ -136,7 +140,11 @@ class _Source:
 
     def over(self, first: date, last: date) -> DayFacts:
         """The facts of these days, and perhaps more."""
-        return self.facts or DayFacts.of_receipts(self.lake.receipts(self.version, months_between(first, last)))
+        return self.facts or DayFacts.of_receipts(self.receipts(first, last))
+
+    def receipts(self, first: date, last: date) -> ir.Table:
+        """The receipts of these days' months."""
+        return self.lake.receipts(self.version, months_between(first, last))
 
     def customer_sums(self, reach: CustomerReach) -> CustomerSums | None:
         """The sums per customer, where they were kept from the last report and brought up to date."""
@@ -174,12 +182,13 @@ def _report(
     lost: tuple[str, ...] | None = None,
     truths: Truths | None = None,
     progress: Progress | None = None,
+    chapters: tuple[Chapter, ...] = CHAPTERS,
 ) -> ReportDocument:
     plan = plan_of(session, pilot, draw.plan_hash)
     planned = plan.stage(stage_number)
     before = Window(*plan.pre_window(window.first))
     period = Period(window, before, through)
-    tell = _Steps(3, progress)
+    tell = _Steps(4, progress)
     drawn = population_of(session, draw, plan, source.lake.settings.home)
     tell()
     measured = measure(source.over(before.first, window.last), plan, drawn, period, source)
@@ -196,6 +205,26 @@ def _report(
         segments=measured.segments or None,
     )
     tell()
+    inputs = ChapterInputs(
+        session=session,
+        pilot=pilot.code,
+        plan=plan,
+        stage=planned,
+        population=population,
+        window=window,
+        before=before,
+        through=through,
+        open_receipts=lambda: source.receipts(before.first, window.last),
+        analysis=analysis,
+        moments=measured.moments,
+        seed=seed,
+        look=look,
+        currency=network(session).currency,
+        exploratory=exploratory,
+        truths=truths,
+    )
+    told = compute_chapters(inputs, chapters)
+    tell()
     return ReportDocument(
         code=f"{pilot.code}-{stage_number}-{look}",
         pilot=pilot.code,
@@ -203,7 +232,7 @@ def _report(
         look=look,
         looks_planned=planned.looks,
         exploratory=exploratory,
-        currency=network(session).currency,
+        currency=inputs.currency,
         plan_hash=draw.plan_hash,
         ledger_hash=draw.ledger_hash,
         lake_version=source.version,
@@ -219,6 +248,7 @@ def _report(
         series=measured.points,
         moments={code: [_whole_numbers(row) for row in rows] for code, rows in measured.moments.items()},
         risk=measured.risk_by_variant(population),
+        chapters=told,
         truths=_truths(truths, plan, pilot, stage_number, window),
     )
 

@@ -45,6 +45,7 @@ class ReportDocument:
 
     ``moments`` holds, per metric, the exact whole numbers behind the estimates (one entry per unit or arm);
     ``risk`` tells by variant, week by week, when customers came back, where retention is planned;
+    ``chapters`` holds what the report says beside the effects, by the chapter's code (``chapters.registry``);
     ``permutation_seed`` follows from the ledger's hash, so nobody chooses it.
     """
 
@@ -70,6 +71,7 @@ class ReportDocument:
     series: tuple[WeekPoint, ...]
     moments: Mapping[str, list[dict[str, Any]]]
     risk: Mapping[str, tuple[RiskWeek, ...]] = field(default_factory=dict)
+    chapters: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     truths: tuple[KnownTruth, ...] = ()
     audit_head: str = ""
 
@@ -106,6 +108,7 @@ class ReportDocument:
             ],
             "moments": dict(self.moments),
             "truths": [{"metric": t.metric, "variant": t.variant, "effect": t.effect} for t in self.truths],
+            **({"chapters": dict(self.chapters)} if self.chapters else {}),
             **({"risk": {variant: [asdict(week) for week in weeks] for variant, weeks in self.risk.items()}}
                if self.risk else {}),
         }  # fmt: skip
@@ -136,6 +139,7 @@ def read_document(text: str) -> ReportDocument:
         ),
         moments=stored["moments"],
         risk={variant: tuple(RiskWeek(**week) for week in weeks) for variant, weeks in stored.get("risk", {}).items()},
+        chapters=stored.get("chapters", {}),
         truths=tuple(KnownTruth(**truth) for truth in stored["truths"]),
     )
 

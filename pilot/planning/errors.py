@@ -169,3 +169,21 @@ class DesignRefusedManyLooks(DesignRefused):
         "With {n_units} units the smallest p-value that stage {stage} can ever give is {smallest_p:.4f}, above the "
         "level {level:.4f} of its last look: add units or plan fewer looks."
     )
+
+
+class EconomicsMissing(Refused):
+    code = "economics_missing"
+    template = N_(
+        "The gate of stage {stage} asks about money, and the plan does not say what it is reckoned with. "
+        "Give the margin and the costs, or take the money rule out of the gate."
+    )
+
+
+class RivalStoresDoNotFit(Refused):
+    code = "rival_stores_do_not_fit"
+    template = N_("The stores near the rival do not fit: {problem}.")
+
+
+class WindDownDoesNotFit(Refused):
+    code = "wind_down_does_not_fit"
+    template = N_("The wind-down plan does not fit: {problem}. No program is launched without one.")

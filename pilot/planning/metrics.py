@@ -60,6 +60,16 @@ _WORDS: dict[MetricKind, tuple[str, str, str]] = {
         N_("Receipts with a customer / all receipts"),
         N_("The reconciling metric: a rise of it may explain a rise of every customer metric"),
     ),
+    MetricKind.SALES_OUTSIDE_LIST: (
+        N_("Sales outside the list"),
+        N_("Net sales of a store less what its listed customers bought there, per store and week"),
+        N_("Listed customers who show the card more often lower it; never call it new customers"),
+    ),
+    MetricKind.FULL_PRICE_SHARE: (
+        N_("Full-price share"),
+        N_("Net sales of receipts without a discount / net sales"),
+        N_("An offer that is itself a discount lowers it by construction"),
+    ),
 }
 
 # Offered on a form; any other number of days works as well (repeat_purchase_45d, retention_61_90d).
@@ -72,6 +82,8 @@ SUGGESTED: tuple[str, ...] = (
     "retention_31_60d",
     "average_basket",
     "identification_rate",
+    "sales_outside_list",
+    "full_price_share",
 )
 
 

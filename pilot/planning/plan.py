@@ -6,24 +6,32 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from experiments.design.mechanisms import MechanismKind
 from experiments.measure.metrics import AssignmentUnit
 from pilot.canonical import canonical_text, sha256_hex
 from pilot.network.segments import fits
 from pilot.planning.errors import NoSuchStage, PlanUnreadable
+from pilot.planning.plan_parts import (
+    Code,
+    Economics,
+    GateThresholds,
+    Part,
+    Priors,
+    Sentence,
+    Share,
+    Weeks,
+    WindDown,
+)
 from pilot.programs.errors import first_problem
 from pilot.programs.exact import ExactDecimal, Whole
 
 ALL_UNITS = "all"
 REGION_PREFIX = "region:"
 STORE_TOTAL = "store_total"
-
-Code = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Sentence = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
-Share = Annotated[ExactDecimal, Field(gt=0, lt=1)]
-Weeks = Annotated[Whole, Field(ge=1, le=260)]
+OUTSIDE_LIST = "sales_outside_list"
+TOTALS = (STORE_TOTAL, OUTSIDE_LIST)  # what may lead where store totals lead
 
 
 class Objective(StrEnum):
@@ -54,27 +62,28 @@ class GateRule(StrEnum):
     LEADING_METRIC = "leading_metric"
     GUARDRAILS = "guardrails"
     NO_ALARM = "no_alarm"
+    MONEY = "money"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+# What a gate demands where nothing else is said; the money rule needs the plan's economics.
+STANDARD_GATE = (GateRule.LEADING_METRIC, GateRule.GUARDRAILS, GateRule.NO_ALARM)
 
 
-class PlannedMechanism(_Part):
+class PlannedMechanism(Part):
     """How units are drawn. ``match_on`` names the covariates of matched pairs (``candidates.COVARIATES``)."""
 
     kind: MechanismKind = MechanismKind.COMPLETE
     match_on: tuple[Code, ...] = ()
 
 
-class PlannedVariant(_Part):
+class PlannedVariant(Part):
     """A variant of the program and its weight in the draw; ``control`` comes first."""
 
     code: Code
     weight: Annotated[Whole, Field(ge=1, le=1000)] = 1
 
 
-class PlannedOffer(_Part):
+class PlannedOffer(Part):
     """An offer as it was when the plan was submitted: what the variant gives to one segment, or to all (None)."""
 
     code: Code
@@ -86,35 +95,37 @@ class PlannedOffer(_Part):
     enrolment: dict[str, Any]
 
 
-class PlannedSegment(_Part):
+class PlannedSegment(Part):
     """A segment's rule as it was when the plan was submitted; the first that fits is a customer's."""
 
     code: Code
     rule: dict[str, Any]
 
 
-class Guardrail(_Part):
+class Guardrail(Part):
     """A metric that must not get worse by more than ``margin_share`` of control's mean in the same window."""
 
     metric: Code
     margin_share: Share
 
 
-class Windows(_Part):
+class Windows(Part):
     """Whole weeks that end the day before a stage starts: for the covariates, and for the home stores."""
 
     pre_weeks: Weeks = 26
     home_weeks: Weeks = 26
 
 
-class Eligibility(_Part):
-    """What a store must have shown in the pre-period to be a candidate."""
+class Eligibility(Part):
+    """What a store must have shown in the pre-period to be a candidate, and the stores that are in or out by name."""
 
     min_trading_weeks: Annotated[Whole, Field(ge=0, le=260)] = 0
     min_listed_customers: Annotated[Whole, Field(ge=0, le=10**9)] = 0
+    must_include: tuple[Code, ...] = ()
+    must_exclude: tuple[Code, ...] = ()
 
 
-class StagePlan(_Part):
+class StagePlan(Part):
     """One step: which units, from when, for how long, how many looks, and what its gate demands.
 
     ``units`` are store (or region) codes, ``region:CODE`` for the stores of a region, or ``all``.
@@ -128,7 +139,7 @@ class StagePlan(_Part):
     weeks: Weeks
     looks: Annotated[Whole, Field(ge=1, le=10)] = 1
     extension_weeks: Annotated[Whole, Field(ge=0, le=104)] = 0
-    gate: tuple[GateRule, ...] = tuple(GateRule)
+    gate: tuple[GateRule, ...] = STANDARD_GATE
     is_network: bool = False
 
     def ends_on(self, look: int = 1) -> date:
@@ -142,12 +153,15 @@ class StagePlan(_Part):
         return self.ends_on(self.looks)
 
 
-class Plan(_Part):
+class Plan(Part):
     """A pilot's plan, valid in form; whether it makes sense is for ``rules.problems``. Same content, same hash.
 
     ``revision`` is the number of the submitted version: a plan that was sent back and comes again has another hash,
     so that its old sign-offs lapse. ``offers`` and ``segment_rules`` are filled in at submission from
     what the program and the network hold then; ``segments`` are those whose customers may be drawn (none: all).
+    ``mechanic`` is what the brief asks for, ``rival_stores`` those near the rival that is defended against,
+    ``subgroups`` the segments and kinds of stores in which effects are looked at by plan; ``metrics_version`` is the
+    library's.
     """
 
     version: Annotated[Whole, Field(ge=1, le=1)] = 1
@@ -174,6 +188,14 @@ class Plan(_Part):
     eligibility: Eligibility = Eligibility()
     holdout: tuple[Code, ...] = ()
     stages: tuple[StagePlan, ...] = ()
+    mechanic: Annotated[str, StringConstraints(max_length=40)] = ""
+    rival_stores: tuple[Code, ...] = ()
+    subgroups: tuple[Code, ...] = ()
+    metrics_version: Annotated[Whole, Field(ge=1)] = 1
+    priors: Priors = Priors()
+    economics: Economics | None = None
+    wind_down: WindDown | None = None
+    thresholds: GateThresholds = GateThresholds()
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Plan":

@@ -9,16 +9,29 @@ from experiments.measure.windows import day_offsets
 from pilot.errors import PilotError
 from pilot.planning.candidate_words import COVARIATES, MECHANISMS
 from pilot.planning.errors import (
+    EconomicsMissing,
     MechanismDoesNotFit,
     MetricDoesNotFit,
     OfferMissing,
     PlanIncomplete,
+    RivalStoresDoNotFit,
     StagesDoNotFit,
     VariantsDoNotFit,
+    WindDownDoesNotFit,
     WrongLead,
 )
 from pilot.planning.metrics import library_metric
-from pilot.planning.plan import ALL_UNITS, STORE_TOTAL, Leads, Plan, PlannedOffer, StagePlan
+from pilot.planning.plan import (
+    ALL_UNITS,
+    TOTALS,
+    GateRule,
+    Leads,
+    Objective,
+    Plan,
+    PlannedOffer,
+    StagePlan,
+)
+from pilot.planning.plan_parts import MembershipsEnd, PointsEnd, TiersEnd
 from pilot.programs.errors import UnknownSegment
 from pilot.programs.mechanics import spec_of
 from pilot.words import N_, Message
@@ -144,8 +157,12 @@ def _leads(plan: Plan) -> None:
                 problem=_because(N_("when customers are assigned, stores have no totals of their own: customers lead"))
             )
         return
-    if plan.leads is Leads.STORE_TOTALS and plan.primary != STORE_TOTAL:
-        raise WrongLead(problem=_because(N_("where store totals lead, the primary metric is store_total")))
+    if plan.leads is Leads.STORE_TOTALS and plan.primary not in TOTALS:
+        raise WrongLead(
+            problem=_because(
+                N_("where store totals lead, the primary metric is the store total or sales from outside the list")
+            )
+        )
     if plan.leads is Leads.CUSTOMERS and level is not MetricLevel.CUSTOMER:
         raise WrongLead(problem=_because(N_("where customers lead, the primary metric is one of customers")))
     if plan.leads is Leads.CUSTOMERS and any(is_tied_to_identification(offer) for offer in plan.offers):
@@ -167,6 +184,49 @@ def _stages(plan: Plan) -> None:
             raise StagesDoNotFit(
                 stage=later.number, problem=_because(N_("it must start after the stage before it has reached its gate"))
             )
+
+
+def _money(plan: Plan) -> None:
+    for stage in plan.stages:
+        if GateRule.MONEY in stage.gate and plan.economics is None:
+            raise EconomicsMissing(stage=stage.number)
+
+
+def _rivals(plan: Plan) -> None:
+    def refuse(problem: Message) -> None:
+        raise RivalStoresDoNotFit(problem=problem)
+
+    if plan.objective is not Objective.DEFEND:
+        if plan.rival_stores:
+            refuse(_because(N_("only a pilot that defends against a rival has them")))
+        return
+    if not plan.rival_stores:
+        refuse(_because(N_("name them: they are declared before the start, not chosen afterwards")))
+    if plan.unit is AssignmentUnit.STORE and plan.stages:
+        others = sorted(set(plan.stages[0].units) - set(plan.rival_stores))
+        if others:
+            refuse(_because(N_("stage 1 also takes {others}; it is for the stores near the rival"),
+                            others=", ".join(others)))  # fmt: skip
+
+
+def _wind_down(plan: Plan) -> None:
+    def refuse(problem: Message) -> None:
+        raise WindDownDoesNotFit(problem=problem)
+
+    end = plan.wind_down
+    if end is None:
+        refuse(_because(N_("say what customers keep when the program ends, and until when")))
+        return
+    held = {offer.mechanic: offer.terms for offer in plan.offers}
+    if "cumulative_bonus" in held and end.points is PointsEnd.NONE:
+        refuse(_because(N_("customers will hold points: say whether they stay redeemable or are paid out")))
+    if "tier_card" in held and end.tiers is TiersEnd.NONE:
+        refuse(_because(N_("customers will hold tiers: say whether they are kept for a time or end at once")))
+    if held.get("club_membership", {}).get("fee_minor") and end.memberships is MembershipsEnd.NONE:
+        refuse(_because(N_("customers will have paid for membership: say whether it is refunded or runs out")))
+    if plan.stages and end.honour_until <= (last := plan.stages[-1].last_possible_day):
+        late = N_("what customers hold is honoured until a day after the last stage, which may run to {last:date}")
+        refuse(_because(late, last=str(last)))
 
 
 def _one_stage(plan: Plan, stage: StagePlan, position: int) -> None:
@@ -196,4 +256,6 @@ def _because(template: str, **values: str) -> Message:
     return Message("because", template, values)
 
 
-RULES: tuple[Rule, ...] = (_complete, _variants, _offers, _segments, _mechanism, _metrics, _leads, _stages)
+RULES: tuple[Rule, ...] = (
+    _complete, _variants, _offers, _segments, _mechanism, _metrics, _leads, _stages, _money, _rivals, _wind_down,
+)  # fmt: skip

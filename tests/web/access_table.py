@@ -101,6 +101,7 @@ def _try(app: Flask, route: Route, person: User, names: dict[str, str]) -> bool:
 def _arguments(route: Route, names: dict[str, str]) -> dict[str, Any]:
     known: dict[str, Any] = {
         "stage": 1,
+        "chapter": "money",
         "notice": 1,
         "variant": "points",
         "mechanic": "tier_card",

@@ -6,6 +6,7 @@ from web.pages import (
     account,
     assignments,
     audit,
+    chapters,
     demo,
     home,
     imports,
@@ -25,7 +26,7 @@ from web.pages import (
 )
 
 TOPICS = (
-    account, assignments, audit, demo, home, imports, jobs, keys, network, operations, pilots, plan, programs,
+    account, assignments, audit, chapters, demo, home, imports, jobs, keys, network, operations, pilots, plan, programs,
     quarantine, reports, segments, session, stages, users,
 )  # fmt: skip
 

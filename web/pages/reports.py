@@ -35,6 +35,7 @@ from pilot.planning.model import Pilot
 from pilot.words import translate
 from web import decision_words, forms, known_words, report_words, subjects
 from web.auth import actor, requires
+from web.chapters.registry import menu
 from web.errors import FieldUnreadable, status_of
 from web.presenters import neutralised
 from web.words import _
@@ -75,6 +76,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         tab="report",
         error=None,
         view=view,
+        menu=menu(view, pilot.code, None),
         listed=queries.reports_of(session(), pilot),
         verdict=report_words.verdict(view),
         rows=report_words.rows(view),

@@ -31,7 +31,7 @@ from pilot.planning import service as planning
 from pilot.planning.model import Pilot
 from pilot.planning.queries import pilot as pilot_by_code
 from pilot.programs.service import add_variant, create_program, set_offer
-from tests.builders import a_user
+from tests.builders import WIND_DOWN, a_user
 
 T = TypeVar("T")
 
@@ -114,6 +114,7 @@ class SmallNetwork:
             "guardrails": [{"metric": "average_basket", "margin_share": "0.50"}],
             "windows": {"pre_weeks": PRE_WEEKS, "home_weeks": PRE_WEEKS},
             "draws": 999,
+            "wind_down": WIND_DOWN,
             "stages": [stage],
             **changes,
         }

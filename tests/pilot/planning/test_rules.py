@@ -73,7 +73,7 @@ CUSTOMERS = {
         ({**CUSTOMERS, "secondary": ["store_total"]}, MetricDoesNotFit, "cannot be split"),
         ({**CUSTOMERS, "primary": "repeat_purchase_90d"}, MetricDoesNotFit, "not over at the first look"),
         ({**CUSTOMERS, "leads": "store_totals"}, WrongLead, "customers lead"),
-        ({"primary": "purchase_frequency"}, WrongLead, "primary metric is store_total"),
+        ({"primary": "purchase_frequency"}, WrongLead, "primary metric is the store total or sales from outside"),
         ({"leads": "customers"}, WrongLead, "one of customers"),
         ({"leads": "customers", "primary": "purchase_frequency"}, WrongLead, "tied to showing a card"),
         ({"stages": [a_stage(2)]}, StagesDoNotFit, "numbered"),

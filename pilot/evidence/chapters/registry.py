@@ -1,0 +1,55 @@
+"""Which chapters a report has, in the order in which they are computed and shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from experiments.errors import ExperimentError
+from pilot.errors import PilotError
+from pilot.evidence.chapters.inputs import ChapterInputs
+from pilot.planning.metrics import in_our_words
+from pilot.words import Message
+
+REFUSAL = "refusal"
+
+
+class ChapterCode(StrEnum):
+    """What a chapter is called in documents and addresses."""
+
+    SWIPED = "swiped"
+    CROSSING = "crossing"
+    MONEY = "money"
+    VALUE = "value"
+    SUBSIDY = "subsidy"
+    LOYALTY = "loyalty"
+    WHERE = "where"
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter and how it is computed: JSON-able codes and numbers, or an error that says why there is none."""
+
+    code: ChapterCode
+    compute: Callable[[ChapterInputs], dict[str, Any]]
+
+
+CHAPTERS: tuple[Chapter, ...] = ()
+
+
+def compute_chapters(inputs: ChapterInputs, chapters: tuple[Chapter, ...] = CHAPTERS) -> dict[str, dict[str, Any]]:
+    """Every chapter by code; one that cannot be estimated holds its reason under ``refusal``."""
+    for chapter in chapters:
+        try:
+            inputs.done[chapter.code.value] = chapter.compute(inputs)
+        except ExperimentError as error:
+            inputs.done[chapter.code.value] = {REFUSAL: in_our_words(error.message).to_dict()}
+        except PilotError as error:
+            inputs.done[chapter.code.value] = {REFUSAL: error.message.to_dict()}
+    return dict(inputs.done)
+
+
+def refusal_of(chapter: dict[str, Any]) -> Message | None:
+    """Why a stored chapter has nothing to show; None where it has."""
+    stored = chapter.get(REFUSAL)
+    return Message.from_dict(stored) if stored else None

@@ -1,0 +1,42 @@
+"""The chapters of a report, a page each: money, real or just swiped, where it works, who shops where."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from pilot.access.permissions import Permission
+from pilot.errors import NotFound
+from pilot.evidence import queries
+from pilot.evidence.chapters.registry import ChapterCode, refusal_of
+from pilot.planning.model import Pilot
+from web import subjects
+from web.auth import requires
+from web.chapters.registry import PRESENTERS, TITLES, menu
+from web.words import _
+from web.work import session
+
+pages = Blueprint("chapters", __name__)
+
+
+@pages.get("/pilots/<pilot>/reports/<report>/chapters/<chapter>")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def show(pilot: Pilot, report: str, chapter: str) -> ResponseReturnValue:
+    """One chapter of a frozen report, or why it could not be estimated."""
+    if subjects.load(session(), "report", report).pilot_id != pilot.id:
+        raise NotFound(kind="report", name=report)
+    view = queries.report(session(), report)
+    if chapter not in set(PRESENTERS) or chapter not in view.document.chapters:
+        raise NotFound(kind="chapter", name=chapter)
+    code = ChapterCode(chapter)
+    stored = view.document.chapters[chapter]
+    refusal = refusal_of(stored)
+    frame = {
+        "pilot": pilot,
+        "tab": "report",
+        "error": None,
+        "view": view,
+        "menu": menu(view, pilot.code, code),
+        "chapter_title": _(TITLES[code]),
+    }
+    if refusal is not None:
+        return render_template("reports/chapters/_refused.html", refusal=refusal, **frame)
+    return render_template(f"reports/chapters/{code.value}.html", **frame, **PRESENTERS[code](view, stored))
