@@ -13,6 +13,7 @@ from pilot.errors import Misconfigured
 from pilot.words import N_
 
 SETTINGS_FILE = "settings.json"
+_MAIL = ("console:", "smtp://", "smtps://")
 _DATABASES = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")
 
 
@@ -40,6 +41,9 @@ class Settings(BaseSettings):
     session_hours: int = 12
     link_hours: int = 48
     public_url: str = "http://127.0.0.1:8000"
+    mail_url: str = "console:"
+    mail_from: str = "Pilot <pilot@localhost>"
+    webhook_allow_private: bool = False
     json_logs: bool = True
     lake_url: str | None = None
     engine: str = "duckdb"
@@ -53,6 +57,13 @@ class Settings(BaseSettings):
     def _is_a_database_we_know(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(_DATABASES):
             raise ValueError("begins with postgresql:// (or leave it out for SQLite)")
+        return url
+
+    @field_validator("mail_url")
+    @classmethod
+    def _is_a_way_to_send_mail(cls, url: str) -> str:
+        if not url.startswith(_MAIL):
+            raise ValueError("begins with smtp:// or smtps:// (or is console: for mail on standard error)")
         return url
 
     @property
