@@ -141,11 +141,13 @@ if TYPE_CHECKING:  # the same names for type checkers; a test compares the two l
     from experiments.measure.metrics import MetricLevel as MetricLevel
     from experiments.measure.metrics import MetricUnit as MetricUnit
     from experiments.measure.metrics import average_basket as average_basket
+    from experiments.measure.metrics import full_price_share as full_price_share
     from experiments.measure.metrics import identification_rate as identification_rate
     from experiments.measure.metrics import metric_from_code as metric_from_code
     from experiments.measure.metrics import purchase_frequency as purchase_frequency
     from experiments.measure.metrics import repeat_purchase as repeat_purchase
     from experiments.measure.metrics import retention as retention
+    from experiments.measure.metrics import sales_outside_list as sales_outside_list
     from experiments.measure.metrics import spend_per_customer as spend_per_customer
     from experiments.measure.metrics import store_total as store_total
     from experiments.measure.moments import arm_moments as arm_moments
@@ -295,11 +297,13 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "MetricLevel",
         "MetricUnit",
         "average_basket",
+        "full_price_share",
         "identification_rate",
         "metric_from_code",
         "purchase_frequency",
         "repeat_purchase",
         "retention",
+        "sales_outside_list",
         "spend_per_customer",
         "store_total",
     ),

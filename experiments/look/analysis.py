@@ -12,7 +12,7 @@ from experiments.look.families import Measured, adjust
 from experiments.look.plan import Leads, LookPlan, MarginScale, PlannedMetric, Role
 from experiments.look.report import LookReport, NonInferiority, ReportRow, Stamp
 from experiments.look.rows import Effect, customer_effect, unit_effect
-from experiments.measure.metrics import MetricKind, MetricLevel, identification_rate
+from experiments.measure.metrics import MetricKind, MetricLevel, identification_rate, metric_from_code
 from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.messages import N_, Message
 from experiments.monitor.identification import UNMOVED, Identification, can_be_tested, identification
@@ -210,7 +210,7 @@ def _lead(plan: LookPlan, rows: Sequence[ReportRow], look: LookRule) -> list[Rep
         if row.segment is not None or look.exploratory:
             leads = False
         elif plan.leads is Leads.STORE_TOTALS:
-            leads = is_total and row.role == Role.PRIMARY
+            leads = row.role == Role.PRIMARY and metric_from_code(row.metric).is_total
         else:
             stamped = not plan.customers_assigned and any(
                 other.blocked

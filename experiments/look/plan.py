@@ -8,7 +8,7 @@ from experiments.checks import at_least, finite, probability
 from experiments.design.mechanisms import Mechanism, MechanismKind
 from experiments.errors import DuplicateMetric, InvalidPlan, UnknownVariant
 from experiments.estimate.redraws import DEFAULT_DRAWS
-from experiments.measure.metrics import AssignmentUnit, Direction, Metric, MetricKind
+from experiments.measure.metrics import AssignmentUnit, Direction, Metric
 
 
 class Role(StrEnum):
@@ -102,10 +102,10 @@ def _check_metrics(plan: LookPlan) -> None:
     primary = [planned.metric for planned in plan.metrics if planned.role is Role.PRIMARY]
     if not primary:
         raise InvalidPlan(must_be="it needs a primary metric")
-    totals = any(metric.kind is MetricKind.STORE_TOTAL for metric in primary)
+    totals = any(metric.is_total for metric in primary)
     if plan.leads is Leads.STORE_TOTALS and not totals:
-        raise InvalidPlan(must_be="where store totals lead, the store total is a primary metric")
-    if plan.leads is Leads.CUSTOMERS and all(metric.kind is MetricKind.STORE_TOTAL for metric in primary):
+        raise InvalidPlan(must_be="where store totals lead, the store total or the sales outside the list are primary")
+    if plan.leads is Leads.CUSTOMERS and all(metric.is_total for metric in primary):
         raise InvalidPlan(must_be="where customers lead, a customer metric is primary")
     if plan.customers_assigned and plan.leads is not Leads.CUSTOMERS:
         raise InvalidPlan(must_be="where customers are assigned, customers lead")

@@ -27,11 +27,17 @@ class DayFacts:
 
     ``customers`` has customer_key, business_date, net_minor, sales, purchase_days; ``stores`` has store_id,
     business_date, net_minor, net_squares (the sum of the squares of the facts' amounts, a correction's own among them),
-    sales, identified_sales, receipts, identified_receipts. More columns do no harm.
+    sales, identified_sales, receipts, identified_receipts. More columns do no harm. ``receipts`` are what both were
+    made from, for the few metrics that days do not hold (``receipt_days``).
     """
 
-    def __init__(self, customers: ir.Table | Callable[[], ir.Table], stores: ir.Table | Callable[[], ir.Table]) -> None:
-        self._customers, self._stores = customers, stores
+    def __init__(
+        self,
+        customers: ir.Table | Callable[[], ir.Table],
+        stores: ir.Table | Callable[[], ir.Table],
+        receipts: ir.Table | Callable[[], ir.Table] | None = None,
+    ) -> None:
+        self._customers, self._stores, self._receipts = customers, stores, receipts
 
     @cached_property
     def customers(self) -> ir.Table:
@@ -43,10 +49,18 @@ class DayFacts:
         """What stores did."""
         return self._stores() if callable(self._stores) else self._stores
 
+    @cached_property
+    def receipts(self) -> ir.Table:
+        """The receipts themselves."""
+        if self._receipts is None:
+            raise ValueError("these days came without their receipts")
+        return self._receipts() if callable(self._receipts) else self._receipts
+
     @classmethod
     def of_receipts(cls, receipts: ir.Table) -> DayFacts:
-        """The facts of ``receipts`` (store_id, kind, business_date, customer_key, net_minor), one row per receipt."""
-        return cls(_of_customers(receipts), _of_stores(receipts))
+        """The facts of ``receipts`` (store_id, kind, business_date, customer_key, net_minor; discount_minor for full
+        prices), one row per receipt."""
+        return cls(_of_customers(receipts), _of_stores(receipts), receipts)
 
 
 def customer_days(receipts: ir.Table) -> ir.Table:

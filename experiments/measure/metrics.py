@@ -28,6 +28,8 @@ class MetricKind(StrEnum):
     SPEND_PER_CUSTOMER = "spend_per_customer"
     AVERAGE_BASKET = "average_basket"
     IDENTIFICATION_RATE = "identification_rate"
+    SALES_OUTSIDE_LIST = "sales_outside_list"
+    FULL_PRICE_SHARE = "full_price_share"
 
 
 class MetricLevel(StrEnum):
@@ -62,6 +64,8 @@ _LEVELS: Mapping[MetricKind, MetricLevel] = {
     MetricKind.SPEND_PER_CUSTOMER: MetricLevel.CUSTOMER,
     MetricKind.AVERAGE_BASKET: MetricLevel.STORE,
     MetricKind.IDENTIFICATION_RATE: MetricLevel.STORE,
+    MetricKind.SALES_OUTSIDE_LIST: MetricLevel.STORE,
+    MetricKind.FULL_PRICE_SHARE: MetricLevel.STORE,
 }
 _UNITS: Mapping[MetricKind, MetricUnit] = {
     MetricKind.STORE_TOTAL: MetricUnit.MONEY,
@@ -71,15 +75,25 @@ _UNITS: Mapping[MetricKind, MetricUnit] = {
     MetricKind.SPEND_PER_CUSTOMER: MetricUnit.MONEY,
     MetricKind.AVERAGE_BASKET: MetricUnit.RATIO,
     MetricKind.IDENTIFICATION_RATE: MetricUnit.SHARE,
+    MetricKind.SALES_OUTSIDE_LIST: MetricUnit.MONEY,
+    MetricKind.FULL_PRICE_SHARE: MetricUnit.SHARE,
 }
 # Anonymous receipts belong to no customer: what counts them cannot be split between customers.
-_NOT_FOR_CUSTOMERS = frozenset({MetricKind.STORE_TOTAL, MetricKind.IDENTIFICATION_RATE})
+_NOT_FOR_CUSTOMERS = frozenset(
+    {
+        MetricKind.STORE_TOTAL,
+        MetricKind.IDENTIFICATION_RATE,
+        MetricKind.SALES_OUTSIDE_LIST,
+        MetricKind.FULL_PRICE_SHARE,
+    }
+)
+_OF_ALL_SHOPPERS = frozenset({MetricKind.STORE_TOTAL, MetricKind.SALES_OUTSIDE_LIST})  # money per store-day
 _PARAMETERS: Mapping[MetricKind, tuple[str, ...]] = {
     MetricKind.REPEAT_PURCHASE: ("days",),
     MetricKind.RETENTION: ("first_day", "last_day"),
 }
 _SCALES: Mapping[MetricKind, Callable[[int], float]] = {
-    MetricKind.STORE_TOTAL: lambda days: 7.0,  # store-days to a store-week
+    **dict.fromkeys(_OF_ALL_SHOPPERS, lambda days: 7.0),  # store-days to a store-week
     MetricKind.PURCHASE_FREQUENCY: lambda days: 28.0 / days,
 }
 
@@ -129,6 +143,11 @@ class Metric:
     def unit(self) -> MetricUnit:
         """Money in minor units, a share from 0 to 1, a count, or a ratio."""
         return _UNITS[self.kind]
+
+    @property
+    def is_total(self) -> bool:
+        """Whether it adds up sales per store-day, whoever bought: what may lead where store totals lead."""
+        return self.kind in _OF_ALL_SHOPPERS
 
     @property
     def is_ratio(self) -> bool:
@@ -205,6 +224,16 @@ def identification_rate() -> Metric:
     return Metric(MetricKind.IDENTIFICATION_RATE)
 
 
+def sales_outside_list() -> Metric:
+    """Net sales to all who are not listed customers, per store-week (money)."""
+    return Metric(MetricKind.SALES_OUTSIDE_LIST)
+
+
+def full_price_share() -> Metric:
+    """Net sales of receipts without a discount / net sales."""
+    return Metric(MetricKind.FULL_PRICE_SHARE)
+
+
 _CODES: tuple[tuple[re.Pattern[str], Callable[..., Metric]], ...] = (
     (re.compile(r"repeat_purchase_(\d{1,4})d"), repeat_purchase),
     (re.compile(r"retention_(\d{1,4})_(\d{1,4})d"), retention),
@@ -213,6 +242,8 @@ _CODES: tuple[tuple[re.Pattern[str], Callable[..., Metric]], ...] = (
     (re.compile(r"spend_per_customer"), spend_per_customer),
     (re.compile(r"average_basket"), average_basket),
     (re.compile(r"identification_rate"), identification_rate),
+    (re.compile(r"sales_outside_list"), sales_outside_list),
+    (re.compile(r"full_price_share"), full_price_share),
 )
 
 

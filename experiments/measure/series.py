@@ -15,8 +15,8 @@ from experiments.measure.days import DayFacts
 from experiments.measure.exact import exact_sum, totals, whole_sum, whole_totals
 from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.listed import Listed
-from experiments.measure.metrics import Metric, MetricKind, MetricLevel
-from experiments.measure.store_moments import Daily
+from experiments.measure.metrics import Metric, MetricKind
+from experiments.measure.store_moments import DENOMINATORS, NUMERATORS, Daily
 from experiments.measure.windows import Window
 from experiments.messages import N_, Message
 
@@ -69,7 +69,7 @@ class Weekly:
         return Window(self.weeks[0].first, self.weeks[-1].last)
 
 
-WeekSums = Mapping[tuple[int, Any], tuple[int, int]]  # (number of the week, group) → (numerator, sale receipts)
+WeekSums = Mapping[tuple[int, Any], tuple[int, int]]  # (number of the week, group) → (numerator, denominator)
 
 
 def weeks_around(start: date, *, first: date, last: date) -> tuple[Window, ...]:
@@ -83,15 +83,16 @@ def weeks_around(start: date, *, first: date, last: date) -> tuple[Window, ...]:
 
 
 def week_sums_of_stores(daily: Daily, weekly: Weekly, units: Sequence[str], stores: pa.Table) -> WeekSums:
-    """The sums of a store metric by week and unit, from one row per store and day."""
+    """The sums of a store metric (numerator and denominator; of a total, sale receipts) by week and unit, from one row
+    per store and day."""
     if not weekly.weeks:
         return {}
     unit_of, n_units = daily.units(stores, units), len(units)
     rows = np.flatnonzero((unit_of >= 0) & daily.inside(weekly.days))
     week = (daily.day[rows] - (weekly.days.first - daily.first).days) // _WEEK
     cell, n_cells = week * n_units + unit_of[rows], len(weekly.weeks) * n_units
-    y = "identified_sales" if weekly.metric.kind is MetricKind.IDENTIFICATION_RATE else "net_minor"
-    sums = [whole_totals(daily.column(name).to_numpy()[rows], cell, n_cells) for name in (y, "sales")]
+    columns = (NUMERATORS[weekly.metric.kind], DENOMINATORS.get(weekly.metric.kind, "sales"))
+    sums = [whole_totals(daily.column(name).to_numpy()[rows], cell, n_cells) for name in columns]
     keys = ((number, unit) for number in range(len(weekly.weeks)) for unit in units)
     return dict(zip(keys, zip(*sums, strict=True), strict=True))
 
@@ -143,18 +144,15 @@ def points_of_units(
     that week's mean.
     """
     points, metric = [], weekly.metric
-    scale, by_sales = (
-        metric.scale(_WEEK),
-        metric.kind is not MetricKind.STORE_TOTAL and metric.level is MetricLevel.STORE,
-    )
-    days = _WEEK if metric.kind is MetricKind.STORE_TOTAL else 1
+    scale, has_own = metric.scale(_WEEK), metric.kind in DENOMINATORS
+    days = _WEEK if metric.is_total else 1
     units = [(unit, assignment[unit], sizes.get(unit, 0) * days) for unit in sorted(assignment)]
     for number, week in enumerate(weekly.weeks):
         values: dict[str, list[float]] = {variant: [] for _, variant, _ in units}
         for unit, variant, size in units:
-            y, sales = sums.get((number, unit), (0, 0))
-            n = sales if by_sales else size
-            if n:
+            y, own = sums.get((number, unit), (0, 0))
+            n = own if has_own else size
+            if n > 0:
                 values[variant].append(y / n * scale)
         points += [
             WeekPoint(week.first, variant, sum(found) / len(found), len(found))

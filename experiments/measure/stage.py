@@ -26,6 +26,7 @@ from experiments.measure.exact import whole_totals
 from experiments.measure.kept_sums import CustomerSums, ReadSums
 from experiments.measure.listed import Listed, Totals, listed_customers, require_once
 from experiments.measure.metrics import AssignmentUnit, Metric, MetricKind, MetricLevel
+from experiments.measure.receipt_days import beside, columns_of, receipt_days
 from experiments.measure.risk import RiskTable, risk_tables
 from experiments.measure.series import (
     UnitWeeks,
@@ -116,8 +117,9 @@ def stage_moments(
     ``homes`` (``customer_key``, ``unit`` and, if wanted, ``segment``) is the frozen list of home customers: a customer
     metric counts their receipts in *any* store. ``assignment`` (unit → variant) is for the weekly picture. Units
     without a receipt have zeros. ``days`` are the rows of ``daily_sums`` for ``store_reach``, where somebody keeps
-    them. Raises ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``,
-    ``NotEstimable`` for a customer metric without ``homes``.
+    them. Sales outside the list are those of all but ``homes``, and are read from the receipts. Raises
+    ``DuplicateUnit`` and ``UnknownUnit`` for a table that does not fit ``units``, ``NotEstimable`` for a metric of
+    customers or outside their list without ``homes``.
     """
     names = sorted(units)
     for first, second in pairwise(names):
@@ -125,9 +127,9 @@ def stage_moments(
             raise DuplicateUnit(unit=first)
     for metric, _ in asked.metrics:
         metric.require_measurable(AssignmentUnit.STORE)
-    with ThreadPoolExecutor(1) as beside:
-        passed = beside.submit(_pass_over_stores, facts, asked, names, stores, days)
-        if days is None:  # an engine is asked one thing at a time
+    with ThreadPoolExecutor(1) as other:
+        passed = other.submit(_pass_over_stores, facts, asked, names, stores, homes, days)
+        if days is None or _of_receipts(asked):  # an engine is asked one thing at a time
             passed.result()
         of_customers = _pass_over_customers(facts, asked, names, homes, sums)
     of_stores = passed.result()
@@ -163,8 +165,19 @@ def customer_rows(
             yield ReadSums(cached)
 
 
+def _of_receipts(asked: Asked) -> tuple[str, ...]:
+    """What must be read from the receipts, for days do not hold it."""
+    weekly = asked.weekly_of(MetricLevel.STORE)
+    return columns_of([*(metric for metric, _ in asked.metrics), *([weekly.metric] if weekly else [])])
+
+
 def _pass_over_stores(
-    facts: DayFacts, asked: Asked, names: Sequence[str], stores: pa.Table, days: pa.Table | None
+    facts: DayFacts,
+    asked: Asked,
+    names: Sequence[str],
+    stores: pa.Table,
+    homes: pa.Table | None,
+    days: pa.Table | None,
 ) -> StageMoments:
     metrics, weekly, reach = asked.of_level(MetricLevel.STORE), asked.weekly_of(MetricLevel.STORE), store_reach(asked)
     if reach is None:
@@ -175,6 +188,8 @@ def _pass_over_stores(
         raise UnknownUnit(unit=unit)
     if days is None:
         days = daily_sums(facts.stores, reach.first, reach.last).to_pyarrow()
+    if more := _of_receipts(asked):
+        days = beside(days, receipt_days(facts.receipts, more, reach, homes))
     daily = Daily.of(days, reach.first)
     moments = store_unit_moments(daily, metrics, units=names, stores=stores, sizes=sizes)
     found = week_sums_of_stores(daily, weekly, names, stores) if weekly else {}

@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 Flags = npt.NDArray[np.bool_]
 _COUNTS = ("sales", "identified_sales", "receipts")
 _COLUMNS = ["store_id", "business_date", "net_minor", "net_squares", *_COUNTS]
+NUMERATORS = {
+    MetricKind.STORE_TOTAL: "net_minor",
+    MetricKind.AVERAGE_BASKET: "net_minor",
+    MetricKind.IDENTIFICATION_RATE: "identified_sales",
+    MetricKind.SALES_OUTSIDE_LIST: "outside_net_minor",
+    MetricKind.FULL_PRICE_SHARE: "full_price_net_minor",
+}
+# What divides them; a metric that is not here is divided by store-days.
+DENOMINATORS = {
+    MetricKind.AVERAGE_BASKET: "sales",
+    MetricKind.IDENTIFICATION_RATE: "sales",
+    MetricKind.FULL_PRICE_SHARE: "net_minor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +134,7 @@ def store_unit_moments(
     for metric, pair in metrics:
         now, before = of_window(metric, pair.window), of_window(metric, pair.before)
         days, days_x = pair.window.days, pair.before.days if pair.before else 0
-        if metric.kind is MetricKind.STORE_TOTAL:  # the rows are store-days
+        if metric.is_total:  # the rows are store-days
             now["n"], before["n"] = [sizes[u] * days for u in units], [sizes[u] * days_x for u in units]
         sums = {**now, "x": before["y"], "xx": before["yy"], "n_x": before["n"], "xy": [0] * len(units)}
         found[metric.code] = unit_rows(units, days=days, days_x=days_x, **sums)
@@ -145,20 +158,21 @@ def activity_of(daily: Daily, window: Window) -> dict[Any, Activity]:
 def _totals(
     daily: Daily, rows: npt.NDArray[np.int64], unit_of: npt.NDArray[np.int64], n_units: int, metric: Metric
 ) -> dict[str, list[int]]:
-    """The sums of ``rows`` by unit: y, yy and (but for a store total) n."""
+    """The sums of ``rows`` by unit: y, yy and (but for a total, whose rows are store-days) n."""
 
     def total(name: str) -> list[int]:
-        if name == "net_squares":
-            return list(totals(daily.column(name).take(rows), unit_of, n_units))
-        return list(whole_totals(daily.column(name).to_numpy()[rows], unit_of, n_units))
+        return list(totals(daily.column(name).take(rows), unit_of, n_units))
 
-    if metric.kind is MetricKind.STORE_TOTAL:
-        net = daily.column("net_minor").to_numpy()[rows]
-        return {"y": total("net_minor"), "yy": list(products_totals(net, net, unit_of, n_units))}
+    y = total(NUMERATORS[metric.kind])
     if metric.kind is MetricKind.IDENTIFICATION_RATE:
-        y = total("identified_sales")
         return {"y": y, "yy": y, "n": total("sales")}  # 0 or 1: its own square
-    return {"y": total("net_minor"), "yy": total("net_squares"), "n": total("sales")}
+    if metric.kind is MetricKind.AVERAGE_BASKET:
+        return {"y": y, "yy": total("net_squares"), "n": total("sales")}
+    amount = daily.column(NUMERATORS[metric.kind]).to_numpy()[rows]
+    found = {"y": y, "yy": list(products_totals(amount, amount, unit_of, n_units))}
+    if metric.is_total:
+        return found
+    return found | {"n": [max(0, n) for n in total("net_minor")]}  # more returned than sold is nothing to divide by
 
 
 _EPOCH = date(1970, 1, 1)

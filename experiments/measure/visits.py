@@ -52,9 +52,8 @@ def visit_sums(receipts: ir.Table, *, homes: pa.Table, stores: pa.Table, window:
     require_once(stores.column("store_id").to_numpy(zero_copy_only=False), "store_id")
     unit_of = [str(unit) for unit in stores.column("unit").to_pylist()]
     units = sorted(set(unit_of))
-    places = pa.table(
-        {"store_id": stores.column("store_id"), "place": pa.array([units.index(unit) for unit in unit_of], pa.int32())}
-    )
+    place_of = pa.array([units.index(unit) for unit in unit_of], pa.int32())
+    places = stores.select(["store_id"]).append_column("place", place_of)
     facts = _facts(receipts, window, before)
     customers, visited = ibis.memtable(listed.table.select(["customer_key", "cell"])), ibis.memtable(places)
     t = facts.left_join(customers, "customer_key").select(*facts.columns, "cell")
@@ -119,5 +118,6 @@ def _table(found: pa.Table, homes: list[str | None], units: list[str]) -> pa.Tab
     rows.sort(
         key=lambda row: (row["home"] is None, row["home"] or "", row["at"] is None, row["at"] or "", row["period"])
     )
-    texts = [(name, pa.string()) for name in ("home", "at", "period")]
-    return pa.Table.from_pylist(rows, pa.schema([*texts, *((name, pa.int64()) for name in COLUMNS)]))
+    fields: list[Any] = [pa.field(name, pa.string()) for name in ("home", "at", "period")]
+    fields += [pa.field(name, pa.int64()) for name in COLUMNS]
+    return pa.Table.from_pylist(rows, pa.schema(fields))

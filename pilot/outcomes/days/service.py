@@ -109,7 +109,8 @@ class Days:
         held = self._holding(version)
         if held is None:
             return None
-        return DayFacts(partial(held.customers.at, version), partial(held.stores.at, version))
+        customers, stores = partial(held.customers.at, version), partial(held.stores.at, version)
+        return DayFacts(customers, stores, partial(self._lake.receipts, version))
 
     def latest(self, version: int) -> Holding | None:
         """What the days hold, and all their rows, where ``version`` is the latest in them; else None.

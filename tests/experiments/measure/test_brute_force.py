@@ -18,6 +18,7 @@ from experiments import (
     purchase_frequency,
     repeat_purchase,
     retention,
+    sales_outside_list,
     spend_per_customer,
     store_total,
     unit_moments,
@@ -84,6 +85,12 @@ DEFINITIONS = [
         None,
         lambda rows, *_: sum(row[3] is not None for row in _sales(rows)) / len(_sales(rows)),
     ),
+    Plain(
+        sales_outside_list(),
+        None,
+        None,
+        lambda rows, n, days: _net(row for row in rows if row[3] not in HOME_OF) / n / days * 7,
+    ),
 ]
 
 
@@ -137,7 +144,8 @@ def _of_one(metric: Metric, rows: list[Receipt]) -> tuple[int, int]:
     return int(len(_days(rows)) >= (2 if metric == repeat_purchase(14) else 1)), 1
 
 
-FOR_CUSTOMERS = [p for p in DEFINITIONS if p.metric not in (store_total(), identification_rate())]
+NOT_FOR_CUSTOMERS = (store_total(), identification_rate(), sales_outside_list())
+FOR_CUSTOMERS = [p for p in DEFINITIONS if p.metric not in NOT_FOR_CUSTOMERS]
 
 
 @pytest.mark.parametrize("plain", FOR_CUSTOMERS, ids=lambda plain: plain.metric.code)

@@ -1,4 +1,4 @@
-"""Visits: sums by home, visited unit and period, against Python receipt by receipt, and against the stores' own sums."""
+"""Visits: sums by home, visited unit and period, against Python receipt by receipt and the stores themselves."""
 
 from collections import defaultdict
 from datetime import date, timedelta
@@ -54,7 +54,7 @@ def sums(facts: list[Fact], *, home: dict[int, str] | None = None) -> dict[tuple
 
 
 @st.composite
-def _worlds(draw: st.DrawFn) -> list[Fact]:
+def worlds(draw: st.DrawFn) -> list[Fact]:
     """Sales and returns, some anonymous; some of those identified late; corrections of any, before or after that."""
     facts: list[Fact] = []
     days = st.integers(-2, 16).map(lambda n: BEFORE.first + timedelta(days=n))
@@ -121,14 +121,14 @@ def _by_hand(facts: list[Fact]) -> dict[tuple[Any, Any, str], dict[str, int]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(_worlds())
+@given(worlds())
 def test_the_sums_are_those_of_the_receipts_one_by_one(facts: list[Fact]) -> None:
     found = sums(facts)
     assert {key: row for key, row in found.items() if any(row.values())} == _by_hand(facts)
 
 
 @settings(max_examples=40, deadline=None)
-@given(_worlds())
+@given(worlds())
 def test_over_all_homes_they_are_what_the_stores_counted(facts: list[Fact]) -> None:
     found = sums(facts)
     receipts = ibis.memtable(pa.Table.from_pylist(facts, _SCHEMA))
