@@ -18,9 +18,8 @@ from pilot.evidence.computing import compute_report as compute_report
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, StageMovedOn
 from pilot.evidence.model import FrozenReport
-from pilot.evidence.sentences import report_ready
+from pilot.evidence.telling import report_frozen
 from pilot.evidence.truths import Truths
-from pilot.notices.service import notify
 from pilot.planning import service as planning
 from pilot.planning.model import Pilot, Stage
 
@@ -60,8 +59,7 @@ def freeze(session: Session, document: ReportDocument, *, actor: User, now: date
     )
     session.add(report)
     session.flush()
-    message = report_ready(pilot.name, stage.number, frozen.recommendation.choice)
-    notify(session, user_id=pilot.owner_id, message=message, link=f"/pilots/{pilot.code}/reports/{report.code}", at=now)
+    report_frozen(session, pilot, report, frozen, now)
     planning.reach_gate(session, pilot, stage.number, report=report.code, actor=actor, now=now)
     details = {
         "report": report.code,

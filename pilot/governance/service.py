@@ -13,7 +13,7 @@ from pilot.assignment.preparing import PreparedDraw
 from pilot.audit.service import record
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommended
-from pilot.governance import messages, rules
+from pilot.governance import messages, rules, telling
 from pilot.governance.approvals import as_proof, latest_hash, proofs
 from pilot.governance.decisions import standing
 from pilot.governance.errors import (
@@ -27,7 +27,6 @@ from pilot.governance.errors import (
     WaitsForAnswer,
 )
 from pilot.governance.model import Answer, Approval, ApprovalKind, Choice, Decision
-from pilot.notices.service import notify
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
 from pilot.planning.errors import NoLookLeft, OwnPlan, ReasonMissing
@@ -36,7 +35,7 @@ from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import Plan
 from pilot.planning.proofs import Proof, ProofKind
 from pilot.planning.queries import sealed_plan
-from pilot.words import Message
+from pilot.planning.telling import approval_wanted
 
 
 def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now: datetime) -> Approval:
@@ -45,7 +44,8 @@ def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now
     Raises ``OwnPlan``, ``MayNot`` (not an analyst), ``NothingToSign``.
     """
     approval = _sign(session, pilot, ApprovalKind.COSIGN, reason=reason, actor=actor, now=now)
-    _tell_owner(session, pilot, messages.cosigned(pilot.name, actor.name), now)
+    telling.owner(session, pilot, messages.cosigned(pilot.name, actor.name), now)
+    approval_wanted(session, pilot, Permission.PLAN_APPROVE, plan_hash=approval.plan_hash, at=now)
     planning.mark_cosigned(session, pilot, proof=as_proof(approval), actor=actor, now=now)
     return approval
 
@@ -59,7 +59,7 @@ def approve_and_seal(
     Raises ``OwnPlan``, ``MayNot`` (not an executive), ``SamePerson``, ``NothingToSign``, ``SignOffMissing``.
     """
     approval = _sign(session, pilot, ApprovalKind.APPROVE, reason=reason, actor=actor, now=now)
-    _tell_owner(session, pilot, messages.sealed(pilot.name, actor.name), now)
+    telling.owner(session, pilot, messages.sealed(pilot.name, actor.name), now)
     planning.seal(session, pilot, proofs=proofs(session, pilot), actor=actor, now=now)
     assignment.seal_seeds(session, pilot, entropy=entropy, actor=actor, now=now)
     return approval
@@ -76,7 +76,7 @@ def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, 
     if pilot.state not in (PilotState.SUBMITTED, PilotState.COSIGNED):
         raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
     why = _reason(reason)
-    _tell_owner(session, pilot, messages.plan_sent_back(pilot.name, actor.name, why), now)
+    telling.owner(session, pilot, messages.plan_sent_back(pilot.name, actor.name, why), now)
     planning.send_back(session, pilot, reason=why, actor=actor, now=now)
 
 
@@ -142,7 +142,7 @@ def decide(
     message = messages.decided(
         choice, takes_effect=decision.takes_effect, pilot=pilot.name, stage=stage.number, who=actor.name, reason=why
     )
-    _tell_owner(session, pilot, message, now, page="/decision")
+    telling.decided(session, pilot, report, decision, message, actor=actor, at=now)
     details = {
         "report": report.code,
         "report_hash": report.hash,
@@ -178,9 +178,7 @@ def answer(session: Session, report: FrozenReport, text: str, *, actor: User, no
     session.add(given)
     session.flush()
     message = messages.answered(pilot.name, stage.number, actor.name, said)
-    notify(
-        session, user_id=now_standing.outcome.user_id, message=message, link=f"/pilots/{pilot.code}/decision", at=now
-    )
+    telling.answered(session, pilot, report, now_standing.outcome, message, now)
     _record(session, pilot, "report.answer", {"report": report.code, "round": given.round, "text": said}, actor, now)
     return given
 
@@ -273,10 +271,6 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise ReasonMissing()
     return text.strip()
-
-
-def _tell_owner(session: Session, pilot: Pilot, message: Message, now: datetime, *, page: str = "") -> None:
-    notify(session, user_id=pilot.owner_id, message=message, link=f"/pilots/{pilot.code}{page}", at=now)
 
 
 def _record(session: Session, pilot: Pilot, verb: str, details: dict[str, object], actor: User, now: datetime) -> None:

@@ -11,6 +11,7 @@ from pilot.access.queries import people_with
 from pilot.audit.service import record
 from pilot.database import Database
 from pilot.errors import PilotError
+from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import notify
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.rounds import empty, keep_lake
@@ -73,7 +74,7 @@ class Drainer:
         try:
             with self._database.unit_of_work() as session:
                 for person in people_with(session, Role.ADMIN):
-                    notify(session, user_id=person.id, message=message, link="", at=now)
+                    notify(session, user_id=person.id, message=message, link="", at=now, kind=NoticeKind.UPKEEP)
                 details = {"reason": message.values["reason"]}
                 record(session, actor="system", verb="receipts.drain_broke", subject_kind="installation",
                        subject="inbox", details=details, at=now)  # fmt: skip

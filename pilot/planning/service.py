@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
+from pilot.access.permissions import Permission
 from pilot.audit import service as audit
 from pilot.planning.amendments import difference
 from pilot.planning.errors import NotADraft, ReasonMissing
@@ -25,6 +26,7 @@ from pilot.planning.submission import (
 )
 from pilot.planning.submission import check_amendment as check_amendment
 from pilot.planning.submission import check_submission as check_submission
+from pilot.planning.telling import approval_wanted
 from pilot.programs.errors import CodeTaken
 from pilot.programs.model import Program
 from pilot.programs.service import check_code, flush_new
@@ -230,6 +232,7 @@ def _submit(
     )
     session.add(version)
     session.flush()
+    approval_wanted(session, pilot, Permission.PLAN_COSIGN, plan_hash=version.hash, at=now)
     changed = [row.path for row in difference(in_force.text(), version.text)] if in_force else []
     details = {"version": version.number, "plan_hash": version.hash, "reason": reason, "changed": changed}
     _record(session, pilot, verb, details, actor, now)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from pilot.access.model import Role
 from pilot.access.queries import people_with
 from pilot.database import settings_of
+from pilot.notices.kinds import NoticeKind
 from pilot.notices.model import Notice
 from pilot.notices.service import notify
 from pilot.outcomes.inbox.database import InboxDatabase
@@ -39,7 +40,7 @@ def inbox_alarm(session: Session, inbox: InboxDatabase, now: datetime) -> bool:
         values = {"minutes": minutes, "receipts": found.receipts}
         message = Message(BEHIND, _BEHIND, values) if behind else Message(CAUGHT_UP, _CAUGHT_UP, {"minutes": minutes})
         for person in people_with(session, Role.ADMIN):
-            notify(session, user_id=person.id, message=message, link="", at=now)
+            notify(session, user_id=person.id, message=message, link="", at=now, kind=NoticeKind.UPKEEP)
     return behind
 
 

@@ -15,6 +15,7 @@ from pilot.access.queries import people_with
 from pilot.audit.service import record
 from pilot.imports.arrow import column, pc
 from pilot.network.erasing import truncate_wal
+from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import notify
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.draining import alone
@@ -62,7 +63,7 @@ def tell_unread(
     for batch_id in unread:
         told.append(Message("batch_not_searched", _NOT_SEARCHED, {"batch": batch_id, "key": customer_key}))
         for person in people_with(session, Role.ADMIN):
-            notify(session, user_id=person.id, message=told[-1], link="", at=now)
+            notify(session, user_id=person.id, message=told[-1], link="", at=now, kind=NoticeKind.UPKEEP)
         record(
             session,
             actor=actor.email,

@@ -13,6 +13,7 @@ from pilot.access.queries import people_with
 from pilot.audit.service import record
 from pilot.database import Database
 from pilot.errors import Misconfigured
+from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import notify
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.outcomes.inbox.drain import RECEIPTS_A_ROUND, Drained, drain, drain_alone
@@ -167,7 +168,7 @@ def _set_aside(database: Database, inbox: InboxDatabase, number: int, error: Exc
             {"batch": batch.batch_id, "receipts": batch.n_accepted},
         )
         for person in people_with(session, Role.ADMIN):
-            notify(session, user_id=person.id, message=message, link="", at=now)
+            notify(session, user_id=person.id, message=message, link="", at=now, kind=NoticeKind.UPKEEP)
         record(
             session,
             actor=_SYSTEM,
