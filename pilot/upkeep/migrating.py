@@ -29,7 +29,9 @@ import pilot.jobs.model
 import pilot.network.model
 import pilot.notices.model
 import pilot.outcomes.inbox.model
+import pilot.planning.calendar_model
 import pilot.planning.model
+import pilot.planning.wizard_model
 import pilot.programs.model  # noqa: F401 - the metadata is whole only when every room's entities are imported
 from pilot.database import Base, Database, make_engine
 from pilot.errors import Misconfigured
