@@ -1,4 +1,4 @@
-"""The worker of a home: takes jobs from the queue, drains the inbox, says that it is alive, and keeps house."""
+"""The worker of a home: takes jobs from the queue, drains the inbox, sends the post, says that it is alive, and keeps house."""
 
 import fcntl
 import logging
@@ -13,10 +13,13 @@ from pilot.imports.service import sweep
 from pilot.jobs.drainer import Drainer
 from pilot.jobs.errors import WorkerRunsAlready
 from pilot.jobs.lake_keeper import keep_lake_small
+from pilot.jobs.post import Post
 from pilot.jobs.queue import JobQueue, make_queue
 from pilot.jobs.service import beat, fail_abandoned, push_forgotten
 from pilot.jobs.uploads import sweep_uploads
 from pilot.network.erasing import truncate_wal
+from pilot.notices.model import Channel
+from pilot.notices.outbox import sweep_outbox
 from pilot.outcomes.inbox.alarm import inbox_alarm
 from pilot.outcomes.inbox.database import InboxDatabase
 from pilot.settings import Settings
@@ -38,6 +41,7 @@ def work(settings: Settings, *, threads: int = 1) -> None:
             threading.Thread(target=_keep_house, args=(database, inbox, queue, stop), name="heartbeat", daemon=True),
             threading.Thread(target=Drainer(database, stop).run, name="drain", daemon=True),
             threading.Thread(target=keep_lake_small, args=(database, stop), name="lake", daemon=True),
+            *(threading.Thread(target=Post(database, one, stop).run, name=one, daemon=True) for one in Channel),
         ]
         for thread in beside:
             thread.start()
@@ -71,6 +75,7 @@ def _one_round(database: Database, inbox: InboxDatabase, queue: JobQueue, *, is_
         inbox_alarm(session, inbox, database.settings.now())
         if is_sweeping:
             sweep(session, now=database.settings.now())
+            sweep_outbox(session, now=now)
     if is_sweeping:
         sweep_uploads(database.settings, now)
         truncate_wal(inbox.engine)
