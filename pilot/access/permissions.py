@@ -42,6 +42,7 @@ class Permission(StrEnum):
     JOB_VIEW = "job.view"
     USER_MANAGE = "user.manage"
     KEY_MANAGE = "key.manage"
+    WEBHOOK_MANAGE = "webhook.manage"
     AUDIT_VIEW = "audit.view"
 
 
@@ -75,6 +76,7 @@ ACTS: dict[Permission, Message] = {
         Permission.JOB_VIEW: N_("see this piece of work"),
         Permission.USER_MANAGE: N_("manage people"),
         Permission.KEY_MANAGE: N_("manage keys"),
+        Permission.WEBHOOK_MANAGE: N_("manage mail and webhooks"),
         Permission.AUDIT_VIEW: N_("read the audit log"),
     }.items()
 }
@@ -185,6 +187,7 @@ _GRANTS: dict[Role, dict[Permission, Reach]] = {
         Permission.JOB_VIEW: Reach.ANY,
         Permission.USER_MANAGE: Reach.ANY,
         Permission.KEY_MANAGE: Reach.ANY,
+        Permission.WEBHOOK_MANAGE: Reach.ANY,
         Permission.AUDIT_VIEW: Reach.ANY,
     },
     Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_VIEW: Reach.ANY},

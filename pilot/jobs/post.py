@@ -25,9 +25,8 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 3.0
 
 _MAIL_GAVE_UP = N_("Mail could not be delivered and was given up. The last reason: {reason}")
-_WEBHOOK_GAVE_UP = N_(
-    "The webhook “{webhook}” could not be called and the call was given up. The last reason: {reason}"
-)
+_WEBHOOK_GAVE_UP = N_("A call of the webhook “{webhook}” did not arrive and was given up. The last reason: {reason}")
+_BROKE = N_("This broke on our side; the worker's log has the reason under {delivery}.")
 
 
 class Post:
@@ -84,7 +83,12 @@ class Post:
         try:
             is_wanted = self._send_mail(delivery) if self._channel is Channel.MAIL else self._call(delivery)
         except PilotError as error:
-            self._failed(delivery, error)
+            is_final = isinstance(error, NotDelivered) and error.is_final
+            self._failed(delivery, error.message, is_final=is_final)
+            return
+        except Exception:
+            log.exception("delivery %s broke", delivery.code)
+            self._failed(delivery, Message("delivery_broke", _BROKE, {"delivery": delivery.code}), is_final=False)
             return
         with self._database.unit_of_work() as session:
             mark = outbox.mark_sent if is_wanted else outbox.mark_dropped
@@ -108,17 +112,16 @@ class Post:
         send_call(self._database.settings, hook, delivery, self._caller, now=self._clock())
         return True
 
-    def _failed(self, delivery: Delivery, error: PilotError) -> None:
-        is_final = isinstance(error, NotDelivered) and error.is_final
+    def _failed(self, delivery: Delivery, error: Message, *, is_final: bool) -> None:
         with self._database.unit_of_work() as session:
-            gave_up = outbox.mark_failed(session, delivery, error.message, is_final=is_final, now=self._clock())
+            gave_up = outbox.mark_failed(session, delivery, error, is_final=is_final, now=self._clock())
             if not gave_up:
                 return
             at = self._database.settings.now()
             hook = session.get(Webhook, delivery.webhook_id) if delivery.webhook_id else None
-            message = Message("mail_gave_up", _MAIL_GAVE_UP, {"reason": error.message})
+            message = Message("mail_gave_up", _MAIL_GAVE_UP, {"reason": error})
             if hook is not None:
-                values = {"webhook": hook.name, "reason": error.message}
+                values = {"webhook": hook.name, "reason": error}
                 message = Message("webhook_gave_up", _WEBHOOK_GAVE_UP, values)
             notify_once(
                 session,
@@ -128,6 +131,6 @@ class Post:
                 at=at,
                 by_mail=hook is not None,  # where mail fails, mail about it would
             )
-            details = {"kind": str(delivery.kind), "attempts": delivery.attempts, "reason": error.message.code}
+            details = {"kind": str(delivery.kind), "attempts": delivery.attempts, "reason": error.code}
             record(session, actor="system", verb="delivery.gave_up", subject_kind="delivery",
                    subject=delivery.code, details=details, at=at)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The worker of a home: takes jobs from the queue, drains the inbox, sends the post, says that it is alive, and keeps house."""
+"""The worker of a home: takes jobs from the queue, drains the inbox, sends the post, says it lives, keeps house."""
 
 import fcntl
 import logging
