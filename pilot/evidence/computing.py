@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from experiments.design.balance import balance
+from experiments.design.mechanisms import Mechanism
 from experiments.look.analysis import analyze_look
 from experiments.look.plan import Leads as AnalysisLeads
 from experiments.look.plan import LookPlan, MarginScale, PlannedMetric, Role
@@ -18,7 +19,6 @@ from experiments.measure.days import DayFacts
 from experiments.measure.kept_sums import CustomerSums
 from experiments.measure.metrics import metric_from_code
 from experiments.measure.store_moments import Activity
-from experiments.measure.unit_moments import ArmMoments, UnitMoments
 from experiments.measure.windows import Window
 from pilot.assignment import queries as assignment
 from pilot.assignment.errors import NotDrawn
@@ -28,7 +28,7 @@ from pilot.evidence.chapters.registry import CHAPTERS, Chapter, compute_chapters
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
-from pilot.evidence.measuring import Period, measure, measured_codes, series_metric
+from pilot.evidence.measuring import Moments, Period, measure, measured_codes, series_metric
 from pilot.evidence.population import Population, population_of, without_lost
 from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
@@ -198,7 +198,7 @@ def _report(
     tell()
     seed = int(draw.ledger_hash[:15], 16)
     analysis = analyze_look(
-        _analysis_plan(plan, planned, population, look=look, seed=seed),
+        analysis_plan(plan, planned, population.mechanism, population.assignment, look=look, seed=seed),
         measured.moments,
         measured.identification,
         refusals=measured.refusals,
@@ -246,9 +246,14 @@ def _report(
         balance=balance(population.mechanism, population.assignment),
         series_metric=series_metric(plan).code,
         series=measured.points,
-        moments={code: [_whole_numbers(row) for row in rows] for code, rows in measured.moments.items()},
+        moments=_stored(measured.moments),
         risk=measured.risk_by_variant(population),
         chapters=told,
+        beside={
+            "identification": None if measured.identification is None else _rows(measured.identification),
+            "segments": {segment: _stored(found) for segment, found in measured.segments.items()},
+            "refusals": {code: message.to_dict() for code, message in measured.refusals.items()},
+        },
         truths=_truths(truths, plan, pilot, stage_number, window),
     )
 
@@ -288,7 +293,10 @@ def _require_observed(session: Session, pilot: Pilot, stage: Stage, last: date |
     return min(last, today - timedelta(days=1))
 
 
-def _analysis_plan(plan: Plan, planned: StagePlan, population: Population, *, look: int, seed: int) -> LookPlan:
+def analysis_plan(
+    plan: Plan, planned: StagePlan, mechanism: Mechanism, assignment: Mapping[str, str], *, look: int, seed: int
+) -> LookPlan:
+    """What the statistics need of the plan and the draw."""
     metrics = [PlannedMetric(metric_from_code(plan.primary), Role.PRIMARY)]
     beside = [code for code in measured_codes(plan) if code not in plan.metric_codes]
     metrics += [PlannedMetric(metric_from_code(code), Role.SECONDARY) for code in (*plan.secondary, *beside)]
@@ -300,8 +308,8 @@ def _analysis_plan(plan: Plan, planned: StagePlan, population: Population, *, lo
     ]
     return LookPlan(
         unit=plan.unit,
-        mechanism=population.mechanism,
-        assignment=population.assignment,
+        mechanism=mechanism,
+        assignment=assignment,
         metrics=tuple(metrics),
         leads=AnalysisLeads(plan.leads.value),
         seed=seed,
@@ -349,5 +357,9 @@ def months_between(first: date, last: date) -> list[str]:
     return months
 
 
-def _whole_numbers(row: UnitMoments | ArmMoments) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in fields(row)}
+def _stored(moments: Mapping[str, Moments]) -> dict[str, list[dict[str, Any]]]:
+    return {code: _rows(rows) for code, rows in moments.items()}
+
+
+def _rows(rows: Moments) -> list[dict[str, Any]]:
+    return [{field.name: getattr(row, field.name) for field in fields(row)} for row in rows]

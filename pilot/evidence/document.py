@@ -46,6 +46,7 @@ class ReportDocument:
     ``moments`` holds, per metric, the exact whole numbers behind the estimates (one entry per unit or arm);
     ``risk`` tells by variant, week by week, when customers came back, where retention is planned;
     ``chapters`` holds what the report says beside the effects, by the chapter's code (``chapters.registry``);
+    ``beside`` holds what else the rows were computed from: identification and segments' moments, and refusals;
     ``permutation_seed`` follows from the ledger's hash, so nobody chooses it.
     """
 
@@ -72,6 +73,7 @@ class ReportDocument:
     moments: Mapping[str, list[dict[str, Any]]]
     risk: Mapping[str, tuple[RiskWeek, ...]] = field(default_factory=dict)
     chapters: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
     truths: tuple[KnownTruth, ...] = ()
     audit_head: str = ""
 
@@ -109,6 +111,7 @@ class ReportDocument:
             "moments": dict(self.moments),
             "truths": [{"metric": t.metric, "variant": t.variant, "effect": t.effect} for t in self.truths],
             **({"chapters": dict(self.chapters)} if self.chapters else {}),
+            **({"beside": dict(self.beside)} if self.beside else {}),
             **({"risk": {variant: [asdict(week) for week in weeks] for variant, weeks in self.risk.items()}}
                if self.risk else {}),
         }  # fmt: skip
@@ -140,6 +143,7 @@ def read_document(text: str) -> ReportDocument:
         moments=stored["moments"],
         risk={variant: tuple(RiskWeek(**week) for week in weeks) for variant, weeks in stored.get("risk", {}).items()},
         chapters=stored.get("chapters", {}),
+        beside=stored.get("beside", {}),
         truths=tuple(KnownTruth(**truth) for truth in stored["truths"]),
     )
 

@@ -21,16 +21,22 @@ def exported(text: str) -> dict[str, Any]:
     hash, stay as they are.
     """
     document: dict[str, Any] = json.loads(text)
-    document["moments"] = {
-        code: [_cell(row) if _counts_customers(code, row) else row for row in rows]
-        for code, rows in document["moments"].items()
-    }
+    document["moments"] = _cells(document["moments"])
+    beside = document.get("beside", {})
+    if beside:
+        beside["segments"] = {segment: _cells(moments) for segment, moments in beside["segments"].items()}
     document["analysis"]["rows"] = [_row(row) for row in document["analysis"]["rows"]]
     for variant, weeks in document.get("risk", {}).items():
         # A week that was left out could be told from its neighbours.
         if any(0 < week[name] < FEWEST_CUSTOMERS for week in weeks for name in ("at_risk", "events", "censored")):
             document["risk"][variant] = {"suppressed": True}
     return document
+
+
+def _cells(moments: dict[str, Any]) -> dict[str, Any]:
+    return {
+        code: [_cell(row) if _counts_customers(code, row) else row for row in rows] for code, rows in moments.items()
+    }
 
 
 def _counts_customers(code: str, row: dict[str, Any]) -> bool:

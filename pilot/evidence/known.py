@@ -148,6 +148,8 @@ def beside_frozen(then: ReportDocument, frozen: ReportDocument) -> Again:
     """What a report that was computed again is beside the frozen one."""
     if not frozen.risk:  # made before reports told when customers came back
         then = replace(then, risk={})
+    if not frozen.beside:  # made before reports kept what else they were computed from
+        then = replace(then, beside={})
     if same_numbers(then, frozen):
         return Again.SAME
     if then.lake_version != frozen.lake_version:
@@ -159,11 +161,12 @@ def beside_frozen(then: ReportDocument, frozen: ReportDocument) -> Again:
 def _of_everybody(document: ReportDocument) -> ReportDocument:
     """The document without what it says of segments."""
     rows = tuple(row for row in document.analysis.rows if row.segment is None)
-    return replace(document, analysis=replace(document.analysis, rows=rows))
+    beside = {name: told for name, told in document.beside.items() if name != "segments"}
+    return replace(document, analysis=replace(document.analysis, rows=rows), beside=beside)
 
 
 def _numbers(document: ReportDocument) -> ReportDocument:
-    return replace(document, exploratory=False, code_version="", audit_head="", lake_version=0, truths=())
+    return replace(document, exploratory=False, code_version="", audit_head="", lake_version=0, chapters={}, truths=())
 
 
 def _key(row: ReportRow) -> tuple[str, str, str | None]:
