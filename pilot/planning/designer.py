@@ -146,6 +146,11 @@ def smallest_effect(
         design = design_of(session, lake, plan, number, excluded=excluded)
     except PilotError as error:
         return _nothing(plan, number, error.message)
+    return smallest_effect_of(lake, plan, number, design)
+
+
+def smallest_effect_of(lake: Lake, plan: Plan, number: int, design: Design) -> Visible:
+    """The same of a design that is known."""
     windows = _past_windows(plan, plan.stage(number), *_observed(lake, design.candidates.version, number))
     refusal, visible = None, None
     try:

@@ -187,3 +187,48 @@ class RivalStoresDoNotFit(Refused):
 class WindDownDoesNotFit(Refused):
     code = "wind_down_does_not_fit"
     template = N_("The wind-down plan does not fit: {problem}. No program is launched without one.")
+
+
+class CannotProveBreakEven(Refused):
+    code = "cannot_prove_break_even"
+    template = N_(
+        "Stage {stage} sees a change of {smallest:.1%} of sales at the smallest, and the offer pays from "
+        "{break_even:.1%} on: the design cannot prove its break-even. Take more stores or weeks, or ask an executive to accept by name "
+        "that it cannot."
+    )
+
+
+class MustIncludeStaysOut(Refused):
+    code = "must_include_stays_out"
+    template = N_(
+        "The plan says that {unit} must take part in stage {stage}, and it cannot: {reason}. Take it from the list or "
+        "remove what keeps it out."
+    )
+
+
+class StageInBlackout(Refused):
+    code = "stage_in_blackout"
+    template = N_(
+        "Stage {stage} runs from {first:date} to {last:date}, and from {blackout_first:date} to {blackout_last:date} "
+        "nothing is tried in any of its stores (“{name}”). Move the stage."
+    )
+
+
+class NothingToAmend(Refused):
+    code = "nothing_to_amend"
+    template = N_("No amendment of {pilot} is being written.")
+
+
+class EventEndsBeforeItBegins(Refused):
+    code = "event_ends_before_it_begins"
+    template = N_("“{name}” ends on {last:date}, before it begins on {first:date}.")
+
+
+class EventElsewhere(Refused):
+    code = "event_elsewhere"
+    template = N_("“{name}” names places that the network does not have: {places}.")
+
+
+class NoDesignThere(Refused):
+    code = "no_design_there"
+    template = N_("The search found no design number {rank} for stage {stage}. Search again: the draft has changed.")

@@ -1,0 +1,177 @@
+"""Whether a stage can prove that its offers pay: the smallest effect that it sees, held against the break-even lift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
+
+from experiments.design.mechanisms import CONTROL
+from experiments.measure.metrics import AssignmentUnit
+from pilot.errors import PilotError
+from pilot.planning import spending
+from pilot.planning.candidates import NOTHING_EXCLUDED, Exclusions
+from pilot.planning.designer import Design, Visible, design_of, smallest_effect_of
+from pilot.planning.economics import Past, store_total_break_even_share
+from pilot.planning.errors import CannotProveBreakEven
+from pilot.planning.metrics import library_metric
+from pilot.planning.plan import OUTSIDE_LIST, STORE_TOTAL, Plan
+from pilot.programs.economics import thresholds
+from pilot.words import N_, Message
+
+if TYPE_CHECKING:
+    from pilot.outcomes.lake import Lake
+
+_IN_MONEY = (STORE_TOTAL, OUTSIDE_LIST, "spend_per_customer")
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """The dearest variant of a stage: what it must bring (``break_even``) and the least that the stage sees.
+
+    Both are shares of the store total, net of discounts at the till, and beside them money per store and week. Where
+    they cannot be compared, ``reason`` says why.
+    """
+
+    stage: int
+    variant: str
+    smallest: float | None
+    break_even: float | None
+    smallest_minor: float | None
+    break_even_minor: float | None
+    reason: Message | None
+
+    @property
+    def proves(self) -> bool | None:
+        """Whether the stage sees its break-even; None where the two cannot be compared."""
+        if self.smallest is None or self.break_even is None:
+            return None
+        return self.smallest <= self.break_even
+
+    @property
+    def is_unproven(self) -> bool:
+        """Compared, and the stage sees less well than the offer must do."""
+        return self.proves is False
+
+    @property
+    def error(self) -> CannotProveBreakEven:
+        """What refuses the submission; only where ``is_unproven``."""
+        return CannotProveBreakEven(stage=self.stage, smallest=self.smallest, break_even=self.break_even)
+
+    @property
+    def message(self) -> Message:
+        """The comparison as a sentence."""
+        if self.proves is None:
+            return self.reason or _NOTHING_TO_EARN
+        values = {"smallest": self.smallest, "break_even": self.break_even}
+        return Message("proves" if self.proves else "proves_not", _PROVES if self.proves else _PROVES_NOT, values)
+
+
+_PROVES = N_("It sees changes from {smallest:.1%} of sales on, and the offer pays from {break_even:.1%} on.")
+_PROVES_NOT = N_(
+    "It sees changes from {smallest:.1%} of sales on, but the offer pays from {break_even:.1%} on already: a result in "
+    "between could not be told from nothing."
+)
+_NO_ECONOMICS = Message("no_economics", N_("the plan does not say what the money is reckoned with"), {})
+_NOTHING_TO_EARN = Message("nothing_to_earn", N_("the offer costs nothing that sales must earn back"), {})
+
+
+def proving(
+    session: Session, lake: Lake, plan: Plan, number: int, *, excluded: Exclusions = NOTHING_EXCLUDED
+) -> Proving:
+    """Measure stage ``number`` on the network's past and compare. Reads only, and may take long."""
+    try:
+        design = design_of(session, lake, plan, number, excluded=excluded)
+    except PilotError as error:
+        return _unknown(number, plan, error.message)
+    return proves_break_even(plan, smallest_effect_of(lake, plan, number, design), past_of(lake, plan, design))
+
+
+def unproven(
+    session: Session, lake: Lake, plan: Plan, *, excluded: Callable[[int], Exclusions], after: int = 0
+) -> tuple[Proving, ...]:
+    """The stages after ``after`` that cannot prove their break-even."""
+    if plan.economics is None:
+        return ()
+    numbers = [stage.number for stage in plan.stages if stage.number > after]
+    found = [proving(session, lake, plan, number, excluded=excluded(number)) for number in numbers]
+    return tuple(one for one in found if one.is_unproven)
+
+
+def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
+    """Hold what a stage sees against what its dearest variant must bring in the stores that would be treated."""
+    stage = visible.stage
+    if plan.economics is None:
+        return _unknown(stage, plan, _NO_ECONOMICS)
+    if visible.effect is None or visible.relative is None:
+        return _unknown(stage, plan, visible.refusal or _NO_ECONOMICS)
+    if plan.primary not in _IN_MONEY:
+        reason = N_("{metric} cannot be set against money; the store total beside it can")
+        return _unknown(stage, plan, Message("not_money", reason, {"metric": library_metric(plan.primary).title}))
+    dearest: tuple[Decimal, str] | None = None
+    for variant in plan.treated:
+        lift = store_total_break_even_share(plan, variant, past)
+        if isinstance(lift, Message):
+            return Proving(stage, variant, None, None, None, None, lift)
+        if dearest is None or lift > dearest[0]:
+            dearest = lift, variant
+    if dearest is None or dearest[0] <= 0:
+        return _unknown(stage, plan, _NOTHING_TO_EARN)
+    lift, variant = dearest
+    per_store = _per_store(plan, visible, past)
+    smallest = visible.effect / per_store if plan.primary == OUTSIDE_LIST and per_store else visible.relative
+    return Proving(
+        stage,
+        variant,
+        smallest=smallest,
+        break_even=float(lift),
+        smallest_minor=smallest * per_store if per_store else None,
+        break_even_minor=float(lift) * per_store if per_store else None,
+        reason=None,
+    )
+
+
+def past_of(lake: Lake, plan: Plan, design: Design) -> Past:
+    """What the last weeks say of the stores that the stage would treat, and of how each offer's sales divide."""
+    version = design.candidates.version
+    period = spending.past_period(lake, version)
+    if period is None:
+        return Past()
+    sales = spending.weekly_sales(lake, version, *period)
+    total = sum(variant.weight for variant in plan.variants)
+    treated = sum(variant.weight for variant in plan.variants if variant.code != CONTROL)
+    drawn = set(design.mechanism.codes)
+    if plan.unit is AssignmentUnit.CUSTOMER:
+        stores = set(Counter(design.candidates.homes.values()))
+    else:
+        stores = {i for code, ids in design.candidates.stores.items() if code in drawn for i in ids}
+    shares: dict[str, tuple[Decimal, ...]] = {}
+    for offer in plan.offers:
+        parts = thresholds(offer.mechanic, offer.terms)
+        if parts is None:
+            continue
+        split = spending.shares_by_spend if parts[0] == "spend" else spending.shares_by_basket
+        found = split(lake, version, *period, parts[1])
+        if found is not None:
+            shares[offer.code] = found
+    return Past(
+        weekly_sales_minor=sum(sales.get(store, 0) for store in stores) * treated // total,
+        treated_stores=len(stores) * treated // total,
+        spend_minor=spending.spend_per_customer(lake, version, *period),
+        sales_shares=shares,
+    )
+
+
+def _per_store(plan: Plan, visible: Visible, past: Past) -> float | None:
+    """Mean sales per store and week: the metric's own past mean where it is the store total."""
+    if plan.primary == STORE_TOTAL and visible.mean:
+        return visible.mean
+    return past.weekly_sales_minor / past.treated_stores if past.weekly_sales_minor and past.treated_stores else None
+
+
+def _unknown(stage: int, plan: Plan, reason: Message) -> Proving:
+    return Proving(stage, plan.treated[0] if plan.treated else "", None, None, None, None, reason)
