@@ -30,7 +30,8 @@ AMOUNTS = (
     "sales",
     "receipts",
 )
-COLUMNS = (*AMOUNTS, "identified_sales", "customers")
+IDENTIFIED = ("identified_sales", "identified_net_minor")
+COLUMNS = (*AMOUNTS, *IDENTIFIED, "customers")
 _NOBODY, _NOWHERE = -1, -1
 
 
@@ -41,7 +42,8 @@ def visit_sums(receipts: ir.Table, *, homes: pa.Table, stores: pa.Table, window:
     says which stores make a unit. ``home`` is null for everybody who is not listed, ``at`` is null for stores of no
     unit, ``period`` is "before" or "window"; rows are in this order, nulls last. All columns are 64-bit whole numbers:
     ``cost_minor`` adds up the facts that carry a cost and ``cost_known_net_minor`` the net sales of the same facts,
-    ``full_price_net_minor`` those of facts without a discount, ``identified_sales`` the sales that carry a customer,
+    ``full_price_net_minor`` those of facts without a discount, ``identified_sales`` the sales that carry a customer
+    and ``identified_net_minor`` the net sales of facts that do,
     and ``customers`` counts the different ones with a sale in the cell (it does not add up). ``receipts`` has the
     columns of the lake. Raises ``DuplicateUnit`` for a customer or a store that is listed twice.
     """
@@ -60,7 +62,7 @@ def visit_sums(receipts: ir.Table, *, homes: pa.Table, stores: pa.Table, window:
     t = t.left_join(visited, "store_id").select(*t.columns, "place")
     t = t.mutate(cell=t.cell.fill_null(_NOBODY), place=t.place.fill_null(_NOWHERE))
     found = t.group_by("cell", "place", "in_window").aggregate(
-        **{name: whole_sum(t[name]) for name in (*AMOUNTS, *map(_late, AMOUNTS), "identified_sales")},
+        **{name: whole_sum(t[name]) for name in (*AMOUNTS, *map(_late, AMOUNTS), *IDENTIFIED)},
         customers=t.customer_key.nunique(where=t.bought),
     )
     return _table(found.to_pyarrow(), [label[0] for label in listed.labels], units)
@@ -87,6 +89,7 @@ def _facts(receipts: ir.Table, window: Window, before: Window) -> ir.Table:
         in_window=t.business_date.between(window.first, window.last),
         bought=is_customer_sale(t),
         identified_sales=is_identified_sale(t).cast("int64"),
+        identified_net_minor=t.customer_key.notnull().ifelse(t.net_minor, 0),
         **amounts,
         **{_late(name): late.ifelse(amount, 0) for name, amount in amounts.items()},
     )

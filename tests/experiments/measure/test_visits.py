@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experiments import Window, store_total, unit_moments
 from experiments.errors import DuplicateUnit
-from experiments.measure.visits import AMOUNTS, COLUMNS, visit_sums
+from experiments.measure.visits import AMOUNTS, COLUMNS, IDENTIFIED, visit_sums
 from experiments.measure.windows import Windows
 from tests.experiments.building import homes, stores
 
@@ -111,6 +111,8 @@ def _by_hand(facts: list[Fact]) -> dict[tuple[Any, Any, str], dict[str, int]]:
         put(home, fact, amounts)
         if late:
             put(None, fact, amounts, -1)
+        if fact["customer_key"] is not None:
+            put(home, fact, {"identified_net_minor": fact["net_minor"]})
         if bought and fact["customer_key"] is not None:
             put(home, fact, {"identified_sales": 1})
             who[home, UNIT_OF.get(fact["store_id"]), str(_period(fact["business_date"]))].add(fact["customer_key"])
@@ -140,7 +142,7 @@ def test_over_all_homes_they_are_what_the_stores_counted(facts: list[Fact]) -> N
             mine = [row["net_minor"] for (_, at, when), row in found.items() if (at, when) == (moments.unit, period)]
             assert sum(mine) == total
     without_list = sums(facts, home={})
-    for name in (*AMOUNTS, "identified_sales"):
+    for name in (*AMOUNTS, *IDENTIFIED):
         totals: dict[tuple[Any, str], int] = defaultdict(int)
         for (_, at, period), row in found.items():
             totals[at, period] += row[name]
