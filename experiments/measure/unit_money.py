@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import NotEstimable
 from experiments.measure.unit_moments import UnitMoments
@@ -122,7 +122,7 @@ def unit_money(
 def _sums(visits: pa.Table) -> dict[tuple[str, str], dict[str, int]]:
     """By visited unit and period, over all homes."""
     found: dict[tuple[str, str], dict[str, int]] = {}
-    columns = {name: visits.column(name).to_pylist() for name in ("at", "period", *_SUMS)}
+    columns: dict[str, list[Any]] = {name: visits.column(name).to_pylist() for name in ("at", "period", *_SUMS)}
     for row, (unit, period) in enumerate(zip(columns["at"], columns["period"], strict=True)):
         if unit is not None:
             mine = found.setdefault((unit, period), dict.fromkeys(_SUMS, 0))

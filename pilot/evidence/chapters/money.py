@@ -1,0 +1,292 @@
+"""Money: incremental margin less rewards, communication and set-up, with its interval and the chance of a loss.
+
+The outcome of a unit is its own money (``experiments.measure.unit_money``); its effect per store-week is estimated as
+the headline is (``experiments.look.money``), times the treated store-weeks, less what is paid whatever is sold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from experiments.errors import NotEstimable
+from experiments.estimate.estimate import Interval
+from experiments.forecast.economics import return_on_investment, waterfall
+from experiments.forecast.harm import posterior
+from experiments.forecast.shrinkage import Prior
+from experiments.look.money import MoneyEffect, money_effect
+from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
+from experiments.measure.metrics import store_total
+from experiments.measure.unit_money import MarginBasis, UnitMoney, margin_basis, unit_money
+from experiments.messages import Message as ExperimentMessage
+from pilot.evidence.chapters.inputs import ChapterInputs
+from pilot.evidence.chapters.money_costs import ByTerms, Liability, by_terms, liability
+from pilot.planning.metrics import in_our_words
+from pilot.planning.plan_parts import Economics, PlannedPrior
+from pilot.words import N_, Message
+
+CONFIDENCE_LEVEL = 0.95
+
+_CUSTOMERS = ExperimentMessage(
+    "money_needs_stores",
+    N_("customers were drawn one by one: what they did not show a card for is not seen, so money cannot be judged"),
+    {},
+)
+_NO_ECONOMICS = ExperimentMessage(
+    "economics_not_planned", N_("the plan does not say what money is reckoned with; an amendment can add it"), {}
+)
+_NO_COST = Message("no_cost", N_("nothing was spent, so there is no return on what was spent"), {})
+_COST_MOVES = Message(
+    "cost_moves_with_sales",
+    N_("the cost moves with sales: the return has no interval of its own; see that of the net amount"),
+    {},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What all variants of the chapter share."""
+
+    inputs: ChapterInputs
+    given: Economics
+    basis: MarginBasis
+    money: tuple[UnitMoney, ...]
+    plan: LookPlan
+
+    @property
+    def stage_weeks(self) -> float:
+        return self.inputs.window.days / 7
+
+
+def compute(inputs: ChapterInputs) -> dict[str, Any]:
+    """The chapter: per variant the account, its interval, and probabilities of a loss given the plan's priors."""
+    given = inputs.plan.economics
+    if given is None:
+        raise NotEstimable(_NO_ECONOMICS)
+    if inputs.population.customers is not None:
+        raise NotEstimable(_CUSTOMERS)
+    units = inputs.population.units
+    basis = margin_basis(inputs.visits, units, given.margin_share)
+    sizes = _sizes(inputs, units)
+    money = unit_money(inputs.visits, sizes, basis=basis, margin_share=given.margin_share)
+    context = _Context(inputs, given, basis, money, _look_plan(inputs))
+    return {
+        "basis": basis.value,
+        "margin_share": str(given.margin_share) if basis is MarginBasis.PLAN else None,
+        "horizon_weeks": given.horizon_weeks,
+        "redemption": [str(s) for s in (given.redemption_low, given.redemption_share, given.redemption_high)],
+        "priors": {
+            name: {"mean_share": str(prior.mean_share), "sd_share": str(prior.sd_share), "source": prior.source}
+            for name, prior in _priors(inputs)
+        },
+        "variants": {variant: _variant_or_reason(context, variant) for variant in inputs.plan.treated},
+    }
+
+
+def _variant_or_reason(context: _Context, variant: str) -> dict[str, Any]:
+    try:
+        return _variant(context, variant)
+    except NotEstimable as refused:
+        return {"refusal": in_our_words(refused.message).to_dict()}
+
+
+def _variant(context: _Context, variant: str) -> dict[str, Any]:
+    inputs, given = context.inputs, context.given
+    found = money_effect(context.plan, context.money, variant, days=inputs.window.days, days_before=inputs.before.days)
+    treated = _treated(context, variant)
+    owed = liability(
+        inputs.plan.offers_of(variant),
+        given,
+        identified_minor=sum(row.identified_net_minor for row in treated),
+        redeemed_minor=sum(row.reward_minor for row in treated),
+    )
+    terms = by_terms(
+        inputs.plan.offers_of(variant),
+        given,
+        receipts=inputs.receipts,
+        stores=_stores(inputs, [row.unit for row in treated]),
+        window=inputs.window,
+        rewards_on_receipts=any(row.reward_minor for row in treated),
+    )
+    once = _once(context, found.stores, variant)
+    account = _account(context, found, owed, terms, once)
+    interval = found.effect.inference.interval(CONFIDENCE_LEVEL)
+    net = sum(amount for _, amount in account)
+    fixed = net - round(found.effect.estimate.effect * found.store_weeks)
+    low, high = _times(interval, found.store_weeks, fixed)
+    horizon = _over_horizon(context, found, fixed, once)
+    customers = _listed(inputs, [row.unit for row in treated])
+    base = owed.base_minor if owed else 0
+    return {
+        "net_minor": net,
+        "net_low_minor": low,
+        "net_high_minor": high,
+        "confidence_level": CONFIDENCE_LEVEL,
+        "net_by_redemption": [net + base - (one if owed else 0) for one in _owed(owed)],
+        "account": [asdict(step) for step in waterfall(account)],
+        "per_store_week": found.effect.estimate.to_dict(),
+        "store_weeks": found.store_weeks,
+        "stores": found.stores,
+        "listed_customers": customers,
+        "identified_customers": terms.customers,
+        "liability": asdict(owed) if owed else None,
+        "return": _return(account, net, low, high, fixed_cost=not (found.discounts or found.rewards or owed)),
+        "horizon_minor": horizon["net"],
+        "horizon_low_minor": horizon["low"],
+        "horizon_high_minor": horizon["high"],
+        **_losses(context, found, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon["needed"]),
+    }
+
+
+def _account(
+    context: _Context, found: MoneyEffect, owed: Liability | None, terms: ByTerms, once: Mapping[str, int]
+) -> list[tuple[str, int]]:
+    """Code and amount of each row, which add up to the net to the last digit: the margin takes what rounding leaves."""
+    weeks = found.store_weeks
+    discounts, rewards = round(found.discounts * weeks), round(found.rewards * weeks)
+    margin = round(found.effect.estimate.effect * weeks) + discounts + rewards
+    rows = [
+        ("margin", margin),
+        ("discounts", -discounts),
+        ("rewards", -rewards),
+        ("liability", -(owed.base_minor if owed else 0)),
+        ("benefits", -terms.benefits_minor),
+        ("prizes", -terms.prizes_minor),
+        ("fees", terms.fees_minor),
+        *((code, -amount) for code, amount in once.items()),
+    ]
+    return [(code, amount) for code, amount in rows if amount or code in ("margin", "rewards")]
+
+
+def _once(context: _Context, stores: int, variant: str) -> dict[str, int]:
+    """Communication of the stage, set-up in the first stage, and per treated store; shared by variants by stores."""
+    plan, given = context.inputs.plan, context.given
+    all_stores = sum(
+        row.n_stores for row in context.money if context.inputs.population.assignment[row.unit] in plan.treated
+    )
+    is_first = context.inputs.stage.number == min(stage.number for stage in plan.stages)
+
+    def shared(amount: int) -> int:
+        return int((Decimal(amount) * stores / max(all_stores, 1)).to_integral_value(ROUND_CEILING))
+
+    return {
+        "communication": shared(given.communication_minor),
+        "setup": shared(given.setup_minor) if is_first else 0,
+        "stores": given.store_minor * stores if is_first else 0,
+    }
+
+
+def _over_horizon(context: _Context, found: MoneyEffect, fixed: int, once: Mapping[str, int]) -> dict[str, Any]:
+    """The same stores over the plan's horizon: what runs goes on at its rate, set-up and stores are paid once.
+
+    ``needed`` is the effect per store-week at which that is nothing.
+    """
+    paid_once = once["setup"] + once["stores"]
+    store_weeks = found.stores * context.given.horizon_weeks
+    running = (fixed + paid_once) * (context.given.horizon_weeks / context.stage_weeks)
+    constant = round(running) - paid_once
+    low, high = _times(found.effect.inference.interval(CONFIDENCE_LEVEL), store_weeks, constant)
+    return {
+        "net": round(found.effect.estimate.effect * store_weeks) + constant,
+        "low": low,
+        "high": high,
+        "needed": -constant / store_weeks,
+    }
+
+
+def _losses(
+    context: _Context, found: MoneyEffect, *, needed_stage: float, needed_horizon: float
+) -> dict[str, float | None]:
+    """P(loss) given each prior. The plan's belief is about sales; in money per store-week it says margin × control's
+    sales × belief, less the discounts and rewards that were given."""
+    effect = found.effect
+    answers: dict[str, float | None] = {}
+    sales = sum(row.sales_minor for row in context.money)
+    earned = sum(row.margin_minor + row.discount_minor for row in context.money)
+    scale = found.control_sales * (earned / sales if sales > 0 else 0.0)
+    for name, planned in _priors(context.inputs):
+        mean = scale * float(planned.mean_share) - found.discounts - found.rewards
+        sd = scale * float(planned.sd_share)
+        if not (sd > 0.0 and effect.regression_error > 0.0):
+            answers |= {f"p_loss_{name}": None, f"p_loss_stage_{name}": None}
+            continue
+        known = posterior(
+            effect.estimate.effect,
+            effect.regression_error,
+            effect.regression_df,
+            Prior(name, mean, sd, planned.source),
+        )
+        answers[f"p_loss_{name}"] = known.probability_below(needed_horizon)
+        answers[f"p_loss_stage_{name}"] = known.probability_below(needed_stage)
+    return answers
+
+
+def _return(
+    account: Sequence[tuple[str, int]], net: int, low: int | None, high: int | None, *, fixed_cost: bool
+) -> dict[str, Any]:
+    """Net per unit of money spent; with an interval where the cost does not move with sales."""
+    cost = -sum(amount for code, amount in account if code != "margin" and amount < 0)
+    if cost <= 0:
+        return {"refusal": _NO_COST.to_dict()}
+    ratio = float(return_on_investment(net, cost))
+    if not fixed_cost:
+        return {"cost_minor": cost, "ratio": ratio, "interval_refusal": _COST_MOVES.to_dict()}
+    return {
+        "cost_minor": cost,
+        "ratio": ratio,
+        "interval": [None if end is None else end / cost for end in (low, high)],
+    }
+
+
+def _owed(owed: Liability | None) -> tuple[int, int, int]:
+    return (owed.low_minor, owed.base_minor, owed.high_minor) if owed else (0, 0, 0)
+
+
+def _times(interval: Interval, times: float, plus: int) -> tuple[int | None, int | None]:
+    low, high = (None if end is None else round(end * times) + plus for end in interval)
+    return low, high
+
+
+def _priors(inputs: ChapterInputs) -> tuple[tuple[str, PlannedPrior], ...]:
+    return (("sceptical", inputs.plan.priors.sceptical), ("neutral", inputs.plan.priors.neutral))
+
+
+def _sizes(inputs: ChapterInputs, units: Sequence[str]) -> dict[str, int]:
+    of_stores = inputs.population.stores.column("unit").to_pylist()
+    return {unit: of_stores.count(unit) for unit in units}
+
+
+def _treated(context: _Context, variant: str) -> list[UnitMoney]:
+    assignment = context.inputs.population.assignment
+    return [row for row in context.money if assignment[row.unit] == variant]
+
+
+def _stores(inputs: ChapterInputs, units: Sequence[str]) -> list[int]:
+    wanted = set(units)
+    rows = inputs.population.stores.select(["store_id", "unit"]).to_pylist()
+    return [row["store_id"] for row in rows if row["unit"] in wanted]
+
+
+def _listed(inputs: ChapterInputs, units: Sequence[str]) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    homes = inputs.population.homes.column("unit").cast(pa.string())
+    inside: Any = pc.is_in(homes, pa.array(list(units), pa.string()))
+    return int(pc.sum(inside).as_py() or 0)
+
+
+def _look_plan(inputs: ChapterInputs) -> LookPlan:
+    """The headline's own redraws: the same seed, draws and mechanism."""
+    return LookPlan(
+        unit=inputs.plan.unit,
+        mechanism=inputs.population.mechanism,
+        assignment=inputs.population.assignment,
+        metrics=(PlannedMetric(store_total(), Role.PRIMARY),),
+        leads=Leads.STORE_TOTALS,
+        seed=inputs.seed,
+        alpha=float(inputs.plan.alpha),
+        draws=inputs.plan.draws,
+    )
