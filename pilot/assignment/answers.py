@@ -12,8 +12,9 @@ from pilot.words import N_, Message, translate
 class Verdict:
     """What everybody in the same position gets in one store on one day; made once, shared by all of them.
 
-    ``offer`` holds mechanic, terms and enrolment conditions as they are in the sealed plan. ``valid_until`` is the last
-    day of the stage's window; None: until further notice, or nothing to be valid.
+    ``offer`` holds mechanic, terms and enrolment conditions as they are in the sealed plan that the draw was made by,
+    whose number is ``plan_version``: who is on a stage keeps its terms when later ones are amended. ``valid_until`` is
+    the last day of the stage's window; None: until further notice, or nothing to be valid.
     """
 
     pilot: str | None
@@ -22,6 +23,7 @@ class Verdict:
     offer: PlannedOffer | None
     reason: Message
     valid_until: date | None
+    plan_version: int | None = None
 
     def to_document(self) -> dict[str, Any]:
         """What tills read, asked one by one or from a bundle; the reason in the current language."""
@@ -30,6 +32,7 @@ class Verdict:
             "offer": offer
             and {"code": offer.code, "mechanic": offer.mechanic, "name": offer.name, "terms": offer.terms},
             "pilot": self.pilot,
+            "plan_version": self.plan_version,
             "reason": translate(self.reason),
             "reason_code": self.reason.code,
             "valid_until": self.valid_until and self.valid_until.isoformat(),
@@ -49,12 +52,21 @@ class Answer:
     offer: PlannedOffer | None
     reason: Message
     valid_until: date | None
+    plan_version: int | None = None
 
     @classmethod
     def of(cls, verdict: Verdict, *, store: str, customer: str | None) -> "Answer":
         found = verdict
         return cls(
-            store, customer, found.pilot, found.stage, found.variant, found.offer, found.reason, found.valid_until
+            store,
+            customer,
+            found.pilot,
+            found.stage,
+            found.variant,
+            found.offer,
+            found.reason,
+            found.valid_until,
+            found.plan_version,
         )
 
     def to_document(self) -> dict[str, Any]:
@@ -68,6 +80,7 @@ class Answer:
             "offer": self.offer.model_dump(mode="json") if self.offer else None,
             "reason": {"code": self.reason.code, "text": str(self.reason)},
             "valid_until": self.valid_until.isoformat() if self.valid_until else None,
+            "plan_version": self.plan_version,
         }
 
 

@@ -189,7 +189,7 @@ def _given(pilot: str, stage: int | None, plan: Plan, variant: str, reason: Mess
         why = reason
         if offer is None and variant != CONTROL:
             why = NO_OFFER(variant=variant, segment=segment or "–")
-        return Verdict(pilot, stage, variant, offer, why, until)
+        return Verdict(pilot, stage, variant, offer, why, until, plan.revision)
 
     if not any(offer.segment for offer in offers):
         return _always(of_segment(None))

@@ -31,13 +31,18 @@ def difference(old_text: str, new_text: str) -> tuple[Difference, ...]:
     )
 
 
+# Parts that each stage takes from the plan it was drawn by: amended, they hold from the next draw on.
+OF_LATER_STAGES = ("offers.", "segment_rules.", "economics.", "economics", "wind_down.", "wind_down")
+
+
 def require_started_stages_untouched(sealed: Plan, amended: Plan, *, last_started: int) -> None:
     """``AmendmentTouchesStartedStage`` when anything but later stages would change.
 
-    Before the first start everything may change.
+    Before the first start everything may change. Offers, their segments, costs and the wind-down may change later, too:
+    a stage that has started goes on under the plan that it was drawn by, so its customers keep what they were promised.
     """
     later = {stage.number for stage in (*sealed.stages, *amended.stages) if stage.number > last_started}
-    allowed = ("revision", "stages.order", *(f"stages.{number}." for number in sorted(later)))
+    allowed = ("revision", "stages.order", *OF_LATER_STAGES, *(f"stages.{number}." for number in sorted(later)))
     for row in difference(sealed.text(), amended.text()):
         if last_started and not row.path.startswith(allowed):
             raise AmendmentTouchesStartedStage(stage=last_started, path=row.path)

@@ -74,8 +74,8 @@ def as_submitted(session: Session, pilot: Pilot, draft: Plan) -> Plan:
     """
     submitted = select(func.count()).select_from(PlanVersion).where(PlanVersion.pilot_id == pilot.id)
     number = 1 + (session.scalar(submitted) or 0)
-    in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
-    return draft.model_copy(update={"revision": number, **_frozen_parts(session, pilot, draft, in_force)})
+    of_today = {"offers": current_offers(session, draft), "segment_rules": _segments(session)}
+    return draft.model_copy(update={"revision": number, **of_today})
 
 
 def require_checked(pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
@@ -128,13 +128,6 @@ def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:
     if pilot.plan_hash:
         require_started_stages_untouched(sealed_plan(session, pilot), plan, last_started=pilot.last_started)
     return plan
-
-
-def _frozen_parts(session: Session, pilot: Pilot, draft: Plan, in_force: Plan | None) -> dict[str, Any]:
-    """Offers and segment rules as they are now; once a stage has started, those it started with."""
-    if in_force is not None and pilot.last_started:
-        return {"offers": in_force.offers, "segment_rules": in_force.segment_rules}
-    return {"offers": current_offers(session, draft), "segment_rules": _segments(session)}
 
 
 def _segments(session: Session) -> tuple[PlannedSegment, ...]:

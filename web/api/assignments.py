@@ -47,6 +47,9 @@ class Given(BaseModel):
     pilot: str | None
     reason_code: str
     reason: str
+    plan_version: int | None = Field(
+        description="The version of the sealed plan whose terms these are; they stay theirs when later stages get others"
+    )
     valid_until: date | None = Field(description="The last day of the stage; null: until further notice, or nothing")
 
 

@@ -20,6 +20,7 @@ from pilot.planning.metrics import PROPOSALS
 from pilot.planning.model import Pilot, Stage
 from pilot.planning.plan import Objective, Plan
 from pilot.programs import queries as programs
+from pilot.programs.mechanics import spec_of
 from pilot.words import translate
 from web import forms, plan_view, plan_words
 from web.auth import actor, requires
@@ -148,6 +149,8 @@ def _ledger_of(pilot: Pilot, stage: Stage) -> dict[str, Any]:
     plan = queries.plan_of(session(), pilot, draw.plan_hash)
     return {
         "draw": draw,
+        "terms": plan,
+        "mechanic_titles": {offer.mechanic: spec_of(offer.mechanic).title for offer in plan.offers},
         "rows": _by_block(draw.entries, names),
         "counts": _counts(draw.entries),
         "variants": variant_names(plan),

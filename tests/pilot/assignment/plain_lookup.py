@@ -163,7 +163,7 @@ def _given(asked: _Asked, pilot: Pilot, stage: int | None, plan: Plan, found: _F
     reason = found.reason
     if offer is None and found.variant != CONTROL:
         reason = _say(_NO_OFFER, {"variant": found.variant, "segment": segment or "–"})
-    return _answer_of(asked, pilot.code, stage, found.variant, offer, reason, until)
+    return _answer_of(asked, pilot.code, stage, found.variant, offer, reason, until, plan.revision)
 
 
 def _why_left_out(asked: _Asked, case: _Case, code: str) -> Answer | None:
@@ -217,5 +217,6 @@ def _answer_of(
     offer: PlannedOffer | None,
     reason: Message,
     until: date | None = None,
+    plan_version: int | None = None,
 ) -> Answer:
-    return Answer(asked.store.code, asked.external_id, pilot, stage, variant, offer, reason, until)
+    return Answer(asked.store.code, asked.external_id, pilot, stage, variant, offer, reason, until, plan_version)

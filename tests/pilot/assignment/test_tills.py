@@ -60,7 +60,13 @@ def as_document(answer: object) -> dict[str, object]:
 
     assert isinstance(answer, Answer)
     return Verdict(
-        answer.pilot, answer.stage, answer.variant, answer.offer, answer.reason, answer.valid_until
+        answer.pilot,
+        answer.stage,
+        answer.variant,
+        answer.offer,
+        answer.reason,
+        answer.valid_until,
+        answer.plan_version,
     ).to_document()
 
 
