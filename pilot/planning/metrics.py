@@ -1,80 +1,38 @@
-"""The metric library: what a plan may measure, in words a manager understands, on top of ``experiments.measure``."""
+"""The metric library: what a plan may measure, in words a manager understands, and what each objective proposes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from experiments.errors import ExperimentError
-from experiments.measure.metrics import Metric, MetricKind, metric_from_code
+from experiments.measure.metrics import Metric, metric_from_code
 from experiments.messages import Message as ExperimentMessage
-from pilot.planning.errors import UnknownMetric
-from pilot.planning.plan import STORE_TOTAL, Objective
+from pilot.planning.errors import MetricDoesNotFit, UnknownMetric
+from pilot.planning.metric_library import BY_CODE, NOT_IN_A_PLAN, WITH_DAYS, Entry
+from pilot.planning.metric_library import LIBRARY_VERSION as LIBRARY_VERSION
+from pilot.planning.plan import OUTSIDE_LIST, STORE_TOTAL, Leads, Objective, Windows
 from pilot.words import N_, Message
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryMetric:
-    """A metric with its words: title, formula and pitfall. ``metric`` knows code, level, unit and direction."""
+    """A metric with its words and its ``entry``. ``metric`` knows code, level, unit and direction."""
 
     metric: Metric
     title: Message
     formula: Message
     pitfall: Message
+    entry: Entry
 
     @property
     def code(self) -> str:
         return self.metric.code
 
 
-_WORDS: dict[MetricKind, tuple[str, str, str]] = {
-    MetricKind.STORE_TOTAL: (
-        N_("Store total"),
-        N_("Net sales of all shoppers per store and week, adjusted by the same store's total before"),
-        N_("Noisy: it sees changes of several per cent of sales only"),
-    ),
-    MetricKind.REPEAT_PURCHASE: (
-        N_("Repeat purchase within {days} days"),
-        N_("Assigned customers with at least 2 purchase days within {days} days of the start / assigned customers"),
-        N_("Longer windows are higher by construction; showing the card more often raises it"),
-    ),
-    MetricKind.RETENTION: (
-        N_("Retention, days {first_day} to {last_day}"),
-        N_("Assigned customers with a purchase from day {first_day} to day {last_day} / assigned customers"),
-        N_("Weekly shoppers are at the ceiling; showing the card more often raises it"),
-    ),
-    MetricKind.PURCHASE_FREQUENCY: (
-        N_("Purchase frequency"),
-        N_("Purchase days per assigned customer per 28 days"),
-        N_("Rises when people merely show the card more often"),
-    ),
-    MetricKind.SPEND_PER_CUSTOMER: (
-        N_("Spend per assigned customer"),
-        N_("Net sales with a card / assigned customers"),
-        N_("Heavy tails; rises when people merely show the card more often"),
-    ),
-    MetricKind.AVERAGE_BASKET: (
-        N_("Average basket"),
-        N_("Net sales / receipts"),
-        N_("More small visits lower it although more is sold"),
-    ),
-    MetricKind.IDENTIFICATION_RATE: (
-        N_("Identification rate"),
-        N_("Receipts with a customer / all receipts"),
-        N_("The reconciling metric: a rise of it may explain a rise of every customer metric"),
-    ),
-    MetricKind.SALES_OUTSIDE_LIST: (
-        N_("Sales outside the list"),
-        N_("Net sales of a store less what its listed customers bought there, per store and week"),
-        N_("Listed customers who show the card more often lower it; never call it new customers"),
-    ),
-    MetricKind.FULL_PRICE_SHARE: (
-        N_("Full-price share"),
-        N_("Net sales of receipts without a discount / net sales"),
-        N_("An offer that is itself a discount lowers it by construction"),
-    ),
-}
-
 # Offered on a form; any other number of days works as well (repeat_purchase_45d, retention_61_90d).
 SUGGESTED: tuple[str, ...] = (
     STORE_TOTAL,
+    OUTSIDE_LIST,
     "purchase_frequency",
     "spend_per_customer",
     "repeat_purchase_30d",
@@ -82,39 +40,145 @@ SUGGESTED: tuple[str, ...] = (
     "retention_31_60d",
     "average_basket",
     "identification_rate",
-    "sales_outside_list",
     "full_price_share",
 )
 
 
 @dataclass(frozen=True, slots=True)
+class ProposedGuardrail:
+    """A guardrail with its margin (a share of control's mean), and why."""
+
+    metric: str
+    margin_share: Decimal
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an objective proposes to measure."""
+    """What an objective proposes: what is measured, who leads, what must not get worse, the windows and the weeks.
+
+    ``reasons`` has one for "primary", "leads", "windows", "weeks" and every secondary metric.
+    """
 
     primary: str
     secondary: tuple[str, ...]
+    guardrails: tuple[ProposedGuardrail, ...]
+    leads: Leads
+    windows: Windows
+    stage_weeks: int
+    reasons: Mapping[str, Message]
 
+
+def _because(code: str, template: str) -> Message:
+    return Message(f"proposal_{code}", template)
+
+
+_WEEKS = 13
+_COMMON = {
+    "leads": _because(
+        "leads",
+        N_("Store totals lead: a card reveals shoppers where it is offered, and so raises every metric of customers"),
+    ),
+    "windows": _because(
+        "windows", N_("Half a year before the start: long enough for the seasons of a shopper, short enough to be true")
+    ),
+    "weeks": _because("weeks", N_("A quarter: the first weeks are curiosity, and what stays after them decides")),
+    STORE_TOTAL: _because("store_total", N_("The only row that may be called new sales stands beside")),
+    "identification_rate": _because(
+        "identification_rate", N_("Says how much of a rise among customers is only a card shown more often")
+    ),
+}
+_FULL_PRICE = ProposedGuardrail(
+    "full_price_share",
+    Decimal("0.05"),
+    _because("full_price_share", N_("Sales must not be bought with discounts that teach to wait for them")),
+)
+_BASKET = ProposedGuardrail(
+    "average_basket", Decimal("0.05"), _because("average_basket", N_("Visits must not be split to collect rewards"))
+)
+_LISTED = ProposedGuardrail(
+    "spend_per_customer",
+    Decimal("0.05"),
+    _because("spend_per_customer", N_("Who is new must not be paid for by those who were here: they spend as before")),
+)
+_OUTSIDE = ProposedGuardrail(
+    OUTSIDE_LIST,
+    Decimal("0.05"),
+    _because("outside_list", N_("Those without a card must not be driven away by prices for members")),
+)
 
 PROPOSALS: dict[Objective, Proposal] = {
-    Objective.WIN: Proposal(STORE_TOTAL, ("identification_rate", "average_basket")),
-    Objective.KEEP: Proposal(STORE_TOTAL, ("retention_31_60d", "repeat_purchase_60d", "purchase_frequency")),
-    Objective.DEFEND: Proposal(STORE_TOTAL, ("purchase_frequency", "spend_per_customer")),
+    Objective.WIN: Proposal(
+        OUTSIDE_LIST,
+        (STORE_TOTAL, "identification_rate"),
+        (_LISTED, _BASKET),
+        Leads.STORE_TOTALS,
+        Windows(),
+        _WEEKS,
+        _COMMON
+        | {
+            "primary": _because(
+                "win", N_("New customers spend outside the list; listed ones who show the card more only lower it")
+            )
+        },
+    ),
+    Objective.KEEP: Proposal(
+        STORE_TOTAL,
+        ("retention_31_60d", "repeat_purchase_60d", "purchase_frequency"),
+        (_OUTSIDE, _BASKET),
+        Leads.STORE_TOTALS,
+        Windows(),
+        _WEEKS,
+        _COMMON
+        | {
+            "primary": _because("keep", N_("Customers who stay show in the till, whether they show a card or not")),
+            "retention_31_60d": _because("retention", N_("Who is kept still comes in the second month")),
+            "repeat_purchase_60d": _because("repeat_purchase", N_("Who is kept comes again within two months")),
+            "purchase_frequency": _because("purchase_frequency", N_("Who is kept comes as often as before")),
+        },
+    ),
+    Objective.DEFEND: Proposal(
+        STORE_TOTAL,
+        ("purchase_frequency", "spend_per_customer"),
+        (_FULL_PRICE, _BASKET),
+        Leads.STORE_TOTALS,
+        Windows(),
+        _WEEKS,
+        _COMMON
+        | {
+            "primary": _because(
+                "defend", N_("What the rival takes is missing in the till of the stores near it, declared before")
+            ),
+            "purchase_frequency": _because("visits", N_("A rival takes visits first")),
+            "spend_per_customer": _because("spend", N_("Then it takes the larger baskets")),
+        },
+    ),
 }
 
 
 def library_metric(code: str) -> LibraryMetric:
-    """The metric with this code, in words; ``UnknownMetric`` where there is none."""
+    """The metric with this code, in words.
+
+    Raises ``MetricDoesNotFit`` for one that a plan cannot choose, with the records that it would need, and
+    ``UnknownMetric`` where there is none.
+    """
     try:
         metric = metric_from_code(code)
     except ExperimentError:
+        entry = BY_CODE.get(code)
+        if entry is not None and entry.source in NOT_IN_A_PLAN:
+            why = Message(f"not_in_a_plan_{entry.source}", NOT_IN_A_PLAN[entry.source])
+            raise MetricDoesNotFit(metric=Message(f"metric_{code}", entry.title), problem=why) from None
         raise UnknownMetric(metric=code, known=", ".join(SUGGESTED)) from None
-    title, formula, pitfall = _WORDS[metric.kind]
     kind, values = metric.kind.value, dict(metric.params)
+    entry = BY_CODE[kind]
+    title, formula = WITH_DAYS.get(metric.kind, (entry.title, entry.formula))
     return LibraryMetric(
         metric,
         Message(f"metric_{kind}", title, values),
         Message(f"metric_{kind}_formula", formula, values),
-        Message(f"metric_{kind}_pitfall", pitfall, values),
+        Message(f"metric_{kind}_pitfall", entry.pitfall),
+        entry,
     )
 
 
@@ -130,7 +194,7 @@ def in_our_words(message: ExperimentMessage) -> Message:
 def _title_of(code: str) -> Message | str:
     try:
         return library_metric(code).title
-    except UnknownMetric:
+    except (UnknownMetric, MetricDoesNotFit):
         return code
 
 
