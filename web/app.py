@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     register_errors(app)
     register_auth(app)
     csrf.init_app(app)
-    pages.register_pages(app)
+    pages.register_pages(app, csrf)
     api.register_api(app, csrf)
     app.jinja_env.filters.update(FILTERS, tr=translate, localised=localised, stored=_stored, say=_say)
     app.jinja_env.globals.update(

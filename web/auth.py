@@ -24,6 +24,7 @@ PUBLIC = frozenset(
         "session.sign_in",
         "session.choose_language",
         "session.set_password",
+        "unsubscribe.confirm",
         "operations.healthz",
         "operations.readyz",
         "operations.metrics",

@@ -51,6 +51,7 @@ def navigation() -> list[Group]:
             [
                 ("users.show_all", _("People"), "users"),
                 ("keys.show_all", _("API keys"), "keys"),
+                ("webhooks.show_all", _("Mail and webhooks"), "webhooks"),
                 ("audit.show", _("Audit log"), "audit"),
             ],
         ),

@@ -12,6 +12,7 @@ from pilot.evidence.model import FrozenReport
 from pilot.imports.model import ColumnMapping, ImportRun, QuarantinedRow
 from pilot.jobs.model import JobRun
 from pilot.network.model import Segment, Store
+from pilot.notices.model import Delivery, Webhook
 from pilot.planning.model import Pilot
 from pilot.programs.model import Offer, Program
 
@@ -48,6 +49,8 @@ FINDERS: dict[str, Find] = {
     "job": _by(JobRun.code),
     "user": _by_id(User),
     "key": _by(ApiKey.code),
+    "webhook": _by(Webhook.code),
+    "delivery": _by(Delivery.code),
 }
 
 

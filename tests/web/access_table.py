@@ -20,6 +20,8 @@ from pilot.access.permissions import Scope
 from pilot.database import Database
 from pilot.imports.model import ImportRun, QuarantinedRow
 from pilot.jobs.model import JobRun, JobState
+from pilot.notices.kinds import EVENTS
+from pilot.notices.webhooks import add_webhook, try_webhook
 from pilot.planning.model import Pilot
 from pilot.programs.model import Program
 from pilot.words import Message
@@ -149,11 +151,15 @@ def _objects(database: Database) -> dict[str, str]:
             actor=admin,
             now=now,
         )
+        hook, _hook_secret = add_webhook(
+            session, name="Chat", url="https://hooks.example.org/1", events=EVENTS, actor=admin, now=now
+        )
+        delivery = try_webhook(session, hook, actor=admin, now=now)
         session.flush()
         return {
             "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1",
             "segment": "young", "run": run.batch_id, "row": str(row.id), "job": job.code,
-            "user": str(admin.id), "key": key.code,
+            "user": str(admin.id), "key": key.code, "webhook": hook.code, "delivery": delivery.code,
         }  # fmt: skip
 
 

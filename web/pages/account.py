@@ -1,4 +1,4 @@
-"""One's own account: language, time zone, password."""
+"""One's own account: language, time zone, what comes by mail, password."""
 
 from zoneinfo import available_timezones
 
@@ -8,6 +8,8 @@ from flask.typing import ResponseReturnValue
 from pilot.access import service as access
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
+from pilot.notices import preferences
+from pilot.notices.kinds import CHOICES, MEANINGS, TITLES
 from pilot.words import translate
 from web import forms
 from web.auth import actor, open_session, requires
@@ -22,7 +24,9 @@ pages = Blueprint("account", __name__, url_prefix="/account")
 def _page(error: str | None = None) -> str:
     zones = [("", _("The network's time zone")), *((zone, zone) for zone in sorted(available_timezones()))]
     languages = [("", _("As my browser asks for")), *language_names()]
-    return render_template("account/show.html", choices=languages, zones=zones, error=error)
+    off = preferences.muted(session(), actor().id)
+    mail = [(kind, TITLES[kind], MEANINGS[kind], kind not in off) for kind in CHOICES]
+    return render_template("account/show.html", choices=languages, zones=zones, mail=mail, error=error)
 
 
 @pages.get("/")
@@ -37,6 +41,17 @@ def change_preferences() -> ResponseReturnValue:
     """Language and time zone of the pages."""
     language, timezone = forms.optional("language") or "", forms.optional("timezone")
     access.change_preferences(session(), language=language, timezone=timezone, actor=actor(), now=settings().now())
+    flash(_("Saved."), "success")
+    return redirect(url_for("account.show"))
+
+
+@pages.post("/mail")
+@requires(Permission.ACCOUNT)
+def choose_mail() -> ResponseReturnValue:
+    """What comes by mail; the pages show everything."""
+    chosen = set(forms.several("mail"))
+    wanted = [kind for kind in CHOICES if kind in chosen]
+    preferences.choose_mail(session(), actor(), wanted, actor=actor().email, now=settings().now())
     flash(_("Saved."), "success")
     return redirect(url_for("account.show"))
 
