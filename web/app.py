@@ -9,6 +9,7 @@ from flask_wtf import CSRFProtect
 from pilot import __version__
 from pilot.database import Database
 from pilot.keys import read_or_make_key
+from pilot.planning.metrics import library_metric
 from pilot.settings import Settings, load_settings
 from pilot.words import Message, localised, translate
 from web import api, pages, plan_view, presenters, shared
@@ -58,7 +59,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     api.register_api(app, csrf)
     app.jinja_env.filters.update(FILTERS, tr=translate, localised=localised, stored=_stored, say=_say)
     app.jinja_env.globals.update(
-        navigation=navigation, currency=shared.currency, timezone=shared.timezone, current_stage=plan_view.current_stage
+        navigation=navigation,
+        currency=shared.currency,
+        timezone=shared.timezone,
+        current_stage=plan_view.current_stage,
+        metric_anchor=lambda code: library_metric(code).entry.code,
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 

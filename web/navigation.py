@@ -35,6 +35,7 @@ def navigation() -> list[Group]:
                 ("home.show", _("Home"), "home"),
                 ("pilots.show_all", _("Pilots"), "pilots"),
                 ("programs.show_all", _("Programs"), "programs"),
+                ("metric_library.show", _("Metrics"), "metrics"),
                 ("assignments.look_up", _("Who gets what"), "lookup"),
             ],
         ),

@@ -41,6 +41,7 @@ class ShownRow:
     """One row of the effect table; ``line`` or ``refusal`` is there."""
 
     metric: str
+    anchor: str
     per: str
     pitfall: str
     variant: str
@@ -148,6 +149,7 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
     estimate = row.estimate
     return ShownRow(
         metric=translate(row.title),
+        anchor=library_metric(row.metric).entry.code,
         per=per_what(row.metric),
         pitfall=translate(row.pitfall),
         variant=variant_label(report, row.variant),

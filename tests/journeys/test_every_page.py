@@ -16,7 +16,7 @@ REPORT = "/pilots/points/reports/points-1-1"
 PAGES: dict[str, tuple[str, ...]] = {
     "manager": (
         "/", "/account/", "/pilots/", "/pilots/new", "/pilots/draft", "/pilots/draft/edit", "/pilots/points/amend",
-        "/pilots/draft/report", "/pilots/draft/assignment", "/programs/", "/programs/new", "/programs/card",
+        "/pilots/draft/report", "/pilots/draft/assignment", "/metric-library/", "/metric-library/?search=card", "/programs/", "/programs/new", "/programs/card",
         "/programs/card/points/offer", "/programs/card/points/offer/tier_card",
         "/programs/card/points/offer/personal_card",
         "/assignments/?store=S01&customer=S01-C1", "/nowhere",

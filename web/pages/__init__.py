@@ -13,6 +13,7 @@ from web.pages import (
     imports,
     jobs,
     keys,
+    metric_library,
     network,
     operations,
     pilots,
@@ -29,8 +30,8 @@ from web.pages import (
 )
 
 TOPICS = (
-    account, assignments, audit, chapters, demo, home, imports, jobs, keys, network, operations, pilots, plan, programs,
-    quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
+    account, assignments, audit, chapters, demo, home, imports, jobs, keys, metric_library, network, operations,
+    pilots, plan, programs, quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
 )  # fmt: skip
 
 
