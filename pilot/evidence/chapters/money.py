@@ -127,6 +127,8 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         "net_by_redemption": [net + base - (one if owed else 0) for one in _owed(owed)],
         "account": [asdict(step) for step in waterfall(account)],
         "per_store_week": found.effect.estimate.to_dict(),
+        "regression": {"std_error": found.effect.regression_error, "df": found.effect.regression_df},
+        "control_sales": found.control_sales,
         "store_weeks": found.store_weeks,
         "stores": found.stores,
         "listed_customers": customers,

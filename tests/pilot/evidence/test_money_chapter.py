@@ -1,0 +1,159 @@
+"""The chapter about money on a small network: an account that adds up, what terms cost, and what is refused."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy import stats
+
+from experiments.measure.windows import Window
+from pilot.database import Database
+from pilot.evidence.chapters.money_costs import by_terms, liability
+from pilot.evidence.queries import report
+from pilot.planning.plan import PlannedOffer
+from pilot.planning.plan_parts import Economics
+from tests.pilot.evidence.small_network import START, SmallNetwork
+
+ECONOMICS = {
+    "margin_share": "0.30",
+    "communication_minor": 10_000,
+    "setup_minor": 20_000,
+    "store_minor": 500,
+    "horizon_weeks": 52,
+}
+
+
+def _chapter(
+    database: Database, tmp_path: Any, *, lift: int, economics: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    files = tmp_path / "files"
+    files.mkdir()
+    network = SmallNetwork(database, files).running(economics=ECONOMICS if economics is None else economics)
+    network.run_to(START + timedelta(days=27), lift=lift)
+    frozen = network.look()
+    with database.reading() as session:
+        return dict(report(session, frozen.code).document.chapters["money"])
+
+
+def test_the_account_of_a_gain_adds_up_and_is_what_the_effect_says(database: Database, tmp_path: Any) -> None:
+    found = _chapter(database, tmp_path, lift=60)
+    assert (found["basis"], found["margin_share"]) == ("plan", "0.3")
+    mine = found["variants"]["points"]
+    rows = {row["code"]: row["amount_minor"] for row in mine["account"]}
+    assert mine["net_minor"] == sum(rows.values()) == mine["account"][-1]["end_minor"]
+    assert rows == {
+        "margin": round(mine["per_store_week"]["effect"] * 32),  # 8 treated stores of 4 weeks
+        "rewards": 0,
+        "communication": -10_000,
+        "setup": -20_000,
+        "stores": -4_000,
+    }
+    assert (mine["stores"], mine["store_weeks"], mine["listed_customers"]) == (8, 32.0, 32)
+    assert mine["net_low_minor"] < mine["net_minor"] < mine["net_high_minor"]
+    assert mine["net_low_minor"] == round(mine["per_store_week"]["interval"][0] * 32) - 34_000
+    assert mine["horizon_minor"] == round(mine["per_store_week"]["effect"] * 8 * 52) - 130_000 - 24_000
+    assert mine["return"]["ratio"] == pytest.approx(mine["net_minor"] / 34_000)
+    assert mine["return"]["interval"][0] == pytest.approx(mine["net_low_minor"] / 34_000)
+    assert mine["p_loss_neutral"] == pytest.approx(_p_loss(mine, sd=0.10), abs=2e-3)
+    assert mine["p_loss_sceptical"] == pytest.approx(_p_loss(mine, sd=0.02), abs=2e-3)
+    assert mine["p_loss_neutral"] < mine["p_loss_sceptical"]
+
+
+def _p_loss(mine: dict[str, Any], *, sd: float) -> float:
+    """By a plain grid: a normal belief about sales in money, times Student's t of the regression."""
+    regression, effect = mine["regression"], mine["per_store_week"]["effect"]
+    needed = (130_000 + 24_000) / (8 * 52)
+    prior = sd * 0.3 * mine["control_sales"]
+    x = np.linspace(-12 * prior, 12 * prior, 40_001)
+    density = stats.norm.pdf(x / prior) * stats.t.pdf((x - effect) / regression["std_error"], regression["df"])
+    return float(density[x < needed].sum() / density.sum())
+
+
+def test_without_an_effect_the_costs_are_the_loss(database: Database, tmp_path: Any) -> None:
+    mine = _chapter(database, tmp_path, lift=0)["variants"]["points"]
+    assert mine["net_minor"] < 0
+    assert mine["p_loss_stage_sceptical"] > 0.9
+
+
+def test_a_plan_that_says_nothing_about_money_is_refused(database: Database, tmp_path: Any) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    network = SmallNetwork(database, files).running()
+    network.run_to(START + timedelta(days=27))
+    frozen = network.look()
+    with database.reading() as session:
+        found = report(session, frozen.code).document.chapters["money"]
+    assert found["refusal"]["code"] == "economics_not_planned"
+
+
+def test_without_costs_on_receipts_and_a_margin_money_is_refused(database: Database, tmp_path: Any) -> None:
+    found = _chapter(database, tmp_path, lift=10, economics={"setup_minor": 1})
+    assert found["refusal"]["code"] == "margin_unknown"
+
+
+def _offer(mechanic: str, **terms: Any) -> PlannedOffer:
+    return PlannedOffer(code="o", variant="v", segment=None, name="O", mechanic=mechanic, terms=terms, enrolment={})
+
+
+def test_points_that_were_issued_and_not_paid_are_owed_under_each_redemption() -> None:
+    bonus = _offer("cumulative_bonus", earn_share="0.03", redeem_share="0.5")
+    found = liability([bonus], Economics(), identified_minor=1_000_000, redeemed_minor=16_000)
+    assert found is not None
+    assert (found.issued_minor, found.low_minor, found.base_minor, found.high_minor) == (30_000, 0, 5_000, 11_000)
+    assert (
+        liability([_offer("personal_card", discount_share="0.05")], Economics(), identified_minor=1, redeemed_minor=0)
+        is None
+    )
+
+
+def _draw(*, prizes: int, cost: int) -> PlannedOffer:
+    terms = {"prize_kind": "draw", "prize": "p", "qualifying_spend_minor": 1, "prize_cost_minor": cost}
+    return _offer("gift_or_draw", **terms, prizes=prizes)
+
+
+WINDOW = Window(date(2026, 3, 2), date(2026, 3, 29))
+
+
+def _receipts() -> Any:
+    """Customers 1, 2, 3 spend 100.00, 60.00 and 500.00 in store 1; 4 spends in another store; one is not known."""
+    spent = [(1, 1, 4_000), (1, 1, 6_000), (2, 1, 6_000), (3, 1, 50_000), (4, 2, 90_000), (None, 1, 90_000)]
+    table = pa.table(
+        {
+            "customer_key": pa.array([key for key, _, _ in spent], pa.int64()),
+            "store_id": pa.array([store for _, store, _ in spent], pa.int64()),
+            "net_minor": pa.array([net for _, _, net in spent], pa.int64()),
+            "business_date": pa.array([WINDOW.first] * len(spent), pa.date32()),
+        }
+    )
+    return ibis.memtable(table)
+
+
+@pytest.mark.parametrize(
+    ("offer", "expected"),
+    [
+        (_offer("privileged_terms", privileges=["free_delivery"]), (3 * 250, 0, 0)),
+        (_offer("service_standard", promises=[{"what": "w", "kept_share": "0.9"}]), (3 * 250, 0, 0)),
+        (_offer("club_membership", benefits=["b"], fee_minor=900, period_days=84), (3 * 250, 0, 900)),
+        (
+            _offer("gift_or_draw", prize_kind="gift", prize="p", qualifying_spend_minor=10_000, prize_cost_minor=300),
+            (0, 600, 0),
+        ),
+        (_draw(prizes=7, cost=300), (0, 2_100, 0)),
+        (_offer("fixed_discount", discount_share="0.05"), (0, 0, 0)),
+    ],
+)  # fmt: skip
+def test_what_only_terms_say_is_counted_by_customers_seen(offer: PlannedOffer, expected: tuple[int, int, int]) -> None:
+    found = by_terms(
+        [offer],
+        Economics(benefit_minor=250, margin_share=Decimal("0.3")),
+        receipts=_receipts(),
+        stores=[1],
+        window=WINDOW,
+        rewards_on_receipts=False,
+    )
+    assert (found.benefits_minor, found.prizes_minor, found.fees_minor) == expected
+    assert found.customers == 3
