@@ -64,6 +64,6 @@ def beside(days: pa.Table, more: pa.Table) -> pa.Table:
     found = days.join(more, keys, join_type="left outer")
     for name in names:
         place = found.schema.get_field_index(name)
-        whole: Any = found.column(name).fill_null(0)
-        found = found.set_column(place, name, whole)
+        column: Any = found.column(name)
+        found = found.set_column(place, name, column.fill_null(0))
     return found
