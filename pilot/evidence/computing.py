@@ -28,9 +28,9 @@ from pilot.evidence.chapters.registry import CHAPTERS, Chapter, compute_chapters
 from pilot.evidence.code_version import code_version
 from pilot.evidence.document import Freshness, KnownTruth, ReportDocument
 from pilot.evidence.errors import LookBeyondPlan, ReceiptsMissing, StageNotRunning
+from pilot.evidence.gate import recommend
 from pilot.evidence.measuring import Moments, Period, measure, measured_codes, series_metric
 from pilot.evidence.population import Population, population_of, without_lost
-from pilot.evidence.recommendation import recommend
 from pilot.evidence.truths import Truths
 from pilot.network.queries import network
 from pilot.outcomes import history
@@ -242,7 +242,7 @@ def _report(
         freshness=_freshness(population, measured.activity, period),
         permutation_seed=seed,
         analysis=analysis,
-        recommendation=recommend(analysis, planned),
+        recommendation=recommend(analysis, plan, planned, told),
         balance=balance(population.mechanism, population.assignment),
         series_metric=series_metric(plan).code,
         series=measured.points,

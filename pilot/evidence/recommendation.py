@@ -1,12 +1,11 @@
-"""What the gate's own rules say about a report: advance, extend or stop, with every rule, its value and threshold."""
+"""What the gate's own rules say about a report: advance, extend or stop, why, and what waiting would tell."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from experiments.look.report import LookReport, ReportRow, Status
-from pilot.planning.plan import GateRule, StagePlan
+from pilot.words import Message
 
 
 class Recommended(StrEnum):
@@ -17,6 +16,16 @@ class Recommended(StrEnum):
     STOP = "stop"
 
 
+class Cause(StrEnum):
+    """Why a report recommends to stop."""
+
+    HARM = "harm"
+    MONEY = "money"
+    FUTILITY = "futility"
+    IDENTIFICATION = "identification"
+    EVIDENCE = "evidence"
+
+
 class RuleCode(StrEnum):
     """The rules of a gate. ``sentences.RULES`` says each in words."""
 
@@ -24,21 +33,42 @@ class RuleCode(StrEnum):
     LEADING_ESTIMATED = "leading_estimated"
     LEADING_IMPROVES = "leading_improves"
     LEADING_TRUSTED = "leading_trusted"
+    MORE_THAN_IDENTIFICATION = "more_than_identification"
     NO_HARM = "no_harm"
+    HARM_UNLIKELY = "harm_unlikely"
+    NOT_FUTILE = "not_futile"
     GUARDRAIL_HOLDS = "guardrail_holds"
     GUARDRAIL_NOT_BROKEN = "guardrail_not_broken"
+    MONEY_RECKONED = "money_reckoned"
+    MONEY_EARNED = "money_earned"
+    LOSS_UNLIKELY = "loss_unlikely"
+    LOSS_NOT_SHOWN = "loss_not_shown"
     NO_ALARM = "no_alarm"
 
 
-# A broken rule of these means harm is shown: the pilot should stop at any look, however many looks are left.
-HARM_RULES = frozenset({RuleCode.NO_HARM, RuleCode.GUARDRAIL_NOT_BROKEN})
+# A rule of these that is not passed stops the pilot at any look, however many looks are left; the first cause counts.
+STOPS: Mapping[RuleCode, Cause] = {
+    RuleCode.NO_HARM: Cause.HARM,
+    RuleCode.HARM_UNLIKELY: Cause.HARM,
+    RuleCode.GUARDRAIL_NOT_BROKEN: Cause.HARM,
+    RuleCode.LOSS_NOT_SHOWN: Cause.MONEY,
+    RuleCode.NOT_FUTILE: Cause.FUTILITY,
+}
+# At the last look: what stopped the best variant, where it is one of these.
+_AT_THE_END: Mapping[RuleCode, Cause] = {
+    RuleCode.MORE_THAN_IDENTIFICATION: Cause.IDENTIFICATION,
+    RuleCode.MONEY_RECKONED: Cause.MONEY,
+    RuleCode.MONEY_EARNED: Cause.MONEY,
+    RuleCode.LOSS_UNLIKELY: Cause.MONEY,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
     """One rule applied: ``passed`` because ``value`` stands so against ``threshold`` (either None where there is none).
 
-    ``variant`` and ``metric`` are None where the rule is about the whole report.
+    ``variant`` and ``metric`` are None where the rule is about the whole report; ``reason`` says why a rule could not
+    be applied.
     """
 
     rule: RuleCode
@@ -47,23 +77,55 @@ class RuleResult:
     threshold: float | None = None
     variant: str | None = None
     metric: str | None = None
+    reason: Message | None = None
 
     def to_document(self) -> dict[str, Any]:
-        """JSON-able data."""
-        return {name: getattr(self, name) for name in RuleResult.__slots__} | {"rule": self.rule.value}
+        """JSON-able data; a reason only where there is one, as in documents of before."""
+        plain = {name: getattr(self, name) for name in RuleResult.__slots__ if name != "reason"}
+        reason = {"reason": self.reason.to_dict()} if self.reason else {}
+        return plain | {"rule": self.rule.value} | reason
 
     @classmethod
     def from_document(cls, stored: Mapping[str, Any]) -> "RuleResult":
-        return cls(**{**stored, "rule": RuleCode(stored["rule"])})
+        reason = {"reason": Message.from_dict(stored["reason"])} if stored.get("reason") else {}
+        return cls(**{**stored, "rule": RuleCode(stored["rule"]), **reason})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the extension to the next planned look would tell about one leading row, in the metric's own unit.
+
+    It runs ``weeks`` more, ``until`` (ISO). ``chance``: that the last look advances, given the neutral prior.
+    ``worth``: what deciding after it is worth on average against deciding now, for every unit and week that the
+    decision is about; ``worth_knowing``: what knowing the effect would be. The smallest effect it sees falls from
+    ``visible`` at best to ``visible_then``; where stores differ for good it falls less. ``break_even`` is None where
+    the plan cannot reckon it; the worth is then against an effect of nothing.
+    """
+
+    variant: str
+    metric: str
+    weeks: int
+    until: str
+    chance: float
+    worth: float
+    worth_knowing: float
+    visible: float
+    visible_then: float
+    break_even: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The choice, the variants that passed every rule, and all rules; the reasons are those that were not passed."""
+    """The choice, the variants that passed every rule, and all rules; the reasons are those that were not passed.
+
+    ``cause`` is there where the choice is to stop (and was stored), ``waiting`` where a planned look is left.
+    """
 
     choice: Recommended
     variants: tuple[str, ...]
     rules: tuple[RuleResult, ...]
+    cause: Cause | None = None
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def reasons(self) -> tuple[RuleResult, ...]:
@@ -76,117 +138,53 @@ class Recommendation:
             "choice": self.choice.value,
             "variants": list(self.variants),
             "rules": [result.to_document() for result in self.rules],
+            "cause": self.cause.value if self.cause else None,
+            "waiting": [{name: getattr(one, name) for name in Waiting.__slots__} for one in self.waiting],
         }
 
     @classmethod
     def from_document(cls, stored: Mapping[str, Any]) -> "Recommendation":
+        """What ``to_document`` wrote, or an earlier release, which knew neither cause nor waiting."""
         return cls(
             Recommended(stored["choice"]),
             tuple(stored["variants"]),
             tuple(RuleResult.from_document(rule) for rule in stored["rules"]),
+            Cause(stored["cause"]) if stored.get("cause") else None,
+            tuple(Waiting(**one) for one in stored.get("waiting", ())),
         )
 
 
-def recommend(report: LookReport, planned: StagePlan) -> Recommendation:
-    """Apply the gate's rules to each variant of ``report``.
+def conclude(
+    common: tuple[RuleResult, ...],
+    by_variant: Mapping[str, tuple[RuleResult, ...]],
+    *,
+    look_left: bool,
+    waiting: tuple[Waiting, ...] = (),
+) -> Recommendation:
+    """The choice that follows from the rules.
 
-    A variant that passes every rule takes the pilot on (*advance*). Otherwise harm to every variant that is left means
-    *stop*; so does the last planned look. With looks left, *extend*.
+    A variant that passes every rule takes the pilot on. Otherwise the pilot stops when every variant is stopped by a
+    rule of ``STOPS``, or when no planned look is left; and runs on for one more look when one is.
     """
-    common = tuple(result for rule in _OF_REPORT for result in rule(report, planned))
-    variants = tuple(dict.fromkeys(row.variant for row in report.rows))
-    by_variant = {
-        variant: tuple(result for rule in _OF_VARIANT for result in rule(report, planned, variant))
-        for variant in variants
-    }
-    good = tuple(v for v in variants if all(result.passed for result in (*common, *by_variant[v])))
-    harmful = [v for v in variants if any(r.rule in HARM_RULES and not r.passed for r in by_variant[v])]
-    rules = (*common, *(result for variant in variants for result in by_variant[variant]))
+    rules = (*common, *(result for results in by_variant.values() for result in results))
+    good = tuple(v for v, results in by_variant.items() if all(r.passed for r in (*common, *results)))
     if good:
-        choice = Recommended.ADVANCE
-    elif len(harmful) == len(variants) or report.look.look >= planned.looks:
-        choice = Recommended.STOP
-    else:
-        choice = Recommended.EXTEND
-    return Recommendation(choice, good, rules)
+        return Recommendation(Recommended.ADVANCE, good, rules, None, waiting)
+    stopped = {v: found for v, results in by_variant.items() if (found := _first(results, STOPS))}
+    if by_variant and len(stopped) == len(by_variant):
+        return Recommendation(Recommended.STOP, (), rules, _gravest(stopped.values()), waiting)
+    if look_left:
+        return Recommendation(Recommended.EXTEND, (), rules, None, waiting)
+    ends = [_first(results, STOPS) or _first(results, _AT_THE_END) or Cause.EVIDENCE for results in by_variant.values()]
+    return Recommendation(Recommended.STOP, (), rules, _gravest(ends) if ends else Cause.EVIDENCE, waiting)
 
 
-def _look_may_advance(report: LookReport, _: StagePlan) -> list[RuleResult]:
-    look = report.look
-    return [RuleResult(RuleCode.LOOK_MAY_ADVANCE, look.may_advance, float(look.look), float(look.looks_planned))]
+def _first(results: tuple[RuleResult, ...], causes: Mapping[RuleCode, Cause]) -> Cause | None:
+    """The cause of the first rule of ``causes``, in its order, that was not passed."""
+    failed = {result.rule for result in results if not result.passed}
+    return next((cause for rule, cause in causes.items() if rule in failed), None)
 
 
-def _no_alarm(report: LookReport, planned: StagePlan) -> list[RuleResult]:
-    if GateRule.NO_ALARM not in planned.gate:
-        return []
-    alarms = sum(diagnostic.status is Status.ALARM for diagnostic in report.diagnostics)
-    return [RuleResult(RuleCode.NO_ALARM, alarms == 0, float(alarms), 0.0)]
-
-
-def _leading(report: LookReport, planned: StagePlan, variant: str) -> list[RuleResult]:
-    """Every leading row of the variant: estimated, trusted, and better where the gate demands it."""
-    rows = [row for row in report.leading_rows if row.variant == variant]
-    if not rows:
-        return [RuleResult(RuleCode.LEADING_ESTIMATED, passed=False, variant=variant)]
-    demanded = GateRule.LEADING_METRIC in planned.gate
-    results = []
-    for row in rows:
-        on = (variant, row.metric)
-        results.append(RuleResult(RuleCode.LEADING_ESTIMATED, row.estimate is not None, None, None, *on))
-        results.append(RuleResult(RuleCode.LEADING_TRUSTED, not row.blocked, None, None, *on))
-        if row.estimate is not None and demanded and report.look.may_advance:
-            p_value = row.estimate.p_value if row.p_value_adjusted is None else row.p_value_adjusted
-            # The effect alone: whether it can be believed is the rule above.
-            better = p_value <= report.look.level and (row.estimate.effect > 0) == (row.direction == "up")
-            results.append(RuleResult(RuleCode.LEADING_IMPROVES, better, p_value, report.look.level, *on))
-    return results
-
-
-def _no_harm(report: LookReport, _: StagePlan, variant: str) -> list[RuleResult]:
-    look = report.look
-    return [
-        RuleResult(
-            RuleCode.NO_HARM,
-            not row.harms(look),
-            row.p_harm,
-            look.level if look.harm_only else look.level / 2.0,
-            variant,
-            row.metric,
-        )
-        for row in report.leading_rows
-        if row.variant == variant and row.p_harm is not None
-    ]
-
-
-def _guardrails(report: LookReport, planned: StagePlan, variant: str) -> list[RuleResult]:
-    """Each guardrail holds (the loss is smaller than its margin), and none is shown to be broken."""
-    results = []
-    for row in report.rows:
-        if row.variant != variant or row.segment is not None or row.role != "guardrail":
-            continue
-        guard = row.non_inferiority
-        if GateRule.GUARDRAILS in planned.gate:
-            p_value = guard.p_value if guard else None
-            holds = guard is not None and guard.holds
-            results.append(RuleResult(RuleCode.GUARDRAIL_HOLDS, holds, p_value, report.look.level, variant, row.metric))
-        if guard is not None and row.interval_gate is not None:
-            best = _best_case(row)
-            broken = best is not None and best < -guard.margin
-            results.append(
-                RuleResult(RuleCode.GUARDRAIL_NOT_BROKEN, not broken, best, -guard.margin, variant, row.metric)
-            )
-    return results
-
-
-def _best_case(row: ReportRow) -> float | None:
-    """The good end of the gate's interval, counted so that more is better; None where there is no limit."""
-    if row.interval_gate is None:
-        return None
-    lower, upper = row.interval_gate
-    if row.direction == "up":
-        return upper
-    return None if lower is None else -lower
-
-
-_OF_REPORT: tuple[Callable[[LookReport, StagePlan], list[RuleResult]], ...] = (_look_may_advance, _no_alarm)
-_OF_VARIANT: tuple[Callable[[LookReport, StagePlan, str], list[RuleResult]], ...] = (_leading, _no_harm, _guardrails)
+def _gravest(causes: Any) -> Cause:
+    order = list(Cause)
+    return min(causes, key=order.index)

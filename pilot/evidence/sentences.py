@@ -2,7 +2,7 @@
 
 from experiments.estimate.estimate import Method
 from experiments.look.report import Stamp
-from pilot.evidence.recommendation import Recommended, RuleCode
+from pilot.evidence.recommendation import Cause, Recommended, RuleCode
 from pilot.words import N_, Message
 
 RULES: dict[RuleCode, Message] = {
@@ -15,6 +15,19 @@ RULES: dict[RuleCode, Message] = {
         "rule_guardrail", N_("The guardrail holds: a loss beyond its margin is ruled out")
     ),
     RuleCode.GUARDRAIL_NOT_BROKEN: Message("rule_not_broken", N_("The guardrail is not shown to be broken")),
+    RuleCode.MORE_THAN_IDENTIFICATION: Message(
+        "rule_more_than_identification", N_("More than the showing of cards has changed")
+    ),
+    RuleCode.HARM_UNLIKELY: Message(
+        "rule_harm_unlikely", N_("A fall that matters is unlikely, given the sceptical prior")
+    ),
+    RuleCode.NOT_FUTILE: Message(
+        "rule_not_futile", N_("The last look still has a chance to advance, given the neutral prior")
+    ),
+    RuleCode.MONEY_RECKONED: Message("rule_money_reckoned", N_("What it earns can be reckoned")),
+    RuleCode.MONEY_EARNED: Message("rule_money_earned", N_("It earned more than it cost")),
+    RuleCode.LOSS_UNLIKELY: Message("rule_loss_unlikely", N_("A loss is unlikely, given the sceptical prior")),
+    RuleCode.LOSS_NOT_SHOWN: Message("rule_loss_not_shown", N_("It is not shown to lose money")),
     RuleCode.NO_ALARM: Message("rule_no_alarm", N_("No check of the experiment itself gives an alarm")),
 }
 
@@ -22,6 +35,14 @@ RECOMMENDATIONS: dict[Recommended, Message] = {
     Recommended.ADVANCE: Message("recommend_advance", N_("Advance: every rule of the gate is met")),
     Recommended.EXTEND: Message("recommend_extend", N_("Extend: the gate is not met yet, and a planned look is left")),
     Recommended.STOP: Message("recommend_stop", N_("Stop: the gate is not met")),
+}
+
+CAUSES: dict[Cause, Message] = {
+    Cause.HARM: Message("cause_harm", N_("it does harm")),
+    Cause.MONEY: Message("cause_money", N_("it does not earn its cost")),
+    Cause.FUTILITY: Message("cause_futility", N_("the looks that are left could hardly change the picture")),
+    Cause.IDENTIFICATION: Message("cause_identification", N_("only identification rose: cards were shown more often")),
+    Cause.EVIDENCE: Message("cause_evidence", N_("the planned looks are over and the evidence does not carry it")),
 }
 
 STAMPS: dict[Stamp, Message] = {
