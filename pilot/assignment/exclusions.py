@@ -1,6 +1,7 @@
-"""Who cannot be drawn: units that an earlier stage treated, stores that another pilot is using, and their customers."""
+"""Who cannot be drawn: what an earlier stage treated, what other pilots use or have just used, and blackouts."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,24 +11,30 @@ from experiments.measure.metrics import AssignmentUnit
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry
 from pilot.assignment.queries import draws_in_force, unit_of
 from pilot.network.model import Region, Store
+from pilot.planning.calendar import stores_in_blackout
 from pilot.planning.candidate_words import StaysOut
 from pilot.planning.candidates import Exclusions
 from pilot.planning.lifecycle import ENDED, PilotState, StageState
 from pilot.planning.model import Pilot
+from pilot.planning.plan import Plan
 
 
-def excluding(session: Session, pilot: Pilot) -> Callable[[int], Exclusions]:
+def excluding(session: Session, pilot: Pilot, plan: Plan | None = None) -> Callable[[int], Exclusions]:
     """``exclusions`` of every stage of ``pilot`` by its number, for whoever checks a whole plan."""
-    return lambda stage_number: exclusions(session, pilot, stage_number)
+    return lambda stage_number: exclusions(session, pilot, stage_number, plan)
 
 
-def exclusions(session: Session, pilot: Pilot, stage_number: int) -> Exclusions:
-    """What the draws in force rule out for a stage of ``pilot``.
+def exclusions(session: Session, pilot: Pilot, stage_number: int, plan: Plan | None = None) -> Exclusions:
+    """What the calendar and the draws in force rule out for a stage of ``pilot``, by ``plan`` (its own as it stands).
 
     Of its own earlier stages: treated stores, and the customers at home there (or treated themselves). Of other
     pilots that have not ended: every store of a stage that may still run, and the treated stores of passed stages.
+    Of pilots that have ended: treated stores, until the plan's cooling weeks are over. Of the calendar: blackouts.
     """
-    stores: dict[str, StaysOut] = {}
+    plan = plan or Plan.from_document(pilot.plan)
+    stage_plan = plan.stage(stage_number)
+    cooling = timedelta(weeks=plan.eligibility.cooling_weeks)
+    stores: dict[str, StaysOut] = dict.fromkeys(stores_in_blackout(session, stage_plan), StaysOut.BLACKOUT)
     customers: set[int] = set()
     for owner, stage, draw in draws_in_force(session):
         if owner.id == pilot.id:
@@ -38,6 +45,9 @@ def exclusions(session: Session, pilot: Pilot, stage_number: int) -> Exclusions:
             passed = stage.state == StageState.PASSED
             used = _stores(session, draw, treated_only=passed, customers_count=True)
             stores.update((code, StaysOut.OTHER_PILOT) for code in used if code not in stores)
+        elif cooling and stage_plan.starts_on <= stage.ends_on + cooling:
+            used = _stores(session, draw, treated_only=True, customers_count=True)
+            stores.update((code, StaysOut.COOLING_DOWN) for code in used if code not in stores)
     return Exclusions(stores, frozenset(customers))
 
 

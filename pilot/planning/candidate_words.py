@@ -43,6 +43,9 @@ class StaysOut(StrEnum):
     TOO_FEW_CUSTOMERS = "too_few_customers"
     TREATED_EARLIER = "treated_earlier"
     OTHER_PILOT = "other_pilot"
+    COOLING_DOWN = "cooling_down"
+    BLACKOUT = "blackout"
+    EXCLUDED = "excluded"
     NO_PARTNER = "no_partner"
     STRATUM_TOO_SMALL = "stratum_too_small"
 
@@ -55,6 +58,9 @@ STAYS_OUT_WORDS: dict[str, Message] = {
     StaysOut.TOO_FEW_CUSTOMERS: Message("stays_out_customers", N_("too few customers are at home there")),
     StaysOut.TREATED_EARLIER: Message("stays_out_treated", N_("an earlier stage treated it")),
     StaysOut.OTHER_PILOT: Message("stays_out_other", N_("another pilot is using it")),
+    StaysOut.COOLING_DOWN: Message("stays_out_cooling", N_("another pilot treated it not long ago: it cools down")),
+    StaysOut.BLACKOUT: Message("stays_out_blackout", N_("the calendar has a blackout there")),
+    StaysOut.EXCLUDED: Message("stays_out_excluded", N_("the plan leaves it out by name")),
     StaysOut.NO_PARTNER: Message("stays_out_partner", N_("no other was left to make a pair with")),
     StaysOut.STRATUM_TOO_SMALL: Message("stays_out_stratum", N_("its stratum has fewer units than there are variants")),
 }

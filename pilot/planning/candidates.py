@@ -32,15 +32,17 @@ from pilot.outcomes import history
 from pilot.planning.candidate_words import COVARIATES as COVARIATES
 from pilot.planning.candidate_words import MECHANISMS, Covariate, StaysOut
 from pilot.planning.candidate_words import STAYS_OUT_WORDS as STAYS_OUT_WORDS
-from pilot.planning.errors import MechanismDoesNotFit, TooLittleHistory, UnknownUnits
+from pilot.planning.errors import MechanismDoesNotFit, MustIncludeStaysOut, TooLittleHistory, UnknownUnits
 from pilot.planning.metrics import in_our_words
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, Plan, StagePlan
+from pilot.words import N_, Message
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
 
 NO_SEGMENT = "-"
 UNSEALED = "unsealed"
+_NOT_NAMED = Message("not_among_units", N_("the stage does not name it, nor its region"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def candidate_list(
 
     Pre-period and home period end the day before the stage starts, or the day before ``before`` (a preview, while the
     receipts up to the start are not there yet). Raises ``UnknownUnits`` for a code that the network does not have and
-    ``TooLittleHistory`` without receipts before.
+    ``TooLittleHistory`` without receipts before, ``MustIncludeStaysOut`` where the plan wants a unit that cannot be.
     """
     stage = plan.stage(number)
     before = before or stage.starts_on
@@ -116,6 +118,7 @@ def candidate_list(
             staying[code] = stores
         else:
             left_out.append((code, reason.value))
+    _require_among(plan, number, staying, dict(left_out))
     ids = {code: tuple(store.id for store in stores) for code, stores in staying.items()}
     kept = {store_id for stores_ids in ids.values() for store_id in stores_ids}
     homes = {key: store_id for key, store_id in homes.items() if store_id in kept}
@@ -136,6 +139,12 @@ def mechanism_for(plan: Plan, candidates: Iterable[Candidate], *, salt: str = UN
     except ExperimentError as error:
         problem = in_our_words(error.message)
         raise MechanismDoesNotFit(mechanism=MECHANISMS[plan.mechanism.kind], problem=problem) from error
+
+
+def require_included(plan: Plan, number: int, mechanism: Mechanism) -> None:
+    """``MustIncludeStaysOut`` where the mechanism leaves out a unit that the plan wants in its first stage."""
+    if plan.unit is not AssignmentUnit.CUSTOMER:
+        _require_among(plan, number, mechanism.codes, dict(mechanism.left_out))
 
 
 def units_of(session: Session, plan: Plan, stage: StagePlan) -> dict[str, tuple[Store, ...]]:
@@ -215,6 +224,8 @@ def _reason(
     """The first reason that keeps the unit out, in the order in which a person would want to hear it."""
     if code in plan.holdout or any(store.code in plan.holdout for store in stores):
         return StaysOut.HOLDOUT
+    if {code, *(store.code for store in stores)} & set(plan.eligibility.must_exclude):
+        return StaysOut.EXCLUDED
     for store in stores:
         if store.code in excluded.stores:
             return excluded.stores[store.code]
@@ -227,6 +238,13 @@ def _reason(
     if sum(listed.get(store.id, 0) for store in stores) < plan.eligibility.min_listed_customers:
         return StaysOut.TOO_FEW_CUSTOMERS
     return None
+
+
+def _require_among(plan: Plan, number: int, staying: Iterable[str], left_out: Mapping[str, str]) -> None:
+    for unit in plan.eligibility.must_include if number == 1 else ():
+        if unit not in staying:
+            reason = STAYS_OUT_WORDS.get(left_out.get(unit, ""), _NOT_NAMED)
+            raise MustIncludeStaysOut(unit=unit, stage=number, reason=reason)
 
 
 def _units(

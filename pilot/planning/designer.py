@@ -29,6 +29,7 @@ from pilot.planning.candidates import (
     candidate_list,
     home_list,
     mechanism_for,
+    require_included,
     units_table,
 )
 from pilot.planning.errors import DesignRefused, DesignRefusedManyLooks, TooLittleHistory
@@ -107,6 +108,7 @@ def design_of(
 def design_from(plan: Plan, number: int, listed: CandidateList, *, salt: str = UNSEALED) -> Design:
     """The design over candidates that are known."""
     mechanism = mechanism_for(plan, listed.candidates, salt=salt)
+    require_included(plan, number, mechanism)
     n_units = len(mechanism.codes) or len(listed.candidates)
     level = advancing_level(plan.stage(number).looks, n_units=max(1, n_units), alpha=float(plan.alpha))
     return Design(listed, mechanism, level, max(smallest_p(mechanism, variant) for variant in plan.treated))

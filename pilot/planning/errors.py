@@ -193,8 +193,8 @@ class CannotProveBreakEven(Refused):
     code = "cannot_prove_break_even"
     template = N_(
         "Stage {stage} sees a change of {smallest:.1%} of sales at the smallest, and the offer pays from "
-        "{break_even:.1%} on: the design cannot prove its break-even. Take more stores or weeks, or ask an executive to accept by name "
-        "that it cannot."
+        "{break_even:.1%} on: the design cannot prove its break-even. Take more stores or weeks, or ask an executive "
+        "to accept by name that it cannot."
     )
 
 

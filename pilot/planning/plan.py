@@ -117,12 +117,16 @@ class Windows(Part):
 
 
 class Eligibility(Part):
-    """What a store must have shown in the pre-period to be a candidate, and the stores that are in or out by name."""
+    """What a store must have shown in the pre-period to be a candidate, and the stores that are in or out by name.
+
+    ``must_include`` holds for the first stage; a store that another pilot treated rests for ``cooling_weeks`` after it.
+    """
 
     min_trading_weeks: Annotated[Whole, Field(ge=0, le=260)] = 0
     min_listed_customers: Annotated[Whole, Field(ge=0, le=10**9)] = 0
     must_include: tuple[Code, ...] = ()
     must_exclude: tuple[Code, ...] = ()
+    cooling_weeks: Annotated[Whole, Field(ge=0, le=104)] = 0
 
 
 class StagePlan(Part):
