@@ -4,7 +4,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -49,6 +49,14 @@ class MailSink:
 
 class _Smtp(socketserver.StreamRequestHandler):
     def handle(self) -> None:
+        with suppress(OSError):  # a client that does not trust us hangs up
+            self._converse()
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()  # after STARTTLS it is not the socket that the server knows
+
+    def _converse(self) -> None:
         sink: MailSink = self.server.sink  # type: ignore[attr-defined] # put there below
         self._answer("220 sink")
         while line := self.rfile.readline().decode().strip():
