@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from pilot.errors import PilotError
-from pilot.evidence.chapters import money
+from pilot.evidence.chapters import money, subsidy
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.planning.metrics import in_our_words
 from pilot.words import Message
@@ -35,7 +35,10 @@ class Chapter:
     compute: Callable[[ChapterInputs], dict[str, Any]]
 
 
-CHAPTERS: tuple[Chapter, ...] = (Chapter(ChapterCode.MONEY, money.compute),)
+CHAPTERS: tuple[Chapter, ...] = (
+    Chapter(ChapterCode.MONEY, money.compute),
+    Chapter(ChapterCode.SUBSIDY, subsidy.compute),
+)
 
 
 def compute_chapters(inputs: ChapterInputs, chapters: tuple[Chapter, ...] = CHAPTERS) -> dict[str, dict[str, Any]]:

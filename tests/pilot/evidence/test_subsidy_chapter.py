@@ -1,0 +1,45 @@
+"""The chapter on the subsidised share, on a small network whose truth is known."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pilot.database import Database
+from pilot.evidence.queries import report
+from tests.pilot.evidence.small_network import START, SmallNetwork
+
+
+def _chapter(database: Database, tmp_path: Path, lift: int) -> dict[str, Any]:
+    network = SmallNetwork(database, tmp_path).running()
+    network.run_to(START + timedelta(days=27), lift=lift)
+    frozen = network.look()
+    with database.reading() as session:
+        found = report(session, frozen.code).document.chapters["subsidy"]
+    return dict(found["variants"]["points"])
+
+
+def test_a_lift_of_sixty_per_cent_leaves_five_eighths_of_the_rewards_subsidised(
+    database: Database, tmp_path: Path
+) -> None:
+    found = _chapter(database, tmp_path, lift=60)
+    total = found["total"]
+    assert found["basis"] == "terms"  # its receipts carry neither discounts nor rewards
+    assert found["terms_share"] == pytest.approx(0.05)
+    assert total["subsidised"]["share"] == pytest.approx(1 / 1.6, abs=0.05)
+    assert total["subsidised"]["low"] < 1 / 1.6 < total["subsidised"]["high"] < 1.0
+    assert total["subsidised"]["minor"] == pytest.approx(total["subsidised"]["share"] * total["reward_minor"], abs=1)
+    assert sum(row["customers"]["treated"] for row in found["tenths"]) == total["customers"]["treated"] == 32
+    assert sum(row["reward_minor"] for row in found["tenths"]) == pytest.approx(total["reward_minor"], abs=10)
+    assert len(found["weeks"]) == 4
+    assert all(week["estimate"]["effect"] > 0 for week in found["weeks"])
+    low, high = found["fade"]["estimate"]["interval"]
+    assert low < 0 < high  # the lift does not change from week to week
+    assert "not yet observed" in found["after"]["refusal"]["template"]
+
+
+def test_without_an_effect_everything_was_subsidised(database: Database, tmp_path: Path) -> None:
+    found = _chapter(database, tmp_path, lift=0)
+    assert found["total"]["subsidised"]["high"] == 1.0
+    assert 0.5 < found["total"]["subsidised"]["low"] < found["total"]["subsidised"]["share"]
