@@ -1,16 +1,18 @@
 """What the past says about the sales an offer would meet: per week and store, per customer, by tier and by basket."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.measure.exact import exact_sum
 from experiments.measure.facts import FactKind, is_customer_sale
 from pilot.outcomes import history
 from pilot.outcomes.lake import Lake
 from pilot.planning.plan import weeks_before
+from pilot.programs.economics import thresholds
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 PAST_WEEKS = 13
 _DAYS = 28
 _WEEK = 7
+
+
+@dataclass(frozen=True, slots=True)
+class OfferPast:
+    """The ``period`` that was read (None: no receipts yet) and what it says; None where it says nothing."""
+
+    period: tuple[date, date] | None
+    spend_minor: int | None
+    sales_shares: tuple[Decimal, ...] | None
 
 
 def past_period(lake: Lake, version: int | None, weeks: int = PAST_WEEKS) -> tuple[date, date] | None:
@@ -64,6 +75,23 @@ def shares_by_basket(
     """The share of the money of sale receipts by their size, parted where ``begins`` says (the first is 0)."""
     t = history.receipts_within(lake, version, first, last)
     return _shares(t.filter(t.kind == FactKind.SALE.value).select(net=t.net_minor), begins)
+
+
+def past_of_offer(lake: Lake, mechanic: str, terms: Mapping[str, Any]) -> OfferPast:
+    """What the past says about one offer: how sales divide over its tiers (in one of its periods) or baskets, and what
+    an identified customer spends in 28 days."""
+    parts = thresholds(mechanic, terms)
+    days = int(terms.get("period_days") or 0)
+    weeks = min(52, max(1, -(-days // _WEEK))) if parts and parts[0] == "spend" and days else PAST_WEEKS
+    period = past_period(lake, None, weeks)
+    if period is None:
+        return OfferPast(None, None, None)
+    spend = spend_per_customer(lake, None, *period)
+    if parts is None:
+        return OfferPast(period, spend, None)
+    by, begins = parts
+    shares = (shares_by_spend if by == "spend" else shares_by_basket)(lake, None, *period, begins)
+    return OfferPast(period, spend, shares)
 
 
 def _shares(amounts: "ir.Table", begins: Sequence[int]) -> tuple[Decimal, ...] | None:

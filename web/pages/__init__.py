@@ -7,6 +7,7 @@ from web.pages import (
     account,
     assignments,
     audit,
+    break_even,
     chapters,
     demo,
     home,
@@ -30,8 +31,8 @@ from web.pages import (
 )
 
 TOPICS = (
-    account, assignments, audit, chapters, demo, home, imports, jobs, keys, metric_library, network, operations,
-    pilots, plan, programs, quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
+    account, assignments, audit, break_even, chapters, demo, home, imports, jobs, keys, metric_library, network,
+    operations, pilots, plan, programs, quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from experiments.errors import NotEstimable
 from pilot.programs.economics import Assumptions, offer_cost, thresholds
 from pilot.programs.errors import MarginUnknown, SpendUnknown
 from pilot.programs.mechanics import Mechanic
+from pilot.programs.sensitivity import Axis, sensitivity
 
 SIX_TENTHS = Decimal("0.6")
 GIVEN = Assumptions(
@@ -114,3 +115,31 @@ def test_a_gift_never_costs_more_than_it_is_reckoned_to(qualifies: int, cost: in
     terms = TERMS[Mechanic.GIFT_OR_DRAW] | {"qualifying_spend_minor": qualifies, "prize_cost_minor": cost}
     reckoned = offer_cost("gift_or_draw", terms, given).base
     assert sum(cost for spend in spends if spend >= qualifies) <= reckoned * (total + len(spends))
+
+
+def test_the_sensitivity_of_a_bonus_by_margin_and_redemption_and_by_participation() -> None:
+    by_margin, by_enrolment = sensitivity("cumulative_bonus", TERMS[Mechanic.CUMULATIVE_BONUS], GIVEN)
+    assert (by_margin.rows_axis, by_margin.columns_axis) == (Axis.MARGIN, Axis.REDEMPTION)
+    assert by_margin.columns == (Decimal("0.5"), Decimal("0.7"), Decimal("0.9"))
+    assert [row.value for row in by_margin.rows] == [Decimal(n) / 100 for n in (20, 25, 30, 35, 40)]
+    planned = next(row for row in by_margin.rows if row.is_planned)
+    assert planned.lifts[1] == Decimal("0.021") * SIX_TENTHS / (Decimal("0.30") - Decimal("0.021"))
+    assert [row.value for row in by_enrolment.rows] == [Decimal(n) / 100 for n in (25, 50, 60, 75, 100)]
+    assert by_enrolment.columns == (Decimal("0.0105"), Decimal("0.021"), Decimal("0.0315"))
+
+
+def test_a_cell_where_no_lift_pays_is_empty_and_a_discount_for_everybody_has_one_table() -> None:
+    (only,) = sensitivity("fixed_discount", {"discount_share": "0.20"}, GIVEN)
+    assert only.columns == (Decimal("0.1"), Decimal("0.2"), Decimal("0.3"))
+    assert only.rows[0].lifts == (Decimal("1"), None, None)  # a margin of 20 %
+    with pytest.raises(MarginUnknown):
+        sensitivity("fixed_discount", {"discount_share": "0.20"}, Assumptions())
+
+
+@given(st.decimals("0.11", "0.9", places=2), st.decimals("0.01", "0.1", places=2))
+def test_more_margin_never_needs_more_lift_and_a_dearer_reward_never_less(m: Decimal, d: Decimal) -> None:
+    for table in sensitivity("personal_card", {"discount_share": str(d)}, Assumptions(margin_share=m)):
+        grid = [[float("inf") if lift is None else float(lift) for lift in row.lifts] for row in table.rows]
+        assert all(row == sorted(row) for row in grid)
+        falling = table.rows_axis is Axis.MARGIN
+        assert all(list(column) == sorted(column, reverse=falling) for column in zip(*grid, strict=True))
