@@ -15,7 +15,7 @@ from pilot.planning.calendar import stores_in_blackout
 from pilot.planning.candidate_words import StaysOut
 from pilot.planning.candidates import Exclusions
 from pilot.planning.lifecycle import ENDED, PilotState, StageState
-from pilot.planning.model import Pilot
+from pilot.planning.model import Pilot, StageRestriction
 from pilot.planning.plan import Plan
 
 
@@ -30,11 +30,13 @@ def exclusions(session: Session, pilot: Pilot, stage_number: int, plan: Plan | N
     Of its own earlier stages: treated stores, and the customers at home there (or treated themselves). Of other
     pilots that have not ended: every store of a stage that may still run, and the treated stores of passed stages.
     Of pilots that have ended: treated stores, until the plan's cooling weeks are over. Of the calendar: blackouts.
+    Of the executives: stores outside the regions in which they let the stage go on.
     """
     plan = plan or Plan.from_document(pilot.plan)
     stage_plan = plan.stage(stage_number)
     cooling = timedelta(weeks=plan.eligibility.cooling_weeks)
     stores: dict[str, StaysOut] = dict.fromkeys(stores_in_blackout(session, stage_plan), StaysOut.BLACKOUT)
+    stores |= dict.fromkeys(_outside_the_approved(session, pilot, stage_number), StaysOut.REGION_NOT_APPROVED)
     customers: set[int] = set()
     for owner, stage, draw in draws_in_force(session):
         if owner.id == pilot.id:
@@ -49,6 +51,19 @@ def exclusions(session: Session, pilot: Pilot, stage_number: int, plan: Plan | N
             used = _stores(session, draw, treated_only=True, customers_count=True)
             stores.update((code, StaysOut.COOLING_DOWN) for code in used if code not in stores)
     return Exclusions(stores, frozenset(customers))
+
+
+def _outside_the_approved(session: Session, pilot: Pilot, stage_number: int) -> list[str]:
+    """Codes of the stores in which the executives have not let the stage go on; none where they set no limit."""
+    restricted = select(StageRestriction.regions).where(
+        StageRestriction.pilot_id == pilot.id, StageRestriction.stage_number == stage_number
+    )
+    regions = session.scalar(restricted)
+    if regions is None:
+        return []
+    return list(
+        session.scalars(select(Store.code).join(Region).where(Region.code.not_in(regions)).order_by(Store.code))
+    )
 
 
 def _stores(session: Session, draw: Draw, *, treated_only: bool, customers_count: bool = False) -> set[str]:

@@ -1,6 +1,6 @@
 """What the gate's own rules say about a report: advance, extend or stop, why, and what waiting would tell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -185,6 +185,5 @@ def _first(results: tuple[RuleResult, ...], causes: Mapping[RuleCode, Cause]) ->
     return next((cause for rule, cause in causes.items() if rule in failed), None)
 
 
-def _gravest(causes: Any) -> Cause:
-    order = list(Cause)
-    return min(causes, key=order.index)
+def _gravest(causes: Iterable[Cause]) -> Cause:
+    return min(causes, key=tuple(Cause).index)

@@ -1,11 +1,12 @@
 """Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash; they lapse."""
 
+from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from pilot.database import Base, digest, instant, pk
+from pilot.database import Base, digest, instant, pk, text
 
 
 class ApprovalKind(StrEnum):
@@ -17,16 +18,20 @@ class Choice(StrEnum):
     """What an executive chooses at a gate."""
 
     APPROVE = "approve"
+    APPROVE_SOME = "approve_some"
     EXTEND = "extend"
     SEND_BACK = "send_back"
     STOP = "stop"
 
 
 class Approval(Base):
-    """A person's sign-off on exactly one plan text (by hash)."""
+    """A person's sign-off on exactly one plan text (by hash). ``renewal`` counts how often they have signed it again.
+
+    ``for_user_id`` is the person in whose place a deputy signed.
+    """
 
     __tablename__ = "approval"
-    __table_args__ = (UniqueConstraint("pilot_id", "plan_hash", "kind", "user_id"),)
+    __table_args__ = (UniqueConstraint("pilot_id", "plan_hash", "kind", "user_id", "renewal"),)
 
     id: Mapped[pk]
     pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"))
@@ -35,13 +40,16 @@ class Approval(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[instant]
+    for_user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    renewal: Mapped[int] = mapped_column(default=0)
 
 
 class Decision(Base):
     """One executive's choice on one frozen report. It takes effect when as many agree as the rule demands.
 
     ``round`` counts how often the report came before the executives: it comes again when it was sent back and answered.
-    Within a round an executive's latest choice counts.
+    Within a round an executive's latest choice counts. ``regions`` are those for which the next stage is approved;
+    empty: for all. ``for_user_id`` is the person in whose place a deputy chose.
     """
 
     __tablename__ = "decision"
@@ -55,6 +63,18 @@ class Decision(Base):
     is_override: Mapped[bool]
     takes_effect: Mapped[bool]
     at: Mapped[instant]
+    for_user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    regions: Mapped[list[str] | None] = mapped_column(JSON)
+
+    @property
+    def seat(self) -> int:
+        """Whose word it is: the person's own, or that of the one whom they stand in for."""
+        return self.for_user_id or self.user_id
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What was chosen, with the regions: only those who chose the very same agree."""
+        return (str(self.choice), *(self.regions or ()))
 
 
 class Answer(Base):
@@ -69,3 +89,32 @@ class Answer(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     text: Mapped[str] = mapped_column(Text)
     at: Mapped[instant]
+
+
+class PolicyVersion(Base):
+    """Who must approve what, as canonical text (``policy.Policy``), with the reason of the change. Append-only."""
+
+    __tablename__ = "policy_version"
+    __table_args__ = (UniqueConstraint("number"),)
+
+    id: Mapped[pk]
+    number: Mapped[int]
+    text: Mapped[text]
+    hash: Mapped[digest]
+    reason: Mapped[str] = mapped_column(Text)
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    created_at: Mapped[instant]
+
+
+class Deputy(Base):
+    """From ``first_day`` to ``last_day`` the deputy may sign and decide in the place of ``user_id``."""
+
+    __tablename__ = "deputy"
+
+    id: Mapped[pk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    deputy_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    created_at: Mapped[instant]

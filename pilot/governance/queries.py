@@ -125,6 +125,8 @@ def options(session: Session, report: FrozenReport) -> list[Option]:
     given = standing(session, report)
     found = []
     for choice in Choice:
+        if choice is Choice.APPROVE_SOME:
+            continue
         override = rules.is_override(choice, recommended)
         network_wide = rules.goes_network_wide(
             choice, is_last_stage=not later, next_is_network=any(stage.is_network for stage in later)

@@ -46,6 +46,7 @@ class StaysOut(StrEnum):
     COOLING_DOWN = "cooling_down"
     BLACKOUT = "blackout"
     EXCLUDED = "excluded"
+    REGION_NOT_APPROVED = "region_not_approved"
     NO_PARTNER = "no_partner"
     STRATUM_TOO_SMALL = "stratum_too_small"
 
@@ -61,6 +62,9 @@ STAYS_OUT_WORDS: dict[str, Message] = {
     StaysOut.COOLING_DOWN: Message("stays_out_cooling", N_("another pilot treated it not long ago: it cools down")),
     StaysOut.BLACKOUT: Message("stays_out_blackout", N_("the calendar has a blackout there")),
     StaysOut.EXCLUDED: Message("stays_out_excluded", N_("the plan leaves it out by name")),
+    StaysOut.REGION_NOT_APPROVED: Message(
+        "stays_out_region", N_("the executives let the stage go on in other regions only")
+    ),
     StaysOut.NO_PARTNER: Message("stays_out_partner", N_("no other was left to make a pair with")),
     StaysOut.STRATUM_TOO_SMALL: Message("stays_out_stratum", N_("its stratum has fewer units than there are variants")),
 }

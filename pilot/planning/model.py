@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pilot.database import Base, Instant, code, digest, document, instant, name, pk, text
@@ -12,7 +12,7 @@ from pilot.planning.errors import NoLookLeft, NoSuchStage, StageOutOfTurn, Start
 from pilot.planning.lifecycle import PilotState as PilotState
 from pilot.planning.lifecycle import StageState as StageState
 from pilot.planning.plan import StagePlan
-from pilot.planning.proofs import Proof, ProofKind, require_proofs, require_two_people
+from pilot.planning.proofs import ONE_OF_EACH, Proof, ProofKind, SignOffs, require_proofs, require_two_people
 
 
 class Pilot(Base):
@@ -68,12 +68,20 @@ class Pilot(Base):
         require_proofs(self.code, self.owner_id, plan_hash, [proof], [ProofKind.COSIGN])
         self._move(PilotState.COSIGNED)
 
-    def seal(self, plan_hash: str, stages: Sequence[StagePlan], proofs: Sequence[Proof], *, at: datetime) -> None:
-        """Co-signed and approved by two people who are not the owner: the plan is fixed from here on.
+    def seal(
+        self,
+        plan_hash: str,
+        stages: Sequence[StagePlan],
+        proofs: Sequence[Proof],
+        *,
+        needed: SignOffs = ONE_OF_EACH,
+        at: datetime,
+    ) -> None:
+        """Co-signed and approved by different people who are not the owner, as many as ``needed``: the plan is fixed.
 
         A started stage goes on as it was; the stages after it are those of the new plan.
         """
-        require_proofs(self.code, self.owner_id, plan_hash, proofs, [ProofKind.COSIGN, ProofKind.APPROVE])
+        require_proofs(self.code, self.owner_id, plan_hash, proofs, needed.kinds)
         self._take_over(stages)
         current = self.current_stage
         self._move(lifecycle.STATE_BY_STAGE[StageState(current.state)] if current else PilotState.AT_GATE)
@@ -83,10 +91,12 @@ class Pilot(Base):
         """The current stage has its ledger."""
         self._move_both(self._current(number), StageState.DRAWN, PilotState.DRAWN)
 
-    def start_stage(self, number: int, approvals: Sequence[Proof], *, today: date) -> None:
-        """Give the drawn stage its go-ahead, on the day it starts or before; both sign-offs must still hold."""
+    def start_stage(
+        self, number: int, approvals: Sequence[Proof], *, needed: SignOffs = ONE_OF_EACH, today: date
+    ) -> None:
+        """Give the drawn stage its go-ahead, on the day it starts or before; the needed sign-offs must still hold."""
         stage = self._current(number)
-        require_proofs(self.code, self.owner_id, self.plan_hash or "", approvals, [ProofKind.COSIGN, ProofKind.APPROVE])
+        require_proofs(self.code, self.owner_id, self.plan_hash or "", approvals, needed.kinds)
         if today > stage.starts_on:
             raise StartPassed(stage=number, pilot=self.code, starts_on=str(stage.starts_on), today=str(today))
         self._move_both(stage, StageState.RUNNING, PilotState.RUNNING)
@@ -172,7 +182,11 @@ class Pilot(Base):
 
 
 class PlanVersion(Base):
-    """A submitted plan as canonical text, with its hash; an amendment carries its reason. Append-only."""
+    """A submitted plan as canonical text, with its hash; an amendment carries its reason. Append-only.
+
+    ``money_at_risk`` says by stage number (as text) what the stage costs if it brings nothing, in minor units, as it
+    was reckoned when the plan was submitted; None in versions of before.
+    """
 
     __tablename__ = "plan_version"
     __table_args__ = (UniqueConstraint("pilot_id", "number"),)
@@ -185,6 +199,38 @@ class PlanVersion(Base):
     reason: Mapped[str] = mapped_column(Text)
     created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[instant]
+    money_at_risk: Mapped[dict[str, int] | None] = mapped_column(JSON)
+
+
+class Acceptance(Base):
+    """Somebody accepted by name, for a plan with exactly this hash, that it cannot prove its break-even. Append-only.
+
+    ``for_user_id`` is the person in whose place a deputy accepted.
+    """
+
+    __tablename__ = "acceptance"
+    __table_args__ = (UniqueConstraint("pilot_id", "plan_hash"),)
+
+    id: Mapped[pk]
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"))
+    plan_hash: Mapped[digest]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    for_user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id"))
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[instant]
+
+
+class StageRestriction(Base):
+    """The regions in which the executives let a stage go on; stores elsewhere are not drawn. Append-only."""
+
+    __tablename__ = "stage_restriction"
+    __table_args__ = (UniqueConstraint("pilot_id", "stage_number"),)
+
+    id: Mapped[pk]
+    pilot_id: Mapped[int] = mapped_column(ForeignKey("pilot.id"))
+    stage_number: Mapped[int]
+    regions: Mapped[list[str]] = mapped_column(JSON)
+    at: Mapped[instant]
 
 
 class Stage(Base):

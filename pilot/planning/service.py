@@ -13,9 +13,9 @@ from pilot.audit import service as audit
 from pilot.planning.amendments import difference
 from pilot.planning.errors import NotADraft, ReasonMissing
 from pilot.planning.lifecycle import in_words
-from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage
+from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage, StageRestriction
 from pilot.planning.plan import Plan
-from pilot.planning.proofs import Proof
+from pilot.planning.proofs import ONE_OF_EACH, Proof, SignOffs
 from pilot.planning.queries import business_day, plan_of, sealed_plan, submitted_version
 from pilot.planning.submission import (
     CheckedPlan,
@@ -88,8 +88,8 @@ def submit(
     """
     lock(session, pilot)
     plan = draft_to_submit(session, pilot)
-    require_checked(pilot, plan, checked)
-    return _submit(session, pilot, plan, "plan.submit", reason, actor, now)
+    require_checked(session, pilot, plan, checked)
+    return _submit(session, pilot, plan, "plan.submit", reason, checked, actor, now)
 
 
 def amend(
@@ -110,8 +110,8 @@ def amend(
     lock(session, pilot)
     _require_reason(reason)
     plan = amendment_to_submit(session, pilot, document)
-    require_checked(pilot, plan, checked)
-    return _submit(session, pilot, plan, "plan.amend", reason, actor, now)
+    require_checked(session, pilot, plan, checked)
+    return _submit(session, pilot, plan, "plan.amend", reason, checked, actor, now)
 
 
 def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, now: datetime) -> None:
@@ -123,12 +123,20 @@ def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, 
     _record(session, pilot, "plan.cosign", {"plan_hash": version.hash, "version": version.number}, actor, now)
 
 
-def seal(session: Session, pilot: Pilot, *, proofs: Sequence[Proof], actor: User, now: datetime) -> Plan:
-    """An executive approved what the analyst signed: the submitted version is the plan in force."""
+def seal(
+    session: Session,
+    pilot: Pilot,
+    *,
+    proofs: Sequence[Proof],
+    needed: SignOffs = ONE_OF_EACH,
+    actor: User,
+    now: datetime,
+) -> Plan:
+    """As many have signed as are ``needed``: the submitted version is the plan in force."""
     lock(session, pilot)
     version = submitted_version(session, pilot)
     plan = plan_of(session, pilot, version.hash)
-    pilot.seal(version.hash, plan.stages, proofs, at=now)
+    pilot.seal(version.hash, plan.stages, proofs, needed=needed, at=now)
     session.flush()
     _record(session, pilot, "plan.seal", {"plan_hash": version.hash, "version": version.number}, actor, now)
     return plan
@@ -145,11 +153,18 @@ def mark_drawn(
 
 
 def start_stage(
-    session: Session, pilot: Pilot, stage_number: int, *, approvals: Sequence[Proof], actor: User, now: datetime
+    session: Session,
+    pilot: Pilot,
+    stage_number: int,
+    *,
+    approvals: Sequence[Proof],
+    needed: SignOffs = ONE_OF_EACH,
+    actor: User,
+    now: datetime,
 ) -> None:
     """Give the drawn stage its go-ahead, at the latest on the day it starts."""
     lock(session, pilot)
-    pilot.start_stage(stage_number, approvals, today=business_day(session, now))
+    pilot.start_stage(stage_number, approvals, needed=needed, today=business_day(session, now))
     session.flush()
     _record(session, pilot, "stage.start", {"stage": stage_number}, actor, now)
 
@@ -176,14 +191,30 @@ def extend_stage(
 
 
 def pass_stage(
-    session: Session, pilot: Pilot, stage_number: int, *, decisions: Sequence[Proof], actor: User, now: datetime
+    session: Session,
+    pilot: Pilot,
+    stage_number: int,
+    *,
+    decisions: Sequence[Proof],
+    regions: Sequence[str] = (),
+    actor: User,
+    now: datetime,
 ) -> None:
-    """Through the gate: to the next stage's draw, or to the rollout after the last."""
+    """Through the gate: to the next stage's draw, or to the rollout after the last.
+
+    With ``regions`` the next stage goes on there only: its stores elsewhere are not drawn.
+    """
     lock(session, pilot)
     following = [stage for stage in sealed_plan(session, pilot).stages if stage.number > stage_number]
     pilot.pass_stage(stage_number, decisions, is_next_network=bool(following) and following[0].is_network)
+    if regions:
+        restricted = StageRestriction(
+            pilot_id=pilot.id, stage_number=following[0].number, regions=sorted(regions), at=now
+        )
+        session.add(restricted)
     session.flush()
-    _record(session, pilot, "stage.pass", {"stage": stage_number, "pilot_state": str(pilot.state)}, actor, now)
+    details = {"stage": stage_number, "pilot_state": str(pilot.state), "regions": sorted(regions)}
+    _record(session, pilot, "stage.pass", details, actor, now)
 
 
 def stop_pilot(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
@@ -216,7 +247,14 @@ def lock(session: Session, pilot: Pilot) -> None:
 
 
 def _submit(
-    session: Session, pilot: Pilot, plan: Plan, verb: str, reason: str, actor: User, now: datetime
+    session: Session,
+    pilot: Pilot,
+    plan: Plan,
+    verb: str,
+    reason: str,
+    checked: CheckedPlan,
+    actor: User,
+    now: datetime,
 ) -> PlanVersion:
     in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
     pilot.submit()
@@ -229,12 +267,19 @@ def _submit(
         reason=reason,
         created_by_id=actor.id,
         created_at=now,
+        money_at_risk={str(stage): minor for stage, minor in checked.money_at_risk.items()},
     )
     session.add(version)
     session.flush()
     approval_wanted(session, pilot, Permission.PLAN_COSIGN, plan_hash=version.hash, at=now)
     changed = [row.path for row in difference(in_force.text(), version.text)] if in_force else []
-    details = {"version": version.number, "plan_hash": version.hash, "reason": reason, "changed": changed}
+    details = {
+        "version": version.number,
+        "plan_hash": version.hash,
+        "reason": reason,
+        "changed": changed,
+        "money_at_risk": version.money_at_risk,
+    }
     _record(session, pilot, verb, details, actor, now)
     return version
 

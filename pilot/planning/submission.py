@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -12,16 +12,18 @@ from sqlalchemy.orm import Session
 from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import require_started_stages_untouched
+from pilot.planning.economics import Past, money_at_risk_minor
 from pilot.planning.errors import NotADraft, PlanMovedOn, UnchangedPlan, VariantNotInProgram
 from pilot.planning.lifecycle import in_words
-from pilot.planning.model import Pilot, PilotState, PlanVersion
-from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
+from pilot.planning.model import Acceptance, Pilot, PilotState, PlanVersion
+from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment, StagePlan
 from pilot.planning.queries import sealed_plan
 from pilot.programs import queries as programs
 
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
     from pilot.planning.candidates import Exclusions
+    from pilot.planning.proving import Proving
 
 
 Excluding = Callable[[int], "Exclusions"]  # stage number → what earlier stages and other pilots hold
@@ -29,10 +31,16 @@ Excluding = Callable[[int], "Exclusions"]  # stage number → what earlier stage
 
 @dataclass(frozen=True, slots=True)
 class CheckedPlan:
-    """The lake says of the plan with this hash: each stage after ``last_started`` can be drawn and reach its level."""
+    """The lake says of the plan with this hash: each stage after ``last_started`` can be drawn and reach its level.
+
+    ``unproven`` are the stages that cannot prove their break-even; ``money_at_risk`` is, by stage number, what the
+    stage costs if it brings nothing, in minor units.
+    """
 
     plan_hash: str
     last_started: int
+    unproven: tuple[Proving, ...] = ()
+    money_at_risk: Mapping[int, int] = field(default_factory=dict)
 
 
 def check_submission(session: Session, pilot: Pilot, *, lake: Lake, excluded: Excluding) -> CheckedPlan:
@@ -78,10 +86,20 @@ def as_submitted(session: Session, pilot: Pilot, draft: Plan) -> Plan:
     return draft.model_copy(update={"revision": number, **of_today})
 
 
-def require_checked(pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
-    """``PlanMovedOn`` unless ``checked`` is about exactly this plan, and no stage has started since."""
+def require_checked(session: Session, pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
+    """``PlanMovedOn`` unless ``checked`` is about exactly this plan, and no stage has started since.
+
+    ``CannotProveBreakEven`` where a stage cannot, and nobody has accepted that by name on exactly this plan.
+    """
     if (checked.plan_hash, checked.last_started) != (plan.hash(), pilot.last_started):
         raise PlanMovedOn(pilot=pilot.code)
+    if checked.unproven and acceptance_of(session, pilot, checked.plan_hash) is None:
+        raise checked.unproven[0].error
+
+
+def acceptance_of(session: Session, pilot: Pilot, plan_hash: str) -> Acceptance | None:
+    """Who accepted that the plan with this hash cannot prove its break-even; None where nobody did."""
+    return session.scalar(select(Acceptance).where(Acceptance.pilot_id == pilot.id, Acceptance.plan_hash == plan_hash))
 
 
 def with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:
@@ -115,11 +133,20 @@ def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
 
 def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake, excluded: Excluding) -> CheckedPlan:
     from pilot.planning.designer import require_design  # the engine is loaded where it is used
+    from pilot.planning.proving import past_of, unproven
 
+    at_risk = {}
     for stage in plan.stages:
         if stage.number > pilot.last_started:
-            require_design(session, lake, plan, stage.number, excluded=excluded(stage.number))
-    return CheckedPlan(plan.hash(), pilot.last_started)
+            design = require_design(session, lake, plan, stage.number, excluded=excluded(stage.number))
+            at_risk[stage.number] = _money_at_risk(plan, stage, past_of(lake, plan, design))
+    found = unproven(session, lake, plan, excluded=excluded, after=pilot.last_started)
+    return CheckedPlan(plan.hash(), pilot.last_started, found, at_risk)
+
+
+def _money_at_risk(plan: Plan, stage: StagePlan, past: Past) -> int:
+    sales, stores = past.weekly_sales_minor or 0, past.treated_stores
+    return money_at_risk_minor(plan, stage, sales, treated_stores=stores, spend_minor=past.spend_minor)
 
 
 def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DatabaseError
 from pilot.database import Base, Database
 
 APPEND_ONLY = (
+    "acceptance",
     "answer",
     "approval",
     "audit_entry",
@@ -16,7 +17,9 @@ APPEND_ONLY = (
     "home_entry",
     "ledger_entry",
     "plan_version",
+    "policy_version",
     "sealed_seed",
+    "stage_restriction",
 )
 ENTRY = (
     "INSERT INTO audit_entry (seq, at, actor, verb, subject_kind, subject, text, previous_hash, hash) "
