@@ -1,7 +1,6 @@
 """What the plan tab and the stage board of a pilot show, and which act is this person's next."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from flask import render_template, url_for
 
@@ -10,7 +9,6 @@ from pilot.errors import PilotError
 from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
 from pilot.planning import queries
-from pilot.planning.amendments import difference
 from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.lifecycle import PilotState, StageState
 from pilot.planning.metrics import library_metric
@@ -20,12 +18,17 @@ from pilot.planning.rules import problems
 from pilot.planning.submission import as_submitted
 from pilot.programs import queries as programs
 from pilot.words import Message, translate
-from web import decision_words, plan_words, presenters
+from web import decision_words, difference_words, plan_words, presenters
 from web.auth import may
+from web.difference_words import ChangedPart
 from web.words import _
 from web.work import session, settings
 
 AMENDABLE = frozenset({PilotState.SEALED, PilotState.DRAWN, PilotState.RUNNING, PilotState.AT_GATE})
+
+_EXPLORABLE = frozenset(
+    {StageState.RUNNING, StageState.EXTENDED, StageState.AT_GATE, StageState.PASSED, StageState.STOPPED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def board(pilot: Pilot, error: str | None = None) -> str:
         stage_words=_stage_words(plan),
         gate_words=dict(plan_words.gate_rules()),
         taken=decision_words.taken_from(pilot, current.number) if current else "",
+        explorable=[one for one in pilot.stages if one.state in _EXPLORABLE and today > one.ends_on],
         may_look=current is not None
         and current.state in (StageState.RUNNING, StageState.EXTENDED)
         and today > current.ends_on,
@@ -132,12 +136,12 @@ def _problems(pilot: Pilot, draft: Plan) -> list[Message]:
         return [refused.message]
 
 
-def _difference(pilot: Pilot, versions: list[PlanVersion]) -> tuple[Any, ...]:
+def _difference(pilot: Pilot, versions: list[PlanVersion]) -> list[ChangedPart]:
     """What the last submitted version changes of the sealed one, while it waits for its signatures."""
     sealed = next((one for one in versions if one.hash == pilot.plan_hash), None)
     if sealed is None or versions[-1].hash == sealed.hash:
-        return ()
-    return difference(sealed.text, versions[-1].text)
+        return []
+    return difference_words.rows(sealed.text, versions[-1].text)
 
 
 def _signature(pilot: Pilot) -> Signature | None:

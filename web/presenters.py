@@ -6,11 +6,11 @@ An effect never leaves without its interval, its n and its level; an interval ov
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
 
+from pilot.evidence.export import neutralised as neutralised
 from pilot.words import percent_pattern
 from web.language import current_language
 from web.words import _, ngettext
@@ -211,13 +211,6 @@ def level_before(value: float, covariate: str, currency: str) -> str:
     if "_minor" in covariate:
         return money(value, currency, cents=False)
     return decimal(value, 1) if value < 100 else whole(value)
-
-
-def neutralised(cell: Any) -> Any:
-    """A cell of an exported table that no spreadsheet takes for a formula: ``= + - @``, tab and return get a quote."""
-    if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + cell
-    return cell
 
 
 def kind_name(kind: str) -> str:

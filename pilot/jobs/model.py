@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     PUBLISH_IMPORT = "import.publish"
     TAKE_LOOK = "look.take"
     COMPARE_KNOWN = "known.compare"
+    EXPLORE = "report.explore"
 
 
 class JobRun(Base):

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from pilot.access.model import User
 from pilot.database import Database
 from pilot.evidence import service as evidence
+from pilot.evidence.explored_kept import KeptExplorations
 from pilot.evidence.known import compared
 from pilot.evidence.known_kept import KeptComparisons
 from pilot.evidence.queries import report
@@ -135,6 +136,27 @@ def compare_known(work: Work) -> dict[str, Any]:
     return {"report": code}
 
 
+def explore(work: Work) -> dict[str, Any]:
+    """Compute what the data say today, at a gate or beyond the planned looks, and keep it: stamped and never frozen.
+
+    Arguments: ``pilot``, ``stage``. Result: ``report``.
+    """
+    settings = work.database.settings
+    with work.database.reading() as session:
+        computed = evidence.compute_report(
+            session,
+            pilot_by_code(session, work.arguments["pilot"]),
+            int(work.arguments["stage"]),
+            lake=Lake(settings),
+            now=work.now,
+            truths=load_truths(settings),
+            exploratory=True,
+            progress=work.progress,
+        )
+    KeptExplorations(settings.home).keep(computed)
+    return {"report": computed.code}
+
+
 Task = Callable[[Work], dict[str, Any]]
 
 TASKS: dict[JobKind, Task] = {
@@ -142,4 +164,5 @@ TASKS: dict[JobKind, Task] = {
     JobKind.PUBLISH_IMPORT: publish_import,
     JobKind.TAKE_LOOK: take_look,
     JobKind.COMPARE_KNOWN: compare_known,
+    JobKind.EXPLORE: explore,
 }

@@ -10,10 +10,12 @@ from web.pages import (
     break_even,
     chapters,
     demo,
+    exports,
     home,
     imports,
     jobs,
     keys,
+    memo,
     metric_library,
     network,
     operations,
@@ -31,7 +33,8 @@ from web.pages import (
 )
 
 TOPICS = (
-    account, assignments, audit, break_even, chapters, demo, home, imports, jobs, keys, metric_library, network,
+    account, assignments, audit, break_even, chapters, demo, exports, home, imports, jobs, keys, memo, metric_library,
+    network,
     operations, pilots, plan, programs, quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
 )  # fmt: skip
 

@@ -5,14 +5,12 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.errors import NotFound
-from pilot.evidence import queries
 from pilot.evidence.chapters.registry import ChapterCode, refusal_of
 from pilot.planning.model import Pilot
-from web import subjects
 from web.auth import requires
 from web.chapters.registry import PRESENTERS, TITLES, menu
+from web.report_source import report_view
 from web.words import _
-from web.work import session
 
 pages = Blueprint("chapters", __name__)
 
@@ -21,9 +19,7 @@ pages = Blueprint("chapters", __name__)
 @requires(Permission.PILOT_VIEW, of="pilot")
 def show(pilot: Pilot, report: str, chapter: str) -> ResponseReturnValue:
     """One chapter of a frozen report, or why it could not be estimated."""
-    if subjects.load(session(), "report", report).pilot_id != pilot.id:
-        raise NotFound(kind="report", name=report)
-    view = queries.report(session(), report)
+    view = report_view(pilot, report)
     if chapter not in set(PRESENTERS) or chapter not in view.document.chapters:
         raise NotFound(kind="chapter", name=chapter)
     code = ChapterCode(chapter)

@@ -40,7 +40,7 @@ def progress(job: JobRun) -> ResponseReturnValue:
 
 def _result_address(job: JobRun) -> str:
     result = job.result or {}
-    if job.kind == JobKind.TAKE_LOOK:
+    if job.kind in (JobKind.TAKE_LOOK, JobKind.EXPLORE):
         return url_for("reports.show", pilot=job.arguments["pilot"], report=result["report"])
     if job.kind == JobKind.COMPARE_KNOWN:
         return _origin_address(job)
@@ -53,7 +53,7 @@ def _result_address(job: JobRun) -> str:
 
 def _origin_address(job: JobRun) -> str:
     """Where the work was asked for: the place to go back to when it fails."""
-    if job.kind == JobKind.TAKE_LOOK:
+    if job.kind in (JobKind.TAKE_LOOK, JobKind.EXPLORE):
         return url_for("pilots.stages", pilot=job.arguments["pilot"])
     if job.kind == JobKind.COMPARE_KNOWN:
         asked = job.arguments

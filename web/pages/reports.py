@@ -1,13 +1,10 @@
-"""A frozen report, its exports, and the executives' decision on it."""
+"""A report, frozen or exploratory, and the executives' decision on it."""
 
-import csv
-import io
-import json
 from datetime import date
 from typing import Any
 
 from babel.numbers import get_currency_precision
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from experiments.look.report import Diagnostic, Status
@@ -15,7 +12,6 @@ from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.errors import NotFound, PilotError
 from pilot.evidence import charts, queries
-from pilot.evidence.export import exported
 from pilot.evidence.known import version_on
 from pilot.evidence.known_kept import KeptComparisons
 from pilot.evidence.model import FrozenReport
@@ -37,7 +33,7 @@ from web import decision_words, forms, known_words, report_words, subjects
 from web.auth import actor, requires
 from web.chapters.registry import menu
 from web.errors import FieldUnreadable, status_of
-from web.presenters import neutralised
+from web.report_source import report_view
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -67,8 +63,7 @@ def find(report: str) -> ResponseReturnValue:
 @requires(Permission.PILOT_VIEW, of="pilot")
 def show(pilot: Pilot, report: str) -> ResponseReturnValue:
     """One look: the sentence, the table, the charts with their data, what it rests on."""
-    _of(pilot, report)
-    view = queries.report(session(), report)
+    view = report_view(pilot, report)
     minor = 10 ** get_currency_precision(view.document.currency)
     return render_template(
         "reports/show.html",
@@ -96,38 +91,6 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         ],
         stores={store.code: store.name for store in network.stores(session())},
     )
-
-
-@pages.get("/pilots/<pilot>/reports/<report>/rows.csv")
-@requires(Permission.PILOT_VIEW, of="pilot")
-def rows_csv(pilot: Pilot, report: str) -> ResponseReturnValue:
-    """The effect table with every digit."""
-    _of(pilot, report)
-    view = queries.report(session(), report)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(
-        ["metric", "role", "variant", "segment", "effect", "relative_effect", "low", "high", "confidence_level",
-         "p_value", "n_units", "n_rows", "method", "stamps", "truth"]
-    )  # fmt: skip
-    for row in view.rows:
-        one = row.estimate
-        cells: list[Any] = [row.metric, row.role, row.variant, row.segment or ""]
-        if one is None:
-            cells += [""] * 9
-        else:
-            cells += [one.effect, one.relative_effect, *one.interval, one.confidence_level, one.p_value, one.n_units]
-            cells += [one.n_rows, one.method]
-        writer.writerow([neutralised(cell) for cell in (*cells, " ".join(row.stamps), row.truth)])
-    return _file(text.getvalue(), "text/csv", f"{report}.csv")
-
-
-@pages.get("/pilots/<pilot>/reports/<report>/document.json")
-@requires(Permission.PILOT_VIEW, of="pilot")
-def document(pilot: Pilot, report: str) -> ResponseReturnValue:
-    """The frozen document, without cells of fewer than five customers."""
-    text = json.dumps(exported(_of(pilot, report).document), ensure_ascii=False, sort_keys=True)
-    return _file(text, "application/json", f"{report}.json")
 
 
 @pages.get("/pilots/<pilot>/reports/<report>/known")
@@ -266,7 +229,3 @@ def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]
 def _is_news(found: Diagnostic) -> bool:
     """Balance in order is told by the table of balance; everything else is a line of its own."""
     return not found.check.startswith("balance:") or found.status is not Status.OK
-
-
-def _file(text: str, kind: str, name: str) -> Response:
-    return Response(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})

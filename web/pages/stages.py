@@ -60,6 +60,15 @@ def take_look(pilot: Pilot, stage: int) -> ResponseReturnValue:
     return redirect(url_for("jobs.show", job=job.code))
 
 
+@pages.post("/<pilot>/stages/<int:stage>/today")
+@requires(Permission.PILOT_VIEW, of="pilot")
+def explore(pilot: Pilot, stage: int) -> ResponseReturnValue:
+    """What the data say today: computed in the background, stamped exploratory, never frozen."""
+    arguments = {"pilot": pilot.code, "stage": stage}
+    job = jobs.enqueue(session(), JobKind.EXPLORE, arguments, actor=actor(), now=settings().wall_clock())
+    return redirect(url_for("jobs.show", job=job.code))
+
+
 def _refused(code: str, error: PilotError) -> ResponseReturnValue:
     roll_back()
     return plan_view.board(queries.pilot(session(), code), translate(error.message)), status_of(type(error))
