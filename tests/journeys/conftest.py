@@ -35,6 +35,7 @@ CHROMIUM_FLAGS = [
 logging.getLogger("werkzeug").setLevel(logging.ERROR)  # one line a request is not what a failed journey needs
 
 SCREENSHOTS = Path(__file__).parents[2] / "var" / "screenshots"
+TOUR = Path(__file__).parents[2] / "docs" / "images" / "tour"
 WIDTHS = (1280, 390)
 
 
@@ -162,6 +163,15 @@ class Visitor:
         self.page.get_by_role("button", name=name, exact=True).first.click()
         if sure:
             self.page.get_by_role("button", name="Yes, go on").click()
+
+    def keep(self, name: str, *, at: str | None = None) -> None:
+        """The picture of this page for docs/tour.md, where ``PILOT_TOUR`` asks for it: ``at`` is what it begins with."""
+        if os.environ.get("PILOT_TOUR"):
+            if at:
+                self.page.locator(at).first.scroll_into_view_if_needed()
+            TOUR.mkdir(parents=True, exist_ok=True)
+            self.page.wait_for_timeout(400)  # charts are drawn
+            self.page.screenshot(path=TOUR / f"{name}.png", animations="disabled")
 
     def sees(self, text: str) -> None:
         expect(self.page.get_by_text(text).first).to_be_visible(timeout=30_000)
