@@ -82,7 +82,7 @@ class Delivery(Base):
     state: Mapped[DeliveryState] = mapped_column(String(20))
     attempts: Mapped[int]
     next_try_at: Mapped[datetime | None] = mapped_column(Instant)
-    last_error: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    last_error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[instant]
     done_at: Mapped[datetime | None] = mapped_column(Instant)
 
