@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _ROW_HEIGHT = 44
 _TREATED = "#206bc4"
 _CONTROL = "#667382"
+_GAIN = "#2b8a57"
+_LOSS = "#b3412f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class ForestRow:
     lower: float | None
     upper: float | None
     emphasised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a waterfall, from ``start`` to ``end``; a total stands on the line of zero."""
+
+    label: str
+    start: float
+    end: float
+    is_total: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,31 @@ def forest(rows: Sequence[ForestRow], *, title: str, effect_title: str) -> dict[
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x=alt.X("effect:Q"), y=y, color=colour)
     zero = alt.Chart(_inline([{"zero": 0.0}])).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="zero:Q")
     return _specification(alt.layer(zero, intervals, points), title, height=_ROW_HEIGHT * max(len(rows), 1))
+
+
+def waterfall(bars: Sequence[Bar], *, title: str, value_title: str) -> dict[str, Any]:
+    """Amounts that add up, a bar each from where the last one ended, in the order given; totals have their own tone."""
+    import altair as alt
+
+    data = [
+        {
+            "label": bar.label,
+            "start": bar.start,
+            "end": bar.end,
+            "amount": bar.end - bar.start,
+            "tone": _TREATED if bar.is_total else _GAIN if bar.end >= bar.start else _LOSS,
+        }
+        for bar in bars
+    ]
+    base = alt.Chart(_inline(data)).encode(y=alt.Y("label:N", title=None, sort=[bar.label for bar in bars]))
+    drawn = base.mark_bar(height=22).encode(
+        x=alt.X("start:Q", title=value_title, scale=alt.Scale(nice=True, padding=8)),
+        x2="end:Q",
+        color=alt.Color("tone:N", scale=None),
+        tooltip=[alt.Tooltip("label:N", title=" "), alt.Tooltip("amount:Q", title=value_title, format=",.2f")],
+    )
+    zero = alt.Chart(_inline([{"zero": 0.0}])).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="zero:Q")
+    return _specification(alt.layer(drawn, zero), title, height=_ROW_HEIGHT * max(len(bars), 1))
 
 
 def over_time(
