@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
 from experiments.look.report import LookReport
+from experiments.measure.metrics import store_total
 from experiments.measure.windows import Window
 from pilot.evidence.measuring import Moments
 from pilot.evidence.population import Population
@@ -51,6 +53,20 @@ class ChapterInputs:
     def receipts(self) -> ir.Table:
         """The receipts of the pre-period and the window, as an Ibis table."""
         return self.open_receipts()
+
+    @cached_property
+    def look_plan(self) -> LookPlan:
+        """What a chapter estimates the store totals by: the mechanism, assignment, seed and draws of the headline."""
+        return LookPlan(
+            unit=self.plan.unit,
+            mechanism=self.population.mechanism,
+            assignment=self.population.assignment,
+            metrics=(PlannedMetric(store_total(), Role.PRIMARY),),
+            leads=Leads.STORE_TOTALS,
+            seed=self.seed,
+            alpha=float(self.plan.alpha),
+            draws=self.plan.draws,
+        )
 
     @cached_property
     def visits(self) -> pa.Table:
