@@ -165,7 +165,7 @@ class Visitor:
             self.page.get_by_role("button", name="Yes, go on").click()
 
     def keep(self, name: str, *, at: str | None = None) -> None:
-        """The picture of this page for docs/tour.md, where ``PILOT_TOUR`` asks for it: ``at`` is what it begins with."""
+        """The picture of this page for docs/tour.md, where ``PILOT_TOUR`` asks for it, from the element ``at`` on."""
         if os.environ.get("PILOT_TOUR"):
             if at:
                 self.page.locator(at).first.scroll_into_view_if_needed()
