@@ -1,7 +1,9 @@
 """What an executive reads before and after deciding: the report's grounds, each choice, and stores that got taken."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from flask import request
 from flask_login import current_user
 
 from experiments.look.report import BLOCKING_STAMPS, Stamp, Status
@@ -83,6 +85,17 @@ def _warnings(report: ReportView) -> list[str]:
     ]
     found = [one for one in report.document.analysis.diagnostics if one.status is not Status.OK]
     return [*said, *(f"{report_words.check_name(one.check)}: {translate(one.message)}" for one in found)]
+
+
+def form(pilot: Pilot, report: FrozenReport) -> dict[str, Any]:
+    """What ``reports/_choices.html`` shows of a report that waits; ``?choice=`` names the choice that is ticked."""
+    outcome = governance.standing_of(session(), report).outcome
+    return {
+        "report": report,
+        "is_sent_back": outcome is not None and outcome.choice == Choice.SEND_BACK,
+        "choices": choices(pilot, report),
+        "chosen": request.args.get("choice", ""),
+    }
 
 
 def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:

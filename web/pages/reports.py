@@ -201,16 +201,13 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
     stage = pilot.current_stage if pilot.stages else None
     waiting = reports[0] if reports and stage is not None and stage.state == StageState.AT_GATE else None
     standing = governance_queries.standing_of(session(), waiting) if waiting else None
-    outcome = standing.outcome if standing else None
     return render_template(
         "reports/decision.html",
         pilot=pilot,
         tab="decision",
         error=error,
-        report=waiting,
         standing=standing,
-        is_sent_back=outcome is not None and outcome.choice == Choice.SEND_BACK,
-        choices=decision_words.choices(pilot, waiting) if waiting else [],
+        **(decision_words.form(pilot, waiting) if waiting else {"report": None}),
         taken=decision_words.taken_from(pilot, waiting.stage_number + 1) if waiting else "",
         past=[(one, governance_queries.decisions_of(session(), one)) for one in reports],
         grounds={one.code: decision_words.of_report(one.code) for one in reports},

@@ -1,0 +1,48 @@
+"""Pictures of charts for paper and mail: a Vega-Lite specification in, SVG out, drawn in a process of its own.
+
+The engine behind it keeps threads that do not survive a fork, and much memory: the child ends when the picture is done.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pilot.errors import Misconfigured
+from pilot.words import N_
+
+_SECONDS = 60.0
+
+
+class PictureNotDrawn(Misconfigured):
+    """The engine that draws charts does not work here."""
+
+    code = "picture_not_drawn"
+    template = N_("The chart could not be drawn here: the engine for pictures does not work. Its data stand beside it.")
+
+
+def svg(chart: Mapping[str, Any], *, width: int = 480) -> str:
+    """``chart`` as SVG, ``width`` pixels wide. Raises ``PictureNotDrawn``."""
+    order = json.dumps({**chart, "width": width})
+    try:
+        drawn = subprocess.run(
+            [sys.executable, "-P", "-m", "pilot.evidence.pictures"],
+            input=order.encode(),
+            capture_output=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise PictureNotDrawn() from error
+    return drawn.stdout.decode()
+
+
+def _draw() -> None:
+    import vl_convert
+
+    sys.stdout.write(vl_convert.vegalite_to_svg(json.load(sys.stdin)))
+
+
+if __name__ == "__main__":
+    _draw()
