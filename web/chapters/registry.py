@@ -9,6 +9,7 @@ from flask import url_for
 from pilot.evidence.chapters.registry import CHAPTERS, ChapterCode
 from pilot.evidence.queries import ReportView
 from pilot.words import N_
+from web.chapters import money, subsidy
 from web.words import _
 
 Presenter = Callable[[ReportView, Mapping[str, Any]], dict[str, Any]]
@@ -23,7 +24,10 @@ TITLES: dict[ChapterCode, str] = {
     ChapterCode.VALUE: N_("Value and cost"),
 }
 # What turns a stored chapter into what its template ``reports/chapters/CODE.html`` shows.
-PRESENTERS: dict[ChapterCode, Presenter] = {}
+PRESENTERS: dict[ChapterCode, Presenter] = {
+    ChapterCode.MONEY: money.present,
+    ChapterCode.SUBSIDY: subsidy.present,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _NOBODY = ExperimentMessage("nobody_in_tenth", N_("nobody is in this tenth, as m
 _NO_LIST = ExperimentMessage("no_listed_customers", N_("no customer was listed before the start"), {})
 _RUNNING = ExperimentMessage(
     "reward_still_runs",
-    N_("the reward runs to the last day of this window; what customers do once it has ended is not yet observed"),
+    N_("The reward runs to the last day of this window: what customers do once it has ended is not yet observed."),
     {},
 )
 _SHORT = ExperimentMessage(
