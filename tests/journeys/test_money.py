@@ -1,0 +1,70 @@
+"""Money: what a stage earned after all costs: an account that adds up, and the chance of a loss given both priors."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from pilot.database import Database
+from pilot.settings import Settings
+from pilot.upkeep import migrating
+from tests.journeys.conftest import Visitor
+from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
+from tests.web.house import add_people
+
+pytestmark = pytest.mark.browser
+
+Serve = Callable[[Settings], str]
+Visit = Callable[..., Visitor]
+AFTER = START + timedelta(days=28)
+
+
+def a_pilot_at_its_gate(home: Path, **economics: Any) -> tuple[SmallNetwork, str]:
+    """Eight stores of sixteen with a card for four weeks, 60 per cent more sales in them, and their report."""
+    settings = Settings(home=home, fixed_now=day_at(AFTER), json_logs=False)
+    database = Database(settings)
+    migrating.upgrade(database)
+    (home / "files").mkdir()
+    network = SmallNetwork(database, home / "files").running(economics=economics)
+    add_people(network)
+    network.run_to(START + timedelta(days=27))
+    return network, network.look().code
+
+
+def _amount(visitor: Visitor, row: str) -> int:
+    """The whole amount in the account's row, in the currency's units."""
+    cell = visitor.page.get_by_role("row", name=row).first.get_by_role("cell").last
+    text = cell.inner_text().replace("€", "").replace(",", "").replace("\N{MINUS SIGN}", "-")
+    return int(text)
+
+
+def test_a_stage_that_sold_more_and_lost_money_says_so_and_its_account_adds_up(
+    tmp_path: Path, serve: Serve, visit: Visit
+) -> None:
+    costs = {"communication_minor": 100_000, "setup_minor": 200_000, "store_minor": 5_000}
+    network, report = a_pilot_at_its_gate(tmp_path / "home", margin_share="0.30", **costs)
+    executive = visit(serve(network.database.settings), "executive")
+    executive.open(f"/pilots/points/reports/{report}")
+    executive.page.get_by_role("link", name="Money", exact=True).click()
+    executive.sees("after all costs")
+    expect(executive.page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
+    executive.keep("money")
+    rows = ("Extra margin", "Rewards paid", "Communication", "Set-up", "Set-up in stores")
+    amounts = [_amount(executive, row) for row in rows]
+    assert amounts[2:] == [-1_000, -2_000, -400]
+    assert abs(sum(amounts) - _amount(executive, "Net")) <= 2  # each is rounded to whole units on the page
+    assert _amount(executive, "Net") < 0
+    executive.sees("Points card lost")
+    for prior in ("given the sceptical prior", "given the neutral prior"):
+        expect(executive.page.get_by_role("row", name=prior)).to_contain_text("%")
+    executive.sees("30.0% of net sales before rewards: an assumption of the plan")
+
+
+def test_money_without_a_margin_is_refused_with_the_reason(tmp_path: Path, serve: Serve, visit: Visit) -> None:
+    network, report = a_pilot_at_its_gate(tmp_path / "home", setup_minor=100)
+    executive = visit(serve(network.database.settings), "executive", width=390)
+    executive.open(f"/pilots/points/reports/{report}/chapters/money")
+    executive.sees("the plan states no margin: money cannot be judged")
