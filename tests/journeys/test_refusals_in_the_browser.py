@@ -11,7 +11,7 @@ from tests.web.house import House
 pytestmark = pytest.mark.browser
 
 NOT_THEIRS = {
-    "manager": ("/people/", "/keys/", "/audit/"),
+    "manager": ("/people/", "/keys/", "/webhooks/", "/audit/"),
     "colleague": ("/pilots/draft/edit", "/pilots/points/amend", "/programs/card/points/offer"),
     "analyst": ("/pilots/draft/edit", "/people/", "/audit/"),
     "executive": ("/pilots/new", "/imports/", "/people/"),
