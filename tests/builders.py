@@ -21,7 +21,7 @@ def a_user(session: Session, role: Role, *, email: str | None = None, at: dateti
         password_hash=None,
         is_active=True,
         session_version=1,
-        language="en",
+        language="",
         created_at=at or datetime(2026, 1, 5, 8, tzinfo=UTC),
     )
     session.add(user)
