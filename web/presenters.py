@@ -200,7 +200,7 @@ def check_status(status: str) -> Badge:
 
 def choice_name(choice: str) -> str:
     return {
-        "approve": _("Advance"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
+        "approve": _("Advance"), "approve_some": _("Advance in some regions"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
     }.get(str(choice), str(choice))  # fmt: skip
 
 
@@ -217,4 +217,5 @@ def kind_name(kind: str) -> str:
     """What an import holds."""
     return {
         "regions": _("Regions"), "stores": _("Stores"), "customers": _("Customers"), "receipts": _("Receipts"),
+        "surveys": _("Survey answers"),
     }.get(str(kind), str(kind))  # fmt: skip

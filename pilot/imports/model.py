@@ -16,6 +16,7 @@ class ImportKind(StrEnum):
     STORES = "stores"
     CUSTOMERS = "customers"
     RECEIPTS = "receipts"
+    SURVEYS = "surveys"
 
 
 class RunState(StrEnum):

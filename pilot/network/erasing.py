@@ -67,8 +67,8 @@ def _erase_rows(session: Session, external_id: str, *, actor: User, now: datetim
 
 
 def _staged_with(session: Session, external_id: str) -> Sequence[ImportRun]:
-    """Staged imports of people or receipts in which this customer occurs."""
-    kinds = (ImportKind.CUSTOMERS, ImportKind.RECEIPTS)
+    """Staged imports of people, receipts or answers in which this customer occurs."""
+    kinds = (ImportKind.CUSTOMERS, ImportKind.RECEIPTS, ImportKind.SURVEYS)
     query = select(ImportRun).where(ImportRun.state == RunState.STAGED, ImportRun.kind.in_(kinds))
     return [
         run

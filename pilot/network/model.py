@@ -59,6 +59,23 @@ class Customer(Base):
     forgotten_at: Mapped[datetime | None] = mapped_column(Instant)
 
 
+class SurveyAnswer(Base):
+    """What a customer said on a day: share of wallet (parts per million), and a referral, paid or not; None: not said.
+
+    It goes when its customer is forgotten.
+    """
+
+    __tablename__ = "survey_answer"
+
+    customer_key: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("customer.customer_key"), primary_key=True, autoincrement=False
+    )
+    asked_on: Mapped[date] = mapped_column(primary_key=True, index=True)
+    share_of_wallet_ppm: Mapped[int | None]
+    referred: Mapped[bool | None]
+    referral_paid: Mapped[bool | None]
+
+
 class Segment(Base):
     """A named rule over customer attributes (``segments.py``). By position, the first that fits is the customer's."""
 

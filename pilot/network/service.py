@@ -5,7 +5,7 @@ import zoneinfo
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
@@ -19,7 +19,7 @@ from pilot.network.errors import (
     UnknownCurrency,
     UnknownTimeZone,
 )
-from pilot.network.model import Network, Segment
+from pilot.network.model import Network, Segment, SurveyAnswer
 from pilot.network.queries import customer_by_external_id, segment_by_code
 from pilot.network.segments import require_rule
 from pilot.words import N_, Message
@@ -96,13 +96,15 @@ def delete_segment(session: Session, code: str, *, actor: User, now: datetime) -
 
 
 def forget_customer(session: Session, external_id: str, *, actor: User, now: datetime) -> int:
-    """Erase who a customer is: id, attributes, contact hash, and every trace of the id in what imports left behind.
+    """Erase who a customer is: id, attributes, contact hash, survey answers, and every trace of the id in what imports
+    left behind.
 
     The integer key stays, with nothing that leads to it, so that sums already reported stay true. Staged imports that
     hold the id are discarded and must be staged again without it. Returns the key. Raises ``NotFound``.
     """
     customer = customer_by_external_id(session, external_id)
     erase_traces(session, external_id, actor=actor, now=now)
+    session.execute(delete(SurveyAnswer).where(SurveyAnswer.customer_key == customer.customer_key))
     customer.external_id, customer.contact_hash, customer.home_store_id = None, None, None
     customer.attributes, customer.is_profile_complete, customer.forgotten_at = {}, False, now
     session.flush()

@@ -9,6 +9,7 @@ from pilot.network.places import REGIONS, STORES
 from pilot.outcomes.key_index import KeyIndex
 from pilot.outcomes.lake import Lake
 from pilot.outcomes.receipt_rules import RECEIPTS
+from pilot.outcomes.surveys import SURVEYS
 from pilot.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ IMPORTERS: dict[ImportKind, Importer] = {
     ImportKind.STORES: STORES,
     ImportKind.CUSTOMERS: CUSTOMERS,
     ImportKind.RECEIPTS: RECEIPTS,
+    ImportKind.SURVEYS: SURVEYS,
 }
 
 
