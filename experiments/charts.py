@@ -49,6 +49,23 @@ class BalancePoint:
     difference: float
 
 
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One point of a curve."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened beside: its days and what it is called."""
+
+    first: date
+    last: date
+    label: str
+
+
 def forest(rows: Sequence[ForestRow], *, title: str, effect_title: str) -> dict[str, Any]:
     """Effects with their intervals, one row each in the order given, and a line at zero. An open end reaches the
     edge."""
@@ -111,9 +128,10 @@ def over_time(
     value_title: str,
     week_title: str,
     start_label: str,
+    events: Sequence[Event] = (),
 ) -> dict[str, Any]:
-    """The variants' weekly means as lines, with the start marked. ``labels`` maps variants to the text of the
-    legend."""
+    """The variants' weekly means as lines, with the start and events marked. ``labels`` maps variants to the text of
+    the legend."""
     import altair as alt
 
     data = [
@@ -142,7 +160,29 @@ def over_time(
         .mark_text(align="left", dx=5, baseline="top")
         .encode(x="start:T", y=alt.value(0), text="label:N")
     )
-    return _specification(alt.layer(lines, rule, text), title, height=280)
+    return _specification(alt.layer(*_event_layers(events), lines, rule, text), title, height=280)
+
+
+def curve(
+    points: Sequence[CurvePoint], *, line: float | None, title: str, x_title: str, y_title: str, line_label: str
+) -> dict[str, Any]:
+    """A curve of shares; ``line`` is a share that it is held against."""
+    import altair as alt
+
+    drawn = (
+        alt.Chart(_inline([{"x": point.x, "y": point.y} for point in points]))
+        .mark_line(point=True, color=_TREATED)
+        .encode(
+            x=alt.X("x:Q", title=x_title, scale=alt.Scale(nice=True, padding=8)),
+            y=alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=True, padding=8), axis=alt.Axis(format=".1%")),
+        )
+    )
+    if line is None:
+        return _specification(alt.layer(drawn), title, height=240)
+    held = alt.Chart(_inline([{"y": line, "label": line_label}]))
+    rule = held.mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(y="y:Q")
+    text = held.mark_text(align="left", dx=5, dy=-6).encode(y="y:Q", x=alt.value(0), text="label:N")
+    return _specification(alt.layer(drawn, rule, text), title, height=240)
 
 
 def balance_plot(points: Sequence[BalancePoint], *, title: str, difference_title: str) -> dict[str, Any]:
@@ -162,6 +202,55 @@ def balance_plot(points: Sequence[BalancePoint], *, title: str, difference_title
     zero = alt.Chart(_inline([{"zero": 0.0}])).mark_rule(strokeDash=[4, 3], color=_CONTROL).encode(x="zero:Q")
     rows = len({p.label for p in points})
     return _specification(alt.layer(zero, chart), title, height=_ROW_HEIGHT * max(rows, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """One cell of a heat map: a share from 0 to 1 (None: it is not shown) and the text that stands in it."""
+
+    row: str
+    column: str
+    share: float | None
+    text: str
+
+
+def heat_map(
+    cells: Sequence[HeatCell], *, title: str, row_title: str, column_title: str, share_title: str
+) -> dict[str, Any]:
+    """Shares as shades, each with its text; rows and columns in the order given. A cell that is not shown is grey."""
+    import altair as alt
+
+    data = [{"row": c.row, "column": c.column, "share": c.share, "text": c.text} for c in cells]
+    x = alt.X("column:N", title=column_title, sort=list(dict.fromkeys(c.column for c in cells)),
+              axis=alt.Axis(labelAngle=0, orient="top", labelLimit=140))  # fmt: skip
+    y = alt.Y("row:N", title=row_title, sort=list(dict.fromkeys(c.row for c in cells)), axis=alt.Axis(labelLimit=140))
+    scale = alt.Scale(domain=[0, 1], range=["#f3f7fe", _TREATED])
+    shade = alt.condition(
+        "datum.share === null",
+        alt.value("#e8ecf1"),
+        alt.Color("share:Q", title=share_title, scale=scale, legend=alt.Legend(format=".0%", orient="bottom")),
+    )
+    ink = alt.condition("datum.share > 0.55", alt.value("#ffffff"), alt.value("#182433"))
+    base = alt.Chart(_inline(data))
+    squares = base.mark_rect(stroke="#ffffff", strokeWidth=2).encode(x=x, y=y, color=shade)
+    words = base.mark_text(fontSize=13).encode(x=x, y=y, text="text:N", color=ink)
+    rows = len({c.row for c in cells})
+    return _specification(alt.layer(squares, words), title, height=_ROW_HEIGHT * 2 * max(rows, 1))
+
+
+def _event_layers(events: Sequence[Event]) -> list[alt.Chart]:
+    """Bands behind the lines, each with its name at the foot, so that names do not meet those of the start."""
+    import altair as alt
+
+    if not events:
+        return []
+    rows = [{"first": e.first.isoformat(), "last": e.last.isoformat(), "label": e.label} for e in events]
+    base = alt.Chart(_inline(rows))
+    bands = base.mark_rect(color="#f59f00", opacity=0.18).encode(x="first:T", x2="last:T")
+    names = base.mark_text(align="left", dx=3, dy=-4, baseline="bottom", fontSize=10, color="#6b3f00").encode(
+        x="first:T", y=alt.value("height"), text="label:N"
+    )
+    return [bands, names]
 
 
 def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:

@@ -1,79 +1,28 @@
-"""The plan on a form: percent, weeks and ticked boxes as people write them; behind it the plan's document."""
+"""The plan on the wizard's forms: percent, money and ticked boxes as people write them; behind them the document."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from babel.numbers import get_currency_precision
 from werkzeug.datastructures import MultiDict
 
 from pilot.planning.metrics import SUGGESTED
-from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, GateRule, Plan
+from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, GateRule
+from pilot.planning.wizard import Step
 from pilot.programs.model import CONTROL
 from web.errors import FieldUnreadable
+from web.shared import currency
 from web.words import _
 
 NO_ROLE, SECONDARY, GUARDRAIL = "", "secondary", "guardrail"
+Form = MultiDict[str, str]
+Document = dict[str, Any]
 
 
-def read(form: MultiDict[str, str], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan document in a sent form, on top of ``kept`` (what the form does not ask about stays)."""
-    unit = form.get("unit", "store")
-    return {
-        **kept,
-        "objective": form.get("objective", ""),
-        "hypothesis": form.get("hypothesis", ""),
-        "unit": unit,
-        "mechanism": {
-            "kind": form.get("mechanism", ""),
-            "match_on": form.getlist("match_on") if form.get("mechanism") == "matched_pairs" else [],
-        },
-        "applies_by": form.get("applies_by", ""),
-        "leads": form.get("leads", ""),
-        "identification_note": form.get("identification_note", ""),
-        "primary": form.get("primary", ""),
-        "secondary": [code for code in SUGGESTED if form.get(f"role-{code}") == SECONDARY],
-        "guardrails": [
-            {"metric": code, "margin_share": _percent(form.get(f"margin-{code}", ""), _("Margin"))}
-            for code in SUGGESTED
-            if form.get(f"role-{code}") == GUARDRAIL
-        ],
-        "alpha": _percent(form.get("alpha", ""), _("Level")),
-        "variants": _variants(form),
-        "segments": form.getlist("segments") if unit == "customer" else [],
-        "windows": {"pre_weeks": form.get("pre_weeks", ""), "home_weeks": form.get("home_weeks", "")},
-        "eligibility": {
-            "min_trading_weeks": form.get("min_trading_weeks", "") or "0",
-            "min_listed_customers": form.get("min_listed_customers", "") or "0",
-        },
-        "holdout": form.getlist("holdout"),
-        "stages": _stages(form, unit),
-    }
-
-
-def shown(plan: Plan) -> MultiDict[str, str]:
-    """A plan as the values of its form, so that a sent form and a stored plan fill the page alike."""
-    document = plan.to_document()
-    form: MultiDict[str, str] = MultiDict()
-    for name in ("objective", "hypothesis", "unit", "applies_by", "leads", "identification_note", "primary"):
-        form[name] = document[name]
-    form["mechanism"] = document["mechanism"]["kind"]
-    form.setlist("match_on", document["mechanism"]["match_on"])
-    form["alpha"] = _as_percent(document["alpha"])
-    for name, value in {**document["windows"], **document["eligibility"]}.items():
-        form[name] = str(value)
-    form.setlist("segments", document["segments"])
-    form.setlist("holdout", document["holdout"])
-    for code in document["secondary"]:
-        form[f"role-{code}"] = SECONDARY
-    for guardrail in document["guardrails"]:
-        form[f"role-{guardrail['metric']}"] = GUARDRAIL
-        form[f"margin-{guardrail['metric']}"] = _as_percent(guardrail["margin_share"])
-    for variant in document["variants"]:
-        form.add("variants", variant["code"])
-        form[f"weight-{variant['code']}"] = str(variant["weight"])
-    for number, stage in enumerate(document["stages"]):
-        _show_stage(form, number, stage)
-    return form
+def read(step: Step, form: Form, kept: Mapping[str, Any]) -> Document:
+    """The plan document with what the step's form says, on top of ``kept``."""
+    return {**kept, **_READERS[step](form, kept)}
 
 
 def stage_count(form: Mapping[str, str]) -> int:
@@ -84,23 +33,97 @@ def stage_count(form: Mapping[str, str]) -> int:
     return number
 
 
-def _show_stage(form: MultiDict[str, str], number: int, stage: Mapping[str, Any]) -> None:
-    for name in ("name", "starts_on", "weeks", "looks", "extension_weeks"):
-        form[f"stage-{number}-{name}"] = str(stage[name])
-    form.setlist(f"stage-{number}-units", stage["units"])
-    form.setlist(f"stage-{number}-gate", stage["gate"])
-    if stage["is_network"]:
-        form[f"stage-{number}-is_network"] = "yes"
+def _brief(form: Form, kept: Mapping[str, Any]) -> Document:
+    objective = form.get("objective", "")
+    return {
+        "objective": objective,
+        "hypothesis": form.get("hypothesis", ""),
+        "mechanic": form.get("mechanic", ""),
+        "rival_stores": form.getlist("rival_stores") if objective == "defend" else [],
+        "variants": _variants(form),
+        "primary": form.get("primary", ""),
+        "leads": form.get("leads", ""),
+        "secondary": [code for code in _chosen(kept) if form.get(f"role-{code}") == SECONDARY],
+        "guardrails": [
+            {"metric": code, "margin_share": _percent(form.get(f"margin-{code}", ""), _("Margin"))}
+            for code in _chosen(kept)
+            if form.get(f"role-{code}") == GUARDRAIL
+        ],
+        "windows": {"pre_weeks": form.get("pre_weeks", ""), "home_weeks": form.get("home_weeks", "")},
+        "identification_note": form.get("identification_note", ""),
+    }
 
 
-def _variants(form: MultiDict[str, str]) -> list[dict[str, Any]]:
-    chosen = [CONTROL, *(code for code in form.getlist("variants") if code != CONTROL)]
-    return [{"code": code, "weight": form.get(f"weight-{code}", "1") or "1"} for code in chosen]
+def _stores(form: Form, _kept: Mapping[str, Any]) -> Document:
+    unit = form.get("unit", "store")
+    return {
+        "unit": unit,
+        "applies_by": form.get("applies_by", ""),
+        "segments": form.getlist("segments") if unit == "customer" else [],
+        "eligibility": {
+            "min_trading_weeks": form.get("min_trading_weeks", "") or "0",
+            "min_listed_customers": form.get("min_listed_customers", "") or "0",
+            "must_include": form.getlist("must_include"),
+            "must_exclude": form.getlist("must_exclude"),
+            "cooling_weeks": form.get("cooling_weeks", "") or "0",
+        },
+        "holdout": form.getlist("holdout"),
+    }
 
 
-def _stages(form: MultiDict[str, str], unit: str) -> list[dict[str, Any]]:
+def _design(form: Form, _kept: Mapping[str, Any]) -> Document:
+    kind = form.get("mechanism", "")
+    return {
+        "mechanism": {"kind": kind, "match_on": form.getlist("match_on") if kind == "matched_pairs" else []},
+        "alpha": _percent(form.get("alpha", ""), _("Level")),
+        "subgroups": form.getlist("subgroups"),
+    }
+
+
+def _money(form: Form, kept: Mapping[str, Any]) -> Document:
+    priors = {
+        name: {
+            "mean_share": _percent(form.get(f"{name}-mean", ""), _("Expected change")),
+            "sd_share": _percent(form.get(f"{name}-sd", ""), _("Give or take")),
+            "source": form.get(f"{name}-source", ""),
+        }
+        for name in ("sceptical", "neutral")
+    }
+    if "reckon" not in form:
+        return {"economics": None, "priors": priors}
+    margin = form.get("margin_share", "").strip()
+    return {
+        "priors": priors,
+        "economics": {
+            "margin_share": _percent(margin, _("Margin")) if margin else None,
+            **{
+                name: _percent(form.get(name, ""), label)
+                for name, label in (
+                    ("enrolment_share", _("Sales under the offer")),
+                    ("redemption_share", _("Redeemed, base")),
+                    ("redemption_low", _("Redeemed, low")),
+                    ("redemption_high", _("Redeemed, high")),
+                )
+            },
+            **{name: _minor(form.get(name, ""), label) for name, label in _costs()},
+            "horizon_weeks": form.get("horizon_weeks", "") or "52",
+        },
+    }
+
+
+def _costs() -> list[tuple[str, str]]:
+    return [
+        ("communication_minor", _("Communication")),
+        ("setup_minor", _("Set-up")),
+        ("store_minor", _("Per treated store")),
+        ("benefit_minor", _("Benefit per customer")),
+    ]
+
+
+def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
     """The stages whose name is filled in, numbered in their order on the page."""
-    found: list[dict[str, Any]] = []
+    unit = str(kept.get("unit", "store"))
+    found: list[Document] = []
     for place in range(stage_count(form)):
         field = f"stage-{place}-"
         if not form[field + "name"].strip():
@@ -118,7 +141,48 @@ def _stages(form: MultiDict[str, str], unit: str) -> list[dict[str, Any]]:
                 "is_network": field + "is_network" in form,
             }
         )
-    return found
+    thresholds = {name: _percent(form.get(name, ""), _("Probability")) for name in _THRESHOLDS}
+    return {"stages": found, "thresholds": thresholds}
+
+
+_THRESHOLDS = ("loss_probability", "harm_probability", "futility_probability")
+
+
+def _wind_down(form: Form, _kept: Mapping[str, Any]) -> Document:
+    if not form.get("honour_until", "").strip():
+        return {"wind_down": None}
+    return {
+        "wind_down": {
+            "honour_until": form.get("honour_until", ""),
+            "points": form.get("points", "none"),
+            "tiers": form.get("tiers", "none"),
+            "memberships": form.get("memberships", "none"),
+            "exit_cost_minor": _minor(form.get("exit_cost_minor", ""), _("Cost of exit")),
+            "note": form.get("note", ""),
+        }
+    }
+
+
+_READERS: dict[Step, Callable[[Form, Mapping[str, Any]], Document]] = {
+    Step.BRIEF: _brief,
+    Step.STORES: _stores,
+    Step.DESIGN: _design,
+    Step.MONEY: _money,
+    Step.STAGES: _stages,
+    Step.WIND_DOWN: _wind_down,
+    Step.REVIEW: lambda _form, _kept: {},
+}
+
+
+def _chosen(kept: Mapping[str, Any]) -> list[str]:
+    """The metrics of the form: those that are suggested, and others that the plan already has."""
+    own = [*kept.get("secondary", ()), *(guardrail["metric"] for guardrail in kept.get("guardrails", ()))]
+    return list(dict.fromkeys([*SUGGESTED, *own]))
+
+
+def _variants(form: Form) -> list[Document]:
+    chosen = [CONTROL, *(code for code in form.getlist("variants") if code != CONTROL)]
+    return [{"code": code, "weight": form.get(f"weight-{code}", "1") or "1"} for code in chosen]
 
 
 def _units(chosen: Sequence[str], unit: str) -> list[str]:
@@ -135,5 +199,15 @@ def _percent(value: str, label: str) -> str:
         raise FieldUnreadable(field=label, value=value[:80]) from None
 
 
-def _as_percent(value: str) -> str:
-    return format((Decimal(value) * 100).normalize(), "f")
+def _minor(value: str, label: str) -> int:
+    """Money as written, in minor units; empty is nothing."""
+    if not value.strip():
+        return 0
+    try:
+        minor = Decimal(value.strip().replace(",", ".")) * 10 ** get_currency_precision(currency())
+        found = int(minor)
+    except (ArithmeticError, ValueError):
+        raise FieldUnreadable(field=label, value=value[:80]) from None
+    if minor != found:
+        raise FieldUnreadable(field=label, value=value[:80])
+    return found

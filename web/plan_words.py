@@ -15,14 +15,14 @@ def objectives() -> list[tuple[str, str, str]]:
         (
             "win",
             _("Win new customers"),
-            _("Looks at what the whole store sells, also to people who never showed a card."),
+            _("Looks at what is sold outside the list of known customers, with the whole store beside."),
         ),
         (
             "keep",
             _("Keep the customers we have"),
             _("Looks at the whole store, and at whether listed customers come back."),
         ),
-        ("defend", _("Defend against a rival"), _("Looks at the whole store, in stores near the rival.")),
+        ("defend", _("Defend against a rival"), _("Looks at the whole store, in stores near the rival, named before.")),
     ]
 
 
@@ -52,6 +52,34 @@ def gate_rules() -> list[tuple[str, str]]:
         ("leading_metric", _("The leading metric is better, at the level of its look")),
         ("guardrails", _("No guardrail got worse by more than its margin")),
         ("no_alarm", _("No alarm: the draw, the data and the sample are in order")),
+        ("money", _("A loss is unlikely: the probability of one, given the sceptical prior, is below its limit")),
+    ]
+
+
+def points_ends() -> list[tuple[str, str]]:
+    """What becomes of points when the program ends."""
+    return [
+        ("none", _("There are none")),
+        ("redeemable", _("They can be redeemed until that day")),
+        ("paid_out", _("They are paid out")),
+    ]
+
+
+def tiers_ends() -> list[tuple[str, str]]:
+    """What becomes of tiers when the program ends."""
+    return [
+        ("none", _("There are none")),
+        ("kept", _("They are kept until that day")),
+        ("ended", _("They end at once, announced")),
+    ]
+
+
+def memberships_ends() -> list[tuple[str, str]]:
+    """What becomes of paid memberships when the program ends."""
+    return [
+        ("none", _("There are none")),
+        ("refunded", _("The rest of their period is refunded")),
+        ("run_out", _("They run out")),
     ]
 
 

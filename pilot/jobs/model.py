@@ -22,6 +22,8 @@ class JobKind(StrEnum):
     PUBLISH_IMPORT = "import.publish"
     TAKE_LOOK = "look.take"
     COMPARE_KNOWN = "known.compare"
+    SEARCH_DESIGNS = "design.search"
+    REPLAY_DESIGN = "design.replay"
     EXPLORE = "report.explore"
 
 

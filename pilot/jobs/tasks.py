@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from pilot.access.model import User
+from pilot.assignment.exclusions import exclusions
 from pilot.database import Database
 from pilot.evidence import service as evidence
 from pilot.evidence.explored_kept import KeptExplorations
@@ -27,6 +28,9 @@ from pilot.jobs.uploads import forget_upload
 from pilot.outcomes.importers import importer_for, keep_days_up
 from pilot.outcomes.lake import Lake
 from pilot.planning.queries import pilot as pilot_by_code
+from pilot.planning.submission import as_submitted
+from pilot.planning.wizard import working_plan
+from pilot.planning.wizard_model import StudyKind
 
 _SAY_PROGRESS_EVERY_SECONDS = 0.25
 
@@ -157,6 +161,29 @@ def explore(work: Work) -> dict[str, Any]:
     return {"report": computed.code}
 
 
+def study_design(work: Work) -> dict[str, Any]:
+    """Search a stage's designs, or replay the one it has, while only reading; then keep the answer.
+
+    Arguments: ``pilot``, ``stage``, ``kind`` (``StudyKind``), ``amending``. Result: ``stage``.
+    """
+    from pilot.planning import studies  # the statistics are loaded where they are used
+
+    number, lake = int(work.arguments["stage"]), Lake(work.database.settings)
+    kind = StudyKind(work.arguments["kind"])
+    with work.database.reading() as session:
+        pilot = pilot_by_code(session, work.arguments["pilot"])
+        plan = as_submitted(session, pilot, working_plan(session, pilot))
+        excluded = exclusions(session, pilot, number, plan)
+        if kind is StudyKind.SEARCH:
+            answer = studies.search_stage(session, lake, plan, number, excluded=excluded, progress=work.progress)
+        else:
+            answer = studies.replay_of_stage(session, lake, plan, number, excluded=excluded)
+    with work.database.unit_of_work() as session:
+        pilot = pilot_by_code(session, work.arguments["pilot"])
+        studies.keep(session, pilot, number, kind, plan, answer, now=work.now)
+    return {"stage": number}
+
+
 Task = Callable[[Work], dict[str, Any]]
 
 TASKS: dict[JobKind, Task] = {
@@ -164,5 +191,7 @@ TASKS: dict[JobKind, Task] = {
     JobKind.PUBLISH_IMPORT: publish_import,
     JobKind.TAKE_LOOK: take_look,
     JobKind.COMPARE_KNOWN: compare_known,
+    JobKind.SEARCH_DESIGNS: study_design,
+    JobKind.REPLAY_DESIGN: study_design,
     JobKind.EXPLORE: explore,
 }

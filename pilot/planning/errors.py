@@ -214,6 +214,13 @@ class StageInBlackout(Refused):
     )
 
 
+class MechanicNotInProgram(Refused):
+    code = "mechanic_not_in_program"
+    template = N_(
+        "Program “{program}” gives no {mechanic}; it gives {known}. Choose another mechanic, or a new program for it."
+    )
+
+
 class NothingToAmend(Refused):
     code = "nothing_to_amend"
     template = N_("No amendment of {pilot} is being written.")

@@ -8,8 +8,10 @@ from web.pages import (
     assignments,
     audit,
     break_even,
+    brief,
     chapters,
     demo,
+    design,
     exports,
     home,
     imports,
@@ -30,12 +32,13 @@ from web.pages import (
     unsubscribe,
     users,
     webhooks,
+    wizard,
 )
 
 TOPICS = (
-    account, assignments, audit, break_even, chapters, demo, exports, home, imports, jobs, keys, memo, metric_library,
-    network,
-    operations, pilots, plan, programs, quarantine, reports, segments, session, stages, unsubscribe, users, webhooks,
+    account, assignments, audit, break_even, brief, chapters, demo, design, exports, home, imports, jobs, keys,
+    memo, metric_library, network, operations, pilots, plan, programs, quarantine, reports, segments, session,
+    stages, unsubscribe, users, webhooks, wizard,
 )  # fmt: skip
 
 

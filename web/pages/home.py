@@ -101,4 +101,4 @@ def _first_steps(has_pilots: bool) -> Iterable[tuple[str, str]]:
         return
     if not has_pilots and may(Permission.PILOT_CREATE):
         yield _("Make a program with what you want to try"), url_for("programs.show_all")
-        yield _("Plan the first pilot"), url_for("pilots.create")
+        yield _("Plan the first pilot"), url_for("brief.create")

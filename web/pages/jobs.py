@@ -7,11 +7,14 @@ from pilot.access.permissions import Permission
 from pilot.imports.model import RunState
 from pilot.jobs import queries
 from pilot.jobs.model import JobKind, JobRun, JobState
+from pilot.planning.wizard import Step
 from web import uploads
 from web.auth import requires
 from web.work import session, settings
 
 pages = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+_STUDIES = (JobKind.SEARCH_DESIGNS, JobKind.REPLAY_DESIGN)
 
 
 @pages.get("/<job>")
@@ -42,7 +45,7 @@ def _result_address(job: JobRun) -> str:
     result = job.result or {}
     if job.kind in (JobKind.TAKE_LOOK, JobKind.EXPLORE):
         return url_for("reports.show", pilot=job.arguments["pilot"], report=result["report"])
-    if job.kind == JobKind.COMPARE_KNOWN:
+    if job.kind in (JobKind.COMPARE_KNOWN, *_STUDIES):
         return _origin_address(job)
     token = job.arguments.get("token")
     if token and result["state"] != RunState.REFUSED:
@@ -58,6 +61,9 @@ def _origin_address(job: JobRun) -> str:
     if job.kind == JobKind.COMPARE_KNOWN:
         asked = job.arguments
         return url_for("reports.known", pilot=asked["pilot"], report=asked["report"], on=asked["on"] or None)
+    if job.kind in _STUDIES:
+        amending = job.arguments["amending"]
+        return url_for("wizard.amend" if amending else "wizard.edit", pilot=job.arguments["pilot"], step=Step.DESIGN)
     if job.kind == JobKind.PUBLISH_IMPORT:
         return url_for("imports.show", run=job.arguments["run"])
     return url_for("imports.map_columns", token=job.arguments["token"])

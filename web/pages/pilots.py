@@ -1,35 +1,31 @@
-"""Pilots: all of them, a new one, and the tabs of one: plan, stages, assignment, history."""
+"""Pilots: all of them, and the tabs of one: plan, stages, assignment, history."""
 
 import csv
 import io
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.assignment import queries as ledger
 from pilot.assignment.service import balance_of
-from pilot.errors import NotFound, PilotError
+from pilot.errors import NotFound
 from pilot.governance import queries as governance
 from pilot.network import queries as network
-from pilot.planning import queries, service
+from pilot.planning import queries
 from pilot.planning.candidate_words import COVARIATES
-from pilot.planning.metrics import PROPOSALS
 from pilot.planning.model import Pilot, Stage
-from pilot.planning.plan import Objective, Plan
+from pilot.planning.plan import Plan
 from pilot.programs import queries as programs
 from pilot.programs.mechanics import spec_of
 from pilot.words import translate
-from web import forms, plan_view, plan_words
-from web.auth import actor, requires
-from web.errors import status_of
-from web.pages.programs import code_from
+from web import plan_view, plan_words
+from web.auth import requires
 from web.presenters import neutralised
 from web.subjects import whole
-from web.words import _
-from web.work import roll_back, session, settings
+from web.work import session
 
 pages = Blueprint("pilots", __name__, url_prefix="/pilots")
 
@@ -39,39 +35,6 @@ pages = Blueprint("pilots", __name__, url_prefix="/pilots")
 def show_all() -> ResponseReturnValue:
     owners = {user.id: user.name for user in users(session())}
     return render_template("pilots/show_all.html", pilots=queries.pilots(session()), owners=owners)
-
-
-@pages.route("/new", methods=["GET", "POST"])
-@requires(Permission.PILOT_CREATE)
-def create() -> ResponseReturnValue:
-    """The first lines of a brief: name, program, objective, hypothesis. The objective proposes what is measured."""
-    if request.method == "GET":
-        return _create_page()
-    try:
-        name = forms.text("name", _("Name"))
-        program = programs.program(session(), forms.text("program", _("Program")))
-        objective = forms.choice("objective", _("Objective"), Objective)
-        proposal = PROPOSALS[objective]
-        document = {
-            "objective": objective.value,
-            "hypothesis": forms.text("hypothesis", _("Hypothesis")),
-            "primary": proposal.primary,
-            "secondary": list(proposal.secondary),
-            "mechanism": {"kind": "matched_pairs", "match_on": ["net_minor_per_week"]},
-        }
-        found = service.create_pilot(
-            session(),
-            code=code_from(name),
-            name=name,
-            program=program,
-            document=document,
-            actor=actor(),
-            now=settings().now(),
-        )
-    except PilotError as error:
-        roll_back()
-        return _create_page(translate(error.message)), status_of(type(error))
-    return redirect(url_for("plan.edit", pilot=found.code))
 
 
 @pages.get("/<pilot>")
@@ -132,13 +95,6 @@ def history(pilot: Pilot) -> ResponseReturnValue:
     names = {user.email: user.name for user in users(session())}
     rows = [(row, names.get(row.actor, row.actor)) for row in governance.history(session(), pilot)]
     return render_template("pilots/history.html", pilot=pilot, tab="history", error=None, rows=rows)
-
-
-def _create_page(error: str | None = None) -> str:
-    found = [(program.code, program.name) for program in programs.programs(session())]
-    return render_template(
-        "pilots/create.html", programs=found, objectives=plan_words.objectives(), form=request.form, error=error
-    )
 
 
 def _ledger_of(pilot: Pilot, stage: Stage) -> dict[str, Any]:

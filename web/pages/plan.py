@@ -4,7 +4,6 @@ import os
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
 
 from pilot.access.permissions import Permission
 from pilot.assignment.exclusions import excluding, exclusions
@@ -12,17 +11,16 @@ from pilot.assignment.service import specimen
 from pilot.errors import PilotError
 from pilot.governance import service as governance
 from pilot.network import queries as network
-from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
 from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.designer import smallest_effect
 from pilot.planning.lifecycle import PilotState
-from pilot.planning.metrics import library, library_metric
+from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
-from pilot.programs import queries as programs
+from pilot.planning.wizard import Step
 from pilot.words import translate
-from web import forms, plan_form, plan_view, plan_words
+from web import forms, plan_view
 from web.auth import actor, requires
 from web.errors import status_of
 from web.plan_words import by_reason
@@ -35,42 +33,18 @@ pages = Blueprint("plan", __name__, url_prefix="/pilots")
 ENTROPY_BYTES = 32
 
 
-@pages.route("/<pilot>/edit", methods=["GET", "POST"])
+@pages.get("/<pilot>/edit")
 @requires(Permission.PILOT_EDIT, of="pilot")
 def edit(pilot: Pilot) -> ResponseReturnValue:
-    """The whole plan on one form; what is still missing in sense is said on the plan page."""
-    if request.method == "GET":
-        return _form_page(pilot, plan_form.shown(queries.draft_plan(pilot)))
-    code = pilot.code
-    try:
-        document = plan_form.read(request.form, pilot.plan)
-        service.edit_draft(session(), pilot, document=document, actor=actor(), now=settings().now())
-    except PilotError as error:
-        return _refused_form(code, error)
-    flash(_("The draft is saved."), "success")
-    return redirect(url_for("pilots.show", pilot=code))
+    """To the wizard's first step."""
+    return redirect(url_for("wizard.edit", pilot=pilot.code, step=Step.BRIEF))
 
 
-@pages.route("/<pilot>/amend", methods=["GET", "POST"])
+@pages.get("/<pilot>/amend")
 @requires(Permission.PILOT_AMEND, of="pilot")
 def amend(pilot: Pilot) -> ResponseReturnValue:
-    """A visible change of a sealed plan; its approvals become void."""
-    if request.method == "GET":
-        return _form_page(pilot, plan_form.shown(queries.sealed_plan(session(), pilot)), amending=True)
-    code = pilot.code
-    try:
-        document = plan_form.read(request.form, queries.sealed_plan(session(), pilot).to_document())
-        reason, now = forms.text("reason", _("Reason")), settings().now()
-        with before_the_transaction() as reading:
-            found = queries.pilot(reading, code)
-            lake, excluded = Lake(settings()), excluding(reading, found)
-            checked = service.check_amendment(reading, found, document=document, lake=lake, excluded=excluded)
-        pilot = queries.pilot(session(), code)
-        service.amend(session(), pilot, document=document, reason=reason, checked=checked, actor=actor(), now=now)
-    except PilotError as error:
-        return _refused_form(code, error, amending=True)
-    flash(_("The amendment waits for its signatures."), "success")
-    return redirect(url_for("pilots.show", pilot=code))
+    """To the wizard's first step, on a sealed plan."""
+    return redirect(url_for("wizard.amend", pilot=pilot.code, step=Step.BRIEF))
 
 
 @pages.post("/<pilot>/submit")
@@ -170,43 +144,3 @@ def specimen_draw(pilot: Pilot, stage: int) -> ResponseReturnValue:
 def _refused_plan(code: str, error: PilotError) -> ResponseReturnValue:
     roll_back()
     return plan_view.page(queries.pilot(session(), code), translate(error.message)), status_of(type(error))
-
-
-def _refused_form(code: str, error: PilotError, *, amending: bool = False) -> ResponseReturnValue:
-    roll_back()
-    found = queries.pilot(session(), code)
-    return _form_page(found, request.form, error=translate(error.message), amending=amending), status_of(type(error))
-
-
-def _form_page(pilot: Pilot, form: MultiDict[str, str], *, error: str | None = None, amending: bool = False) -> str:
-    metrics = [
-        {
-            "code": one.code,
-            "title": translate(one.title),
-            "formula": translate(one.formula),
-            "pitfall": translate(one.pitfall),
-            "choice": (one.code, translate(one.title)),
-        }
-        for one in library()
-    ]
-    return render_template(
-        "pilots/edit.html",
-        pilot=pilot,
-        program=programs.program(session(), pilot.plan["program"]),
-        form=form,
-        n_stages=max(1, plan_form.stage_count(form)),
-        metrics=metrics,
-        regions=network.regions(session()),
-        stores=network.stores(session()),
-        segments=segments(session()),
-        objectives=plan_words.objectives(),
-        units=plan_words.units(),
-        mechanisms=plan_words.mechanisms(),
-        covariates=[(code, translate(label)) for code, label in COVARIATES.items()],
-        applies=plan_words.applies(),
-        leads=plan_words.leads(),
-        roles=plan_words.metric_roles(),
-        gate_rules=plan_words.gate_rules(),
-        amending=amending,
-        error=error,
-    )

@@ -4,6 +4,8 @@
 
   function draw() {
     document.querySelectorAll("[data-chart]").forEach(function (place) {
+      if (place.isBeingDrawn) { return; }
+      place.isBeingDrawn = true;
       var spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
       vegaEmbed(place, spec, {
         ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true },
@@ -11,4 +13,5 @@
     });
   }
   document.addEventListener("DOMContentLoaded", draw);
+  document.addEventListener("htmx:afterSettle", draw); // a part that came later may hold charts
 })();

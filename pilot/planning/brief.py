@@ -1,0 +1,85 @@
+"""The brief: from an objective and a mechanic to a draft that is filled in with what they propose."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from pilot.access.model import User
+from pilot.planning.errors import MechanicNotInProgram
+from pilot.planning.metrics import LIBRARY_VERSION, PROPOSALS
+from pilot.planning.model import Pilot
+from pilot.planning.plan import STANDARD_GATE, GateRule, Objective
+from pilot.planning.queries import business_day
+from pilot.planning.service import create_pilot
+from pilot.programs.mechanics import spec_of
+from pilot.programs.model import Program
+from pilot.words import listed
+
+COOLING_WEEKS = 4
+_LEAD_TIME = timedelta(weeks=4)
+_DRAW = {"kind": "matched_pairs", "match_on": ["net_minor_per_week"]}
+
+
+def draft_from_brief(
+    session: Session,
+    *,
+    code: str,
+    name: str,
+    program: Program,
+    objective: Objective,
+    hypothesis: str,
+    mechanic: str,
+    stage_name: str,
+    actor: User,
+    now: datetime,
+) -> Pilot:
+    """A draft with what the objective proposes: measures, who leads, guardrails, windows, and a first stage.
+
+    The stage begins on the first Monday at least four weeks ahead, in all stores; its gate asks about money too.
+    ``mechanic`` empty: that of the program's first offer. Raises ``MechanicNotInProgram`` and ``UnknownMechanic``.
+    """
+    offered = [offer.mechanic for variant in program.variants for offer in variant.offers]
+    mechanic = mechanic or next(iter(offered), "")
+    if mechanic and offered and spec_of(mechanic).mechanic not in offered:
+        known = listed([spec_of(one).title for one in dict.fromkeys(offered)])
+        raise MechanicNotInProgram(program=program.name, mechanic=spec_of(mechanic).title, known=known)
+    proposal = PROPOSALS[objective]
+    starts_on = _monday(business_day(session, now) + _LEAD_TIME)
+    stage = {
+        "number": 1,
+        "name": stage_name,
+        "starts_on": str(starts_on),
+        "weeks": proposal.stage_weeks,
+        "gate": [*STANDARD_GATE, GateRule.MONEY],
+    }
+    document = {
+        "objective": objective.value,
+        "hypothesis": hypothesis,
+        "mechanic": mechanic,
+        "mechanism": _DRAW,
+        "eligibility": {"cooling_weeks": COOLING_WEEKS},
+        "stages": [stage],
+    }
+    document = propose_measures(document, objective)
+    return create_pilot(session, code=code, name=name, program=program, document=document, actor=actor, now=now)
+
+
+def propose_measures(document: dict[str, Any], objective: Objective) -> dict[str, Any]:
+    """``document`` with what the objective proposes to measure; everything else stays."""
+    proposal = PROPOSALS[objective]
+    guardrails = [{"metric": one.metric, "margin_share": str(one.margin_share)} for one in proposal.guardrails]
+    return {
+        **document,
+        "objective": objective.value,
+        "primary": proposal.primary,
+        "secondary": list(proposal.secondary),
+        "guardrails": guardrails,
+        "leads": proposal.leads.value,
+        "windows": proposal.windows.model_dump(mode="json"),
+        "metrics_version": LIBRARY_VERSION,
+    }
+
+
+def _monday(day: date) -> date:
+    return day + timedelta(days=-day.weekday() % 7)
