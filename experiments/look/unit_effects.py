@@ -5,39 +5,20 @@ with blocks and the value before is permuted over the recorded mechanism (``unit
 ``permutation``). Units with nothing to divide by are left out, of a pair its partner too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from experiments.design.acceptance import acceptance_of
-from experiments.design.mechanisms import Mechanism, MechanismKind
+from experiments.design.mechanisms import MechanismKind
 from experiments.estimate.estimate import Estimate, Method, make_estimate
 from experiments.estimate.permutation import PermutationInference, permutation_inference
-from experiments.estimate.redraws import DEFAULT_DRAWS, Redraws, redraws
+from experiments.estimate.redraws import Redraws, redraws
 from experiments.estimate.unit_means import fit
 from experiments.estimate.unit_table import UnitTable, unit_table
+from experiments.look.plan import LookPlan
 from experiments.look.rows import CONFIDENCE_LEVEL, FEW_IN_AN_ARM
 from experiments.measure.metrics import spend_per_customer
 from experiments.measure.unit_moments import UnitMoments
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A recorded draw: ``assignment`` maps units to variants; ``seed`` and ``draws`` are those of the permutation."""
-
-    mechanism: Mechanism
-    assignment: Mapping[str, str]
-    seed: int
-    draws: int = DEFAULT_DRAWS
-
-    @property
-    def paired(self) -> bool:
-        """Whether the units were drawn in matched pairs."""
-        return self.mechanism.kind is MechanismKind.MATCHED_PAIRS
-
-    def redraws_of(self, table: UnitTable, variant: str) -> Redraws:
-        """The draws of ``table`` that the mechanism could have made."""
-        accept = acceptance_of(self.mechanism, self.assignment, variant, table.units)
-        return redraws(table, seed=self.seed, draws=self.draws, accept=accept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +32,7 @@ class Ratio:
     n_x: int = 0
 
 
-def ratio_table(ratios: Iterable[Ratio], drawn: Drawn, variant: str) -> UnitTable:
+def ratio_table(ratios: Iterable[Ratio], plan: LookPlan, variant: str) -> UnitTable:
     """The table of ``variant`` against control. Raises ``NotEstimable`` where an arm is empty."""
     moments = [
         UnitMoments(r.unit, n=max(r.n, 0), y=r.y, yy=0, x=r.x, xx=0, xy=0, n_x=max(r.n_x, 0), days=1, days_x=1)
@@ -59,15 +40,22 @@ def ratio_table(ratios: Iterable[Ratio], drawn: Drawn, variant: str) -> UnitTabl
     ]
     # a sum per row, on no scale of its own
     return unit_table(
-        spend_per_customer(), moments, mechanism=drawn.mechanism, assignment=drawn.assignment, variant=variant
+        spend_per_customer(), moments, mechanism=plan.mechanism, assignment=plan.assignment, variant=variant
     )
 
 
-def permuted(table: UnitTable, drawn: Drawn, variant: str) -> tuple[Estimate, PermutationInference]:
+def redraws_of(table: UnitTable, plan: LookPlan, variant: str) -> Redraws:
+    """The draws of the units of ``table`` that the recorded mechanism could have made."""
+    accept = acceptance_of(plan.mechanism, plan.assignment, variant, table.units)
+    return redraws(table, seed=plan.seed, draws=plan.draws, accept=accept)
+
+
+def permuted(table: UnitTable, plan: LookPlan, variant: str) -> tuple[Estimate, PermutationInference]:
     """The permuted effect of ``table``, with its 95 % interval. Raises ``NotEstimable``."""
     regression = fit(table)
-    studentise = not drawn.paired and table.smaller_arm() >= FEW_IN_AN_ARM
-    inference = permutation_inference(regression, drawn.redraws_of(table, variant), studentise=studentise)
+    paired = plan.mechanism.kind is MechanismKind.MATCHED_PAIRS
+    studentise = not paired and table.smaller_arm() >= FEW_IN_AN_ARM
+    inference = permutation_inference(regression, redraws_of(table, plan, variant), studentise=studentise)
     estimate = make_estimate(
         inference,
         method=Method.PERMUTATION_STUDENTISED if studentise else Method.PERMUTATION,
@@ -82,6 +70,6 @@ def permuted(table: UnitTable, drawn: Drawn, variant: str) -> tuple[Estimate, Pe
     return estimate, inference
 
 
-def ratio_effect(ratios: Iterable[Ratio], drawn: Drawn, variant: str) -> Estimate:
+def ratio_effect(ratios: Iterable[Ratio], plan: LookPlan, variant: str) -> Estimate:
     """The effect on a ratio of sums per unit, variant − control. Raises ``NotEstimable``."""
-    return permuted(ratio_table(ratios, drawn, variant), drawn, variant)[0]
+    return permuted(ratio_table(ratios, plan, variant), plan, variant)[0]

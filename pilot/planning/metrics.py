@@ -69,42 +69,42 @@ class Proposal:
     reasons: Mapping[str, Message]
 
 
-def _because(code: str, template: str) -> Message:
+def _why(code: str, template: str) -> Message:
     return Message(f"proposal_{code}", template)
 
 
 _WEEKS = 13
 _COMMON = {
-    "leads": _because(
+    "leads": _why(
         "leads",
         N_("Store totals lead: a card reveals shoppers where it is offered, and so raises every metric of customers"),
     ),
-    "windows": _because(
+    "windows": _why(
         "windows", N_("Half a year before the start: long enough for the seasons of a shopper, short enough to be true")
     ),
-    "weeks": _because("weeks", N_("A quarter: the first weeks are curiosity, and what stays after them decides")),
-    STORE_TOTAL: _because("store_total", N_("The only row that may be called new sales stands beside")),
-    "identification_rate": _because(
+    "weeks": _why("weeks", N_("A quarter: the first weeks are curiosity, and what stays after them decides")),
+    STORE_TOTAL: _why("store_total", N_("The only row that may be called new sales stands beside")),
+    "identification_rate": _why(
         "identification_rate", N_("Says how much of a rise among customers is only a card shown more often")
     ),
 }
 _FULL_PRICE = ProposedGuardrail(
     "full_price_share",
     Decimal("0.05"),
-    _because("full_price_share", N_("Sales must not be bought with discounts that teach to wait for them")),
+    _why("full_price_share", N_("Sales must not be bought with discounts that teach to wait for them")),
 )
 _BASKET = ProposedGuardrail(
-    "average_basket", Decimal("0.05"), _because("average_basket", N_("Visits must not be split to collect rewards"))
+    "average_basket", Decimal("0.05"), _why("average_basket", N_("Visits must not be split to collect rewards"))
 )
 _LISTED = ProposedGuardrail(
     "spend_per_customer",
     Decimal("0.05"),
-    _because("spend_per_customer", N_("Who is new must not be paid for by those who were here: they spend as before")),
+    _why("spend_per_customer", N_("Who is new must not be paid for by those who were here: they spend as before")),
 )
 _OUTSIDE = ProposedGuardrail(
     OUTSIDE_LIST,
     Decimal("0.05"),
-    _because("outside_list", N_("Those without a card must not be driven away by prices for members")),
+    _why("outside_list", N_("Those without a card must not be driven away by prices for members")),
 )
 
 PROPOSALS: dict[Objective, Proposal] = {
@@ -117,7 +117,7 @@ PROPOSALS: dict[Objective, Proposal] = {
         _WEEKS,
         _COMMON
         | {
-            "primary": _because(
+            "primary": _why(
                 "win", N_("New customers spend outside the list; listed ones who show the card more only lower it")
             )
         },
@@ -131,10 +131,10 @@ PROPOSALS: dict[Objective, Proposal] = {
         _WEEKS,
         _COMMON
         | {
-            "primary": _because("keep", N_("Customers who stay show in the till, whether they show a card or not")),
-            "retention_31_60d": _because("retention", N_("Who is kept still comes in the second month")),
-            "repeat_purchase_60d": _because("repeat_purchase", N_("Who is kept comes again within two months")),
-            "purchase_frequency": _because("purchase_frequency", N_("Who is kept comes as often as before")),
+            "primary": _why("keep", N_("Customers who stay show in the till, whether they show a card or not")),
+            "retention_31_60d": _why("retention", N_("Who is kept still comes in the second month")),
+            "repeat_purchase_60d": _why("repeat_purchase", N_("Who is kept comes again within two months")),
+            "purchase_frequency": _why("purchase_frequency", N_("Who is kept comes as often as before")),
         },
     ),
     Objective.DEFEND: Proposal(
@@ -146,11 +146,11 @@ PROPOSALS: dict[Objective, Proposal] = {
         _WEEKS,
         _COMMON
         | {
-            "primary": _because(
+            "primary": _why(
                 "defend", N_("What the rival takes is missing in the till of the stores near it, declared before")
             ),
-            "purchase_frequency": _because("visits", N_("A rival takes visits first")),
-            "spend_per_customer": _because("spend", N_("Then it takes the larger baskets")),
+            "purchase_frequency": _why("visits", N_("A rival takes visits first")),
+            "spend_per_customer": _why("spend", N_("Then it takes the larger baskets")),
         },
     ),
 }

@@ -91,8 +91,8 @@ def _row(row: Mapping[str, Any], label: str, currency: str) -> dict[str, Any]:
         "label": label,
         "customers": _(
             "%(treated)s / %(control)s",
-            treated=presenters.whole(row["customers"]["treated"]),
-            control=presenters.whole(row["customers"]["control"]),
+            treated=presenters.whole(row["customers_treated"]),
+            control=presenters.whole(row["customers_control"]),
         )
         if "customers" in row
         else "",

@@ -18,12 +18,13 @@ from experiments.design.mechanisms import CONTROL
 from experiments.errors import NotEstimable
 from experiments.estimate.estimate import Estimate
 from experiments.estimate.subsidised_share import subsidised_share
-from experiments.look.unit_effects import Drawn, Ratio, permuted, ratio_effect, ratio_table
+from experiments.look.plan import LookPlan
+from experiments.look.unit_effects import Ratio, permuted, ratio_effect, ratio_table
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.errors import PilotError
-from pilot.evidence.chapters.drawn import REFUSAL, drawn_of, or_reason, require_stores
 from pilot.evidence.chapters.inputs import ChapterInputs
+from pilot.evidence.chapters.reasons import REFUSAL, or_reason, require_stores
 from pilot.planning.economics import offer_assumptions
 from pilot.planning.metrics import in_our_words
 from pilot.planning.plan_parts import Economics
@@ -83,18 +84,18 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
 
 
 def _variant(inputs: ChapterInputs, sums: ListedSums, variant: str) -> dict[str, Any]:
-    drawn = drawn_of(inputs)
-    units = [unit for unit in inputs.population.units if drawn.assignment[unit] in (CONTROL, variant)]
-    arms = {arm: [unit for unit in units if drawn.assignment[unit] == arm] for arm in (CONTROL, variant)}
+    plan = inputs.look_plan
+    units = [unit for unit in inputs.population.units if plan.assignment[unit] in (CONTROL, variant)]
+    arms = {arm: [unit for unit in units if plan.assignment[unit] == arm] for arm in (CONTROL, variant)}
     rewards = _rewards(inputs, sums, arms[CONTROL], arms[variant], variant)
-    rows = [_tenth(sums, drawn, units, arms, variant, rewards, tenth) for tenth in TENTHS]
+    rows = [_tenth(sums, plan, units, arms, variant, rewards, tenth) for tenth in TENTHS]
     return {
         "basis": rewards.basis,
         "terms_share": rewards.share,
         "tenths": rows,
-        "total": or_reason(lambda: _total(sums, drawn, units, arms, variant, rewards)),
-        "weeks": _weeks(inputs, sums, drawn, units, variant),
-        "fade": or_reason(lambda: _fade(sums, drawn, units, variant)),
+        "total": or_reason(lambda: _total(sums, plan, units, arms, variant, rewards)),
+        "weeks": _weeks(inputs, sums, plan, units, variant),
+        "fade": or_reason(lambda: _fade(sums, plan, units, variant)),
         "after": {REFUSAL: in_our_words(_RUNNING).to_dict()},
     }
 
@@ -149,7 +150,7 @@ def _ratios(sums: ListedSums, units: Sequence[str], tenth: str | None = None) ->
 
 def _tenth(
     sums: ListedSums,
-    drawn: Drawn,
+    plan: LookPlan,
     units: Sequence[str],
     arms: Mapping[str, Sequence[str]],
     variant: str,
@@ -160,7 +161,7 @@ def _tenth(
     paid = rewards.of_tenth[tenth]
     row = {
         "tenth": int(tenth),
-        "customers": {"control": n[CONTROL], "treated": n[variant]},
+        **_customers(n[CONTROL], n[variant]),
         "reward_minor": round(paid),
         "reward_per_customer": paid / n[variant] if n[variant] else None,
     }
@@ -168,12 +169,17 @@ def _tenth(
     def found() -> dict[str, Any]:
         if not sum(n.values()):
             raise NotEstimable(_NOBODY)
-        return {"estimate": ratio_effect(_ratios(sums, units, tenth), drawn, variant).to_dict()}
+        return {"estimate": ratio_effect(_ratios(sums, units, tenth), plan, variant).to_dict()}
 
     row |= or_reason(found)
     if "estimate" in row:
         row["subsidised"] = or_reason(lambda: _subsidised(Estimate.from_dict(row["estimate"]), paid))
     return row
+
+
+def _customers(control: int, treated: int) -> dict[str, int]:
+    """Both arms, and under ``customers`` the smaller of them: exports leave out what would be told of a few people."""
+    return {"customers": min(control, treated), "customers_control": control, "customers_treated": treated}
 
 
 def _subsidised(estimate: Estimate, paid: float) -> dict[str, Any]:
@@ -185,7 +191,7 @@ def _subsidised(estimate: Estimate, paid: float) -> dict[str, Any]:
 
 def _total(
     sums: ListedSums,
-    drawn: Drawn,
+    plan: LookPlan,
     units: Sequence[str],
     arms: Mapping[str, Sequence[str]],
     variant: str,
@@ -194,7 +200,7 @@ def _total(
     """All tenths as one: the outcome of a unit is what its sales would have earned at the treated units' rates."""
     sold = {tenth: sum(sums.amount("net_minor", unit, tenth) for unit in arms[variant]) for tenth in TENTHS}
     rate = {tenth: rewards.of_tenth[tenth] / sold[tenth] if sold[tenth] > 0 else 0.0 for tenth in TENTHS}
-    table = ratio_table(_ratios(sums, units), drawn, variant)
+    table = ratio_table(_ratios(sums, units), plan, variant)
 
     def earned(amount: Any, unit: str) -> float:
         total = sum(rate[tenth] * amount("net_minor", unit, tenth) for tenth in TENTHS)
@@ -206,11 +212,11 @@ def _total(
         y=np.array([earned(sums.amount, unit) for unit in table.units]),
         covariates=before[:, None] if table.covariates.shape[1] else table.covariates,
     )
-    estimate, _ = permuted(table, drawn, variant)
+    estimate, _ = permuted(table, plan, variant)
     listed = {arm: sum(sums.listed(unit) for unit in members) for arm, members in arms.items()}
     return {
-        "customers": {"control": listed[CONTROL], "treated": listed[variant]},
-        "sales": ratio_effect(_ratios(sums, units), drawn, variant).to_dict(),
+        **_customers(listed[CONTROL], listed[variant]),
+        "sales": ratio_effect(_ratios(sums, units), plan, variant).to_dict(),
         "reward_minor": round(rewards.total),
         "reward_per_customer": rewards.total / listed[variant] if listed[variant] else None,
         "subsidised": _subsidised(estimate, rewards.total),
@@ -218,7 +224,7 @@ def _total(
 
 
 def _weeks(
-    inputs: ChapterInputs, sums: ListedSums, drawn: Drawn, units: Sequence[str], variant: str
+    inputs: ChapterInputs, sums: ListedSums, plan: LookPlan, units: Sequence[str], variant: str
 ) -> list[dict[str, Any]]:
     """The effect on sales per listed customer in each week since the start, adjusted by a week before it."""
     n_before = -sums.first_week
@@ -234,12 +240,12 @@ def _weeks(
             )
             for unit in units
         ]
-        row = or_reason(lambda ratios=ratios: {"estimate": ratio_effect(ratios, drawn, variant).to_dict()})
+        row = or_reason(lambda ratios=ratios: {"estimate": ratio_effect(ratios, plan, variant).to_dict()})
         rows.append({"week": (inputs.window.first + timedelta(days=7 * week)).isoformat(), **row})
     return rows
 
 
-def _fade(sums: ListedSums, drawn: Drawn, units: Sequence[str], variant: str) -> dict[str, Any]:
+def _fade(sums: ListedSums, plan: LookPlan, units: Sequence[str], variant: str) -> dict[str, Any]:
     """The last third of the weeks less the first third: what curiosity and purchases brought forward leave behind."""
     if sums.n_weeks < _FEWEST_WEEKS:
         values = {"n": sums.n_weeks, "needed": _FEWEST_WEEKS}
@@ -256,4 +262,4 @@ def _fade(sums: ListedSums, drawn: Drawn, units: Sequence[str], variant: str) ->
         )
         for unit in units
     ]
-    return {"weeks": third, "estimate": ratio_effect(ratios, drawn, variant).to_dict()}
+    return {"weeks": third, "estimate": ratio_effect(ratios, plan, variant).to_dict()}

@@ -1,10 +1,9 @@
-"""What chapters on stores and regions share: the recorded draw, and a reason in place of a number."""
+"""What chapters on stores and regions share: whom they are for, and a reason in place of a number."""
 
 from collections.abc import Callable
 from typing import Any
 
 from experiments.errors import NotEstimable
-from experiments.look.unit_effects import Drawn
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
@@ -25,12 +24,6 @@ def require_stores(inputs: ChapterInputs) -> None:
     """Raise ``NotEstimable`` where customers were drawn."""
     if inputs.population.customers is not None:
         raise NotEstimable(_CUSTOMERS)
-
-
-def drawn_of(inputs: ChapterInputs) -> Drawn:
-    """The draw of the stage, with the report's own seed."""
-    population = inputs.population
-    return Drawn(population.mechanism, population.assignment, inputs.seed, inputs.plan.draws)
 
 
 def or_reason(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
