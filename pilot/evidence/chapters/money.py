@@ -17,8 +17,6 @@ from experiments.forecast.economics import return_on_investment, waterfall
 from experiments.forecast.harm import posterior
 from experiments.forecast.shrinkage import Prior
 from experiments.look.money import MoneyEffect, money_effect
-from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
-from experiments.measure.metrics import store_total
 from experiments.measure.unit_money import MarginBasis, UnitMoney, margin_basis, unit_money
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
@@ -53,7 +51,6 @@ class _Context:
     given: Economics
     basis: MarginBasis
     money: tuple[UnitMoney, ...]
-    plan: LookPlan
 
     @property
     def stage_weeks(self) -> float:
@@ -71,10 +68,11 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     basis = margin_basis(inputs.visits, units, given.margin_share)
     sizes = _sizes(inputs, units)
     money = unit_money(inputs.visits, sizes, basis=basis, margin_share=given.margin_share)
-    context = _Context(inputs, given, basis, money, _look_plan(inputs))
+    context = _Context(inputs, given, basis, money)
     return {
         "basis": basis.value,
         "margin_share": str(given.margin_share) if basis is MarginBasis.PLAN else None,
+        "margin_rate": _margin_rate(money),
         "horizon_weeks": given.horizon_weeks,
         "redemption": [str(s) for s in (given.redemption_low, given.redemption_share, given.redemption_high)],
         "priors": {
@@ -94,7 +92,9 @@ def _variant_or_reason(context: _Context, variant: str) -> dict[str, Any]:
 
 def _variant(context: _Context, variant: str) -> dict[str, Any]:
     inputs, given = context.inputs, context.given
-    found = money_effect(context.plan, context.money, variant, days=inputs.window.days, days_before=inputs.before.days)
+    found = money_effect(
+        inputs.look_plan, context.money, variant, days=inputs.window.days, days_before=inputs.before.days
+    )
     treated = _treated(context, variant)
     owed = liability(
         inputs.plan.offers_of(variant),
@@ -205,9 +205,7 @@ def _losses(
     sales × belief, less the discounts and rewards that were given."""
     effect = found.effect
     answers: dict[str, float | None] = {}
-    sales = sum(row.sales_minor for row in context.money)
-    earned = sum(row.margin_minor + row.discount_minor for row in context.money)
-    scale = found.control_sales * (earned / sales if sales > 0 else 0.0)
+    scale = found.control_sales * _margin_rate(context.money)
     for name, planned in _priors(context.inputs):
         mean = scale * float(planned.mean_share) - found.discounts - found.rewards
         sd = scale * float(planned.sd_share)
@@ -223,6 +221,12 @@ def _losses(
         answers[f"p_loss_{name}"] = known.probability_below(needed_horizon)
         answers[f"p_loss_stage_{name}"] = known.probability_below(needed_stage)
     return answers
+
+
+def _margin_rate(money: Sequence[UnitMoney]) -> float:
+    """What goods earned before the offer took its part, per unit of sales."""
+    sales = sum(row.sales_minor for row in money)
+    return sum(row.margin_minor + row.discount_minor for row in money) / sales if sales > 0 else 0.0
 
 
 def _return(
@@ -278,17 +282,3 @@ def _listed(inputs: ChapterInputs, units: Sequence[str]) -> int:
     homes = inputs.population.homes.column("unit").cast(pa.string())
     inside: Any = pc.is_in(homes, pa.array(list(units), pa.string()))
     return int(pc.sum(inside).as_py() or 0)
-
-
-def _look_plan(inputs: ChapterInputs) -> LookPlan:
-    """The headline's own redraws: the same seed, draws and mechanism."""
-    return LookPlan(
-        unit=inputs.plan.unit,
-        mechanism=inputs.population.mechanism,
-        assignment=inputs.population.assignment,
-        metrics=(PlannedMetric(store_total(), Role.PRIMARY),),
-        leads=Leads.STORE_TOTALS,
-        seed=inputs.seed,
-        alpha=float(inputs.plan.alpha),
-        draws=inputs.plan.draws,
-    )

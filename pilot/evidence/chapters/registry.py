@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from pilot.errors import PilotError
-from pilot.evidence.chapters import crossing, money, subsidy, swiped
+from pilot.evidence.chapters import crossing, money, subsidy, swiped, value
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.planning.metrics import in_our_words
 from pilot.words import Message
@@ -39,6 +39,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(ChapterCode.SWIPED, swiped.compute),
     Chapter(ChapterCode.CROSSING, crossing.compute),
     Chapter(ChapterCode.MONEY, money.compute),
+    Chapter(ChapterCode.VALUE, value.compute),
     Chapter(ChapterCode.SUBSIDY, subsidy.compute),
 )
 

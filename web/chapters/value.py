@@ -1,0 +1,92 @@
+"""The chapter about value and cost on its page: per variant and channel, with what is known and what is not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from babel.numbers import get_currency_precision
+
+from pilot.evidence.queries import ReportView
+from pilot.programs.model import CONTROL
+from pilot.words import Message, translate
+from web.presenters import decimal, money, whole
+from web.words import _
+
+
+def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``reports/chapters/value.html`` shows."""
+    currency = view.document.currency
+    found = chapter["variants"]
+    order = sorted(found, key=lambda code: (code == CONTROL, code))
+    return {
+        "variants": [_variant(view, code, found[code], currency) for code in order],
+        "silence": chapter["silence_days"],
+        "headline": _headline(view, found, currency),
+    }
+
+
+def _headline(view: ReportView, found: Mapping[str, Any], currency: str) -> str:
+    """The first treated variant's cost per newly identified customer, and what its gain cost."""
+    for code, one in found.items():
+        if code != CONTROL and one["cost_per_new_minor"] is not None:
+            return _(
+                "%(name)s: each newly identified customer cost %(cost)s.",
+                name=_name(view, code),
+                cost=money(one["cost_per_new_minor"], currency),
+            )
+    return _("What a newly identified customer cost cannot be said.")
+
+
+def _name(view: ReportView, code: str) -> str:
+    return _("Control") if code == CONTROL else view.variant_names.get(code, code)
+
+
+def _variant(view: ReportView, code: str, found: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    per_store = found["new_customers"] / found["stores"] if found["stores"] else None
+    cost = found["cost_minor"]
+    return {
+        "name": _name(view, code),
+        "is_control": code == CONTROL,
+        "new": whole(found["new_customers"]),
+        "per_store": "–" if per_store is None else decimal(per_store, 1),
+        "cost": "–" if cost is None else money(cost, currency, cents=False),
+        "each": "–" if found["cost_per_new_minor"] is None else money(found["cost_per_new_minor"], currency),
+        "outside": _outside(found.get("outside"), currency),
+        "rows": [_stay(_("All"), found["stay"], currency)]
+        + [_stay(row["channel"] or _("In no segment"), row, currency) for row in found["channels"]],
+        "by_channel": bool(found["channels"]),
+    }
+
+
+def _outside(found: Mapping[str, Any] | None, currency: str) -> dict[str, Any] | None:
+    """What one unit of sales gained outside the list cost, or why that is not said."""
+    if found is None:
+        return None
+    if "refusal" in found:
+        return {"cost": None, "why": translate(Message.from_dict(found["refusal"]))}
+    low, high = found["interval"]
+    one = 10 ** get_currency_precision(currency)  # of one whole unit of the currency
+    return {
+        "cost": money(found["cost_per_unit"] * one, currency),
+        "interval": _(
+            "%(low)s to %(high)s",
+            low="–" if low is None else money(low * one, currency),
+            high=money(high * one, currency),
+        ),
+        "unit": money(one, currency, cents=False),
+        "why": None,
+    }
+
+
+def _stay(name: str, found: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    if "refusal" in found:
+        return {"name": name, "n": whole(found["n"]), "why": translate(Message.from_dict(found["refusal"]))}
+    margin, value = found["weekly_margin_minor"], found["value_per_cost"]
+    return {
+        "name": name,
+        "n": whole(found["n"]),
+        "why": None,
+        "weeks": decimal(found["weeks"], 1),
+        "tau": decimal(found["tau_weeks"], 1),
+        "margin": "–" if margin is None else money(margin, currency),
+        "value": "–" if value is None else decimal(value, 2),
+    }
