@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from werkzeug.exceptions import Unauthorized
 
-from pilot.access import permissions
 from pilot.access.model import User
 from pilot.access.permissions import Permission, Scope
+from pilot.governance.deputies import acting, require_acting
 from web import subjects
-from web.work import session
+from web.work import session, settings
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -103,8 +103,10 @@ def actor() -> User:
 
 
 def may(permission: str, obj: Any = None) -> bool:
-    """For templates: whether the signed-in person holds ``permission`` (on ``obj``)."""
-    return bool(current_user.is_authenticated) and permissions.may(actor(), Permission(permission), obj)
+    """For templates: whether the signed-in person holds ``permission`` (on ``obj``), or stands in for one who does."""
+    if not current_user.is_authenticated:
+        return False
+    return acting(session(), actor(), Permission(permission), obj, now=settings().now()) is not None
 
 
 def open_session(user: User) -> None:
@@ -161,5 +163,5 @@ def guard() -> ResponseReturnValue | None:
     if rule.of is not None:
         arguments = cast("dict[str, Any]", request.view_args)
         obj = arguments[rule.of] = subjects.load(session(), rule.of, cast("Mapping[str, str]", arguments)[rule.of])
-    permissions.require(actor(), rule.permission, obj)
+    require_acting(session(), actor(), rule.permission, obj, now=settings().now())
     return None

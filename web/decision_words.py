@@ -14,38 +14,46 @@ from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
 from pilot.evidence.sentences import STAMPS
 from pilot.governance import queries as governance
+from pilot.governance.deputies import acting
 from pilot.governance.model import Choice
 from pilot.governance.queries import Option
+from pilot.network import queries as network
 from pilot.planning import queries as planning
 from pilot.planning.candidate_words import StaysOut
 from pilot.planning.candidates import units_of
 from pilot.planning.lifecycle import StageState
 from pilot.planning.model import Pilot
 from pilot.words import translate
-from web import report_words
-from web.auth import may
+from web import gate_words, report_words
+from web.auth import actor, may
 from web.presenters import Badge, choice_name, day, whole
 from web.report_words import ShownRow
 from web.words import _
-from web.work import session
+from web.work import session, settings
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the gate in words, with Met or Not met."""
+    """One rule of the gate in words, with Met or Not met, and what stood against which threshold."""
 
     badge: Badge
     text: str
+    numbers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What a decision rests on: the sentences, the rules of the gate, the guardrails, and what warns."""
+    """What a decision rests on: the sentences, the rules of the gate, the guardrails, and what warns.
+
+    ``look`` says which look it is and at which level it tests, ``cause`` why the report recommends to stop.
+    """
 
     sentences: list[str]
     rules: list[Rule]
     guardrails: list[ShownRow]
     warnings: list[str]
+    look: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Choosable:
     code: str
     name: str
     what: str
+    regions: tuple[str, ...] = ()
 
 
 def grounds(report: ReportView) -> Grounds:
@@ -65,13 +74,18 @@ def grounds(report: ReportView) -> Grounds:
         rules(report),
         [row for row in rows if row.guardrail or row.is_guardrail],
         _warnings(report),
+        gate_words.look(report),
+        gate_words.cause(report),
     )
 
 
 def rules(report: ReportView) -> list[Rule]:
     """Every rule of the gate with its badge."""
     badges = {True: Badge(_("Met"), "good"), False: Badge(_("Not met"), "bad")}
-    return [Rule(badges[one.passed], report_words.rule_in_words(report, one)) for one in report.recommendation.rules]
+    return [
+        Rule(badges[one.passed], report_words.rule_in_words(report, one), gate_words.numbers(report, one))
+        for one in report.recommendation.rules
+    ]
 
 
 def _warnings(report: ReportView) -> list[str]:
@@ -95,7 +109,16 @@ def form(pilot: Pilot, report: FrozenReport) -> dict[str, Any]:
         "is_sent_back": outcome is not None and outcome.choice == Choice.SEND_BACK,
         "choices": choices(pilot, report),
         "chosen": request.args.get("choice", ""),
+        "region_names": {region.code: region.name for region in network.regions(session())},
+        "stands_in_for": _principal(pilot),
+        "waiting": gate_words.waiting(queries.report(session(), report.code)),
     }
+
+
+def _principal(pilot: Pilot) -> str:
+    """In whose place the person would decide; empty where it is their own word."""
+    found = acting(session(), actor(), Permission.DECISION_MAKE, pilot, now=settings().now())
+    return found.principal.name if found and found.principal else ""
 
 
 def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
@@ -112,6 +135,7 @@ def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
             option.choice.value,
             choice_name(option.choice),
             _what_it_does(option, later, is_mine=option.choice in said_by_me),
+            option.regions,
         )
         for option in governance.options(session(), report)
         if option.is_open
@@ -121,6 +145,10 @@ def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
 def _what_it_does(option: Option, later: list[str], *, is_mine: bool) -> str:
     said = {
         Choice.APPROVE: _("Goes on to: %(next)s.", next=later[0] if later else _("the whole network")),
+        Choice.APPROVE_SOME: _(
+            "Goes on to %(next)s in the regions that you tick; stores elsewhere are not drawn.",
+            next=later[0] if later else _("the whole network"),
+        ),
         Choice.EXTEND: _("The stage runs on until %(day)s; controls stay controls.", day=day(option.until)),
         Choice.SEND_BACK: _("The author answers your question; nothing moves until then."),
         Choice.STOP: _("The pilot ends without a rollout."),
@@ -129,10 +157,14 @@ def _what_it_does(option: Option, later: list[str], *, is_mine: bool) -> str:
         said += " " + _("This is what the report recommends.")
     if option.is_override:
         said += " " + _("This goes against the recommendation.")
+    if option.signatures_needed > 1:
+        said += " " + _(
+            "Executives who have to agree: %(needed)s; so far: %(n)s.",
+            needed=option.signatures_needed,
+            n=option.signatures,
+        )
     if option.signatures_needed > 1 and is_mine:
-        said += " " + _("It takes two executives; you have said so, one more is needed.")
-    elif option.signatures_needed > 1:
-        said += " " + _("It takes two executives; %(n)s so far.", n=option.signatures)
+        said += " " + _("You have said so already.")
     return said
 
 

@@ -8,11 +8,16 @@ from sqlalchemy.orm import Session
 
 from pilot.evidence.model import FrozenReport
 from pilot.governance.model import Answer, Choice, Decision
+from pilot.planning.candidates import units_of
+from pilot.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The decisions on one report in its present round; ``latest`` holds each executive's last word, oldest first."""
+    """The decisions on one report in its present round; ``latest`` holds each seat's last word, oldest first.
+
+    A seat is an executive; a deputy speaks from the seat of the one whom they stand in for.
+    """
 
     round: int
     latest: tuple[Decision, ...]
@@ -22,9 +27,29 @@ class Standing:
         """The decision that took effect in this round; None while the report waits."""
         return next((decision for decision in self.latest if decision.takes_effect), None)
 
-    def supporters(self, choice: Choice) -> tuple[int, ...]:
-        """The executives (user ids) whose last word in this round is ``choice``."""
-        return tuple(decision.user_id for decision in self.latest if decision.choice == choice)
+    def supporters(self, choice: Choice, regions: Sequence[str] = ()) -> tuple[Decision, ...]:
+        """The last words of this round that chose the very same, each of a human and a seat that no other uses."""
+        found: list[Decision] = []
+        used: set[int] = set()
+        for decision in self.latest:
+            people = {decision.user_id, decision.seat}
+            if decision.said == (str(choice), *sorted(regions)) and not people & used:
+                found.append(decision)
+                used |= people
+        return tuple(found)
+
+    def with_word(self, user_id: int, for_user_id: int | None, choice: Choice, regions: Sequence[str]) -> int:
+        """How many would agree if this person now said the same: earlier words of theirs, or of their seat, go."""
+        people = {user_id, for_user_id or user_id}
+        others = [one for one in self.supporters(choice, regions) if not people & {one.user_id, one.seat}]
+        return len(others) + 1
+
+
+def next_regions(session: Session, plan: Plan, stage_number: int) -> tuple[str, ...]:
+    """The codes of the regions that the stage after this one reaches; empty where no stage comes."""
+    following = [stage for stage in plan.stages if stage.number == stage_number + 1]
+    stores = [store for units in units_of(session, plan, following[0]).values() for store in units] if following else []
+    return tuple(sorted({store.region.code for store in stores}))
 
 
 def standing(session: Session, report: FrozenReport) -> Standing:
@@ -34,8 +59,9 @@ def standing(session: Session, report: FrozenReport) -> Standing:
     wanted = select(Decision).where(Decision.report_id == report.id, Decision.round == this_round)
     latest: dict[int, Decision] = {}
     for decision in session.scalars(wanted.order_by(Decision.id)):
-        latest.pop(decision.user_id, None)
-        latest[decision.user_id] = decision
+        for seat in [seat for seat, one in latest.items() if decision.user_id == one.user_id or decision.seat == seat]:
+            latest.pop(seat)
+        latest[decision.seat] = decision
     return Standing(this_round, tuple(latest.values()))
 
 

@@ -18,6 +18,13 @@ class SamePerson(NotPermitted):
     template = N_("{who} has co-signed this plan already. Another person has to approve it.")
 
 
+class AlreadySigned(NotPermitted):
+    """A second signature comes from another human, and from another one in whose place a deputy signs."""
+
+    code = "already_signed"
+    template = N_("{who} has signed this plan already, or it was signed in the same person's place. Another has to.")
+
+
 class NothingToSign(Refused):
     """The plan does not wait for this signature."""
 
@@ -58,3 +65,58 @@ class NothingToAnswer(Refused):
 
     code = "nothing_to_answer"
     template = N_("Report “{report}” was not sent back: there is nothing to answer.")
+
+
+class PolicyDoesNotFit(Refused):
+    """A policy says for every stage who signs, and never lets one person take the whole network."""
+
+    code = "policy_does_not_fit"
+    template = N_("The policy does not fit ({field}): {problem}.")
+    marked = ("problem",)
+
+
+class PolicyMovedOn(Refused):
+    """Somebody else changed the policy meanwhile."""
+
+    code = "policy_moved_on"
+    template = N_("Somebody has changed the policy since you opened it. Look at it again and repeat your change.")
+
+
+class PolicyUnchanged(Refused):
+    """A change changes something."""
+
+    code = "policy_unchanged"
+    template = N_("Nothing in the policy would change.")
+
+
+class DeputyDoesNotFit(Refused):
+    """An appointment that could not hold."""
+
+    code = "deputy_does_not_fit"
+    template = N_("This deputy does not fit: {problem}.")
+    marked = ("problem",)
+
+
+class SignOffsExpired(Refused):
+    """Signatures on a plan do not hold for ever."""
+
+    code = "sign_offs_expired"
+    template = N_(
+        "Signatures on the plan of “{pilot}” are older than {days} days and count no longer: they have to be given "
+        "again on the plan page before stage {stage} goes on."
+    )
+
+
+class RegionsDoNotFit(Refused):
+    """Approving for some regions names regions of the next stage, and not all of them."""
+
+    code = "regions_do_not_fit"
+    template = N_("Choose some of the regions of the next stage: {known}.")
+
+
+class NothingToAccept(Refused):
+    """Only a plan that cannot prove its break-even is accepted as such."""
+
+    code = "nothing_to_accept"
+    template = N_("There is nothing to accept in the plan of “{pilot}”: {reason}.")
+    marked = ("reason",)

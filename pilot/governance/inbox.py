@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 from pilot.access.model import User
 from pilot.access.permissions import Permission, may
 from pilot.audit.model import AuditEntry
+from pilot.evidence.chapters.registry import refusal_of
+from pilot.evidence.document import ReportDocument
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import document_of, latest_report
 from pilot.governance.decisions import standing
 from pilot.governance.model import Choice
-from pilot.planning.model import Pilot, PilotState, Stage, StageState
+from pilot.network.queries import network
+from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage, StageState
 from pilot.planning.queries import business_day, pilots
 from pilot.words import N_, Message
 
@@ -59,9 +62,39 @@ _SINCE: dict[Waiting, tuple[str, ...]] = {
 }
 
 
+class MoneyIs(StrEnum):
+    """What the money of a thing that waits means."""
+
+    AT_RISK = "at_risk"
+    NET = "net"
+
+
+# What is asked before anything is known, so that the money is what a stage puts at risk.
+_RISKS_MONEY = frozenset({Waiting.COSIGN, Waiting.APPROVE, Waiting.DRAW, Waiting.START})
+
+
+@dataclass(frozen=True, slots=True)
+class InboxMoney:
+    """What the stage costs if it brings nothing, or what it earned net of all costs; in minor units.
+
+    ``low`` and ``high`` are the ends of the net's interval (None: no limit). Where the report could not reckon it,
+    ``refusal`` says why and ``minor`` is None.
+    """
+
+    what: MoneyIs
+    minor: int | None
+    low: float | None = None
+    high: float | None = None
+    refusal: Message | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """One thing that waits. ``effect`` (of the leading metric, in ``effect_unit``) is there where a report waits."""
+    """One thing that waits, and for how much ``money``; None where none is known.
+
+    ``effect`` (of the leading metric, in ``effect_unit``) is there where a report waits; ``only_identification`` says
+    that nothing but identification rose in it.
+    """
 
     waiting: Waiting
     pilot: str
@@ -75,6 +108,8 @@ class InboxItem:
     interval: tuple[float | None, float | None] | None = None
     effect_unit: str | None = None
     currency: str | None = None
+    money: InboxMoney | None = None
+    only_identification: bool = False
 
 
 def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
@@ -135,7 +170,9 @@ def _item(
     since = _since(session, pilot, _SINCE[waiting])
     number = stage.number if stage else None
     if report is None:
-        return InboxItem(waiting, pilot.code, pilot.name, number, since, message)
+        money = at_risk(session, pilot, number) if waiting in _RISKS_MONEY else None
+        currency = network(session).currency if money else None
+        return InboxItem(waiting, pilot.code, pilot.name, number, since, message, currency=currency, money=money)
     document = document_of(report)
     leading = next(iter(document.analysis.leading_rows), None)
     estimate = leading.estimate if leading else None
@@ -152,7 +189,36 @@ def _item(
         interval=leading.interval_gate if leading else None,
         effect_unit=leading.metric_unit if leading else None,
         currency=document.currency,
+        money=net_of(document),
+        only_identification=bool(document.chapters.get("swiped", {}).get("only_identification")),
     )
+
+
+def at_risk(session: Session, pilot: Pilot, stage: int | None = None) -> InboxMoney | None:
+    """What a stage (None: the first) of the plan that was submitted last costs if it brings nothing, as kept then."""
+    wanted = select(PlanVersion).where(PlanVersion.pilot_id == pilot.id).order_by(PlanVersion.number.desc()).limit(1)
+    version = session.scalar(wanted)
+    kept = version.money_at_risk if version else None
+    if not kept:
+        return None
+    number = str(stage) if stage is not None else min(kept, key=int)
+    return InboxMoney(MoneyIs.AT_RISK, kept[number]) if number in kept else None
+
+
+def net_of(document: ReportDocument) -> InboxMoney | None:
+    """What the stage earned by the report's chapter about money: of the variant that would go on, else the first."""
+    told = document.chapters.get("money")
+    if told is None:
+        return None
+    refusal = refusal_of(told)
+    found = {code: one for code, one in told.get("variants", {}).items() if refusal_of(one) is None}
+    if refusal is None and not found:
+        refusal = next((refusal_of(one) for one in told["variants"].values()), None)
+    if not found:
+        return InboxMoney(MoneyIs.NET, None, refusal=refusal)
+    going_on = next((code for code in document.recommendation.variants if code in found), next(iter(found)))
+    one = found[going_on]
+    return InboxMoney(MoneyIs.NET, one["net_minor"], one["net_low_minor"], one["net_high_minor"])
 
 
 def _since(session: Session, pilot: Pilot, verbs: tuple[str, ...]) -> datetime:

@@ -1,16 +1,22 @@
 """What governance writes to people: to the author above all, with the reason."""
 
+from collections.abc import Sequence
+
 from pilot.governance.model import Choice
 from pilot.words import N_, Message
 
 _CHOSEN: dict[Choice, str] = {
     Choice.APPROVE: N_("Stage {stage} of “{pilot}” was approved by {who}: {reason}"),
+    Choice.APPROVE_SOME: N_("Stage {stage} of “{pilot}” was approved for {regions} by {who}: {reason}"),
     Choice.EXTEND: N_("Stage {stage} of “{pilot}” was extended by {who}: {reason}"),
     Choice.SEND_BACK: N_("The report on stage {stage} of “{pilot}” was sent back by {who}: {reason}"),
     Choice.STOP: N_("“{pilot}” was stopped at stage {stage} by {who}: {reason}"),
 }
 _PROPOSED: dict[Choice, str] = {
     Choice.APPROVE: N_("{who} would approve stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
+    Choice.APPROVE_SOME: N_(
+        "{who} would approve stage {stage} of “{pilot}” for {regions}; a second executive has to agree: {reason}"
+    ),
     Choice.EXTEND: N_("{who} would extend stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
     Choice.STOP: N_("{who} would stop “{pilot}” at stage {stage}; a second executive has to agree: {reason}"),
 }
@@ -25,16 +31,36 @@ def sealed(pilot: str, who: str) -> Message:
     return Message("plan_sealed", template, {"pilot": pilot, "who": who})
 
 
+def approved(pilot: str, who: str) -> Message:
+    """A signature that the plan still needed more than one of, or needed anew."""
+    return Message("plan_approved", N_("The plan of “{pilot}” was approved by {who}."), {"pilot": pilot, "who": who})
+
+
+def unproven_accepted(pilot: str, who: str, reason: str) -> Message:
+    template = N_("{who} accepted that the plan of “{pilot}” cannot prove its break-even: {reason}")
+    return Message("unproven_accepted", template, {"pilot": pilot, "who": who, "reason": reason})
+
+
 def plan_sent_back(pilot: str, who: str, reason: str) -> Message:
     template = N_("The plan of “{pilot}” was sent back by {who}: {reason}")
     return Message("plan_sent_back", template, {"pilot": pilot, "who": who, "reason": reason})
 
 
-def decided(choice: Choice, *, takes_effect: bool, pilot: str, stage: int, who: str, reason: str) -> Message:
+def decided(
+    choice: Choice,
+    *,
+    takes_effect: bool,
+    pilot: str,
+    stage: int,
+    who: str,
+    reason: str,
+    regions: Sequence[str] = (),
+) -> Message:
     """What the author reads about an executive's choice; one that waits for a second signature says so."""
     template = _CHOSEN[choice] if takes_effect else _PROPOSED[choice]
     code = f"decision_{choice.value}" if takes_effect else f"decision_{choice.value}_proposed"
-    return Message(code, template, {"pilot": pilot, "stage": stage, "who": who, "reason": reason})
+    values = {"pilot": pilot, "stage": stage, "who": who, "reason": reason, "regions": ", ".join(regions)}
+    return Message(code, template, values)
 
 
 def answered(pilot: str, stage: int, who: str, text: str) -> Message:
@@ -46,10 +72,15 @@ def answered(pilot: str, stage: int, who: str, text: str) -> Message:
 _ACTS: dict[str, str] = {
     "pilot.create": N_("Pilot created"),
     "plan.edit": N_("Plan edited"),
+    "plan.write_amendment": N_("Amendment written"),
+    "plan.give_up_amendment": N_("Amendment given up"),
+    "plan.use_design": N_("Design taken into the plan"),
     "plan.submit": N_("Plan submitted"),
     "plan.amend": N_("Plan amended: its sign-offs are void"),
     "plan.cosign": N_("Plan co-signed"),
-    "plan.seal": N_("Plan approved and sealed"),
+    "plan.approve": N_("Plan approved"),
+    "plan.seal": N_("Plan sealed"),
+    "plan.accept_unproven": N_("Accepted that the plan cannot prove its break-even"),
     "plan.send_back": N_("Plan sent back"),
     "assignment.seal_seeds": N_("Binding seeds made"),
     "stage.draw": N_("Stage drawn"),

@@ -14,11 +14,12 @@ from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommended
 from pilot.governance import messages, rules
 from pilot.governance.approvals import approvals, latest_hash
-from pilot.governance.decisions import Standing, all_answers, all_decisions, standing
+from pilot.governance.decisions import Standing, all_answers, all_decisions, next_regions, standing
 from pilot.governance.inbox import InboxItem as InboxItem
 from pilot.governance.inbox import Waiting as Waiting
 from pilot.governance.inbox import inbox as inbox
 from pilot.governance.model import Choice
+from pilot.governance.needed import needed_for
 from pilot.planning.model import Pilot, StageState
 from pilot.planning.queries import sealed_plan
 from pilot.words import Message
@@ -26,7 +27,7 @@ from pilot.words import Message
 
 @dataclass(frozen=True, slots=True)
 class SignOff:
-    """A signature on a plan; void when the plan has another hash now."""
+    """A signature on a plan; void when the plan has another hash now. A deputy signed ``for_whom``."""
 
     kind: str
     who: str
@@ -34,6 +35,7 @@ class SignOff:
     plan_hash: str
     reason: str
     is_void: bool
+    for_whom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,16 @@ class DecisionRow:
     is_override: bool
     takes_effect: bool
     at: datetime
+    for_whom: str = ""
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """What an executive may choose on a report: how many signatures it needs and how many it has.
 
-    ``is_open`` is False for an extension when no planned look is left. ``until`` is the last day an extension reads.
+    ``is_open`` is False for an extension when no planned look is left, and for an approval in some regions where the
+    next stage has not several. ``until`` is the last day an extension reads, ``regions`` are those to choose from.
     """
 
     choice: Choice
@@ -64,6 +69,7 @@ class Option:
     signatures_needed: int
     is_open: bool
     until: date | None = None
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,15 @@ def sign_offs(session: Session, pilot: Pilot) -> list[SignOff]:
     present = latest_hash(session, pilot)
     names = _names(session)
     return [
-        SignOff(str(a.kind), names[a.user_id], a.at, a.plan_hash, a.reason, a.plan_hash != present)
+        SignOff(
+            str(a.kind),
+            names[a.user_id],
+            a.at,
+            a.plan_hash,
+            a.reason,
+            a.plan_hash != present,
+            names[a.for_user_id] if a.for_user_id else "",
+        )
         for a in approvals(session, pilot)
     ]
 
@@ -92,7 +106,17 @@ def decisions_of(session: Session, report: FrozenReport) -> list[DecisionRow]:
     """All choices on a report and the author's answers between them, in order."""
     names = _names(session)
     rows = [
-        DecisionRow(names[d.user_id], d.round, str(d.choice), d.reason, d.is_override, d.takes_effect, d.at)
+        DecisionRow(
+            names[d.user_id],
+            d.round,
+            str(d.choice),
+            d.reason,
+            d.is_override,
+            d.takes_effect,
+            d.at,
+            names[d.for_user_id] if d.for_user_id else "",
+            tuple(d.regions or ()),
+        )
         for d in all_decisions(session, report)
     ]
     rows += [
@@ -123,25 +147,28 @@ def options(session: Session, report: FrozenReport) -> list[Option]:
     later = [stage for stage in planned.stages if stage.number == this.number + 1]
     recommended = Recommended(report.recommendation)
     given = standing(session, report)
+    by_policy = needed_for(session, pilot, planned, this).row.decisions
+    regions = next_regions(session, planned, this.number)
     found = []
     for choice in Choice:
-        if choice is Choice.APPROVE_SOME:
-            continue
         override = rules.is_override(choice, recommended)
         network_wide = rules.goes_network_wide(
             choice, is_last_stage=not later, next_is_network=any(stage.is_network for stage in later)
         )
-        extends = choice is Choice.EXTEND
+        extends, limits = choice is Choice.EXTEND, choice is Choice.APPROVE_SOME
         may_extend = report.look < this.looks
         found.append(
             Option(
                 choice=choice,
-                is_recommended=rules.agrees(choice, recommended),
+                is_recommended=not limits and rules.agrees(choice, recommended),
                 is_override=override,
                 is_network_wide=network_wide,
                 signatures=len(given.supporters(choice)),
-                signatures_needed=rules.signatures_needed(override=override, network_wide=network_wide),
-                is_open=may_extend or not extends,
+                signatures_needed=rules.signatures_needed(
+                    choice, override=override, network_wide=network_wide, by_policy=by_policy
+                ),
+                is_open=(may_extend or not extends) and (len(regions) > 1 or not limits),
+                regions=regions if limits else (),
                 until=this.ends_on(report.look + 1) if extends and may_extend else None,
             )
         )

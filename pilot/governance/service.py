@@ -1,5 +1,6 @@
-"""The verbs of sign-off: co-sign, approve and seal, draw, start, decide, answer. Nobody signs or decides their own."""
+"""The verbs of governance: sign (``signing``), draw, start, decide, answer. Nobody signs or decides their own."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -14,70 +15,32 @@ from pilot.audit.service import record
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import Recommended
 from pilot.governance import messages, rules, telling
-from pilot.governance.approvals import as_proof, latest_hash, proofs
-from pilot.governance.decisions import standing
+from pilot.governance.approvals import holding, require_holding, required
+from pilot.governance.decisions import next_regions, standing
+from pilot.governance.deputies import require_acting
 from pilot.governance.errors import (
     AlreadyDecided,
     NotAtGate,
     NothingToAnswer,
-    NothingToSign,
     OwnPilot,
+    RegionsDoNotFit,
     ReportOvertaken,
-    SamePerson,
     WaitsForAnswer,
 )
-from pilot.governance.model import Answer, Approval, ApprovalKind, Choice, Decision
+from pilot.governance.model import Answer, Choice, Decision
+from pilot.governance.needed import needed_for
+from pilot.governance.signing import accept_unproven as accept_unproven
+from pilot.governance.signing import approve_and_seal as approve_and_seal
+from pilot.governance.signing import cosign as cosign
+from pilot.governance.signing import send_back_plan as send_back_plan
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
-from pilot.planning.errors import NoLookLeft, OwnPlan, ReasonMissing
+from pilot.planning.errors import NoLookLeft, ReasonMissing
 from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Pilot, PilotState, Stage, StageState
 from pilot.planning.plan import Plan
-from pilot.planning.proofs import Proof, ProofKind
+from pilot.planning.proofs import Proof, ProofKind, SignOffs, require_proofs
 from pilot.planning.queries import sealed_plan
-from pilot.planning.telling import approval_wanted
-
-
-def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now: datetime) -> Approval:
-    """Put the analyst's signature on exactly the submitted text.
-
-    Raises ``OwnPlan``, ``MayNot`` (not an analyst), ``NothingToSign``.
-    """
-    approval = _sign(session, pilot, ApprovalKind.COSIGN, reason=reason, actor=actor, now=now)
-    telling.owner(session, pilot, messages.cosigned(pilot.name, actor.name), now)
-    approval_wanted(session, pilot, Permission.PLAN_APPROVE, plan_hash=approval.plan_hash, at=now)
-    planning.mark_cosigned(session, pilot, proof=as_proof(approval), actor=actor, now=now)
-    return approval
-
-
-def approve_and_seal(
-    session: Session, pilot: Pilot, *, reason: str = "", actor: User, now: datetime, entropy: bytes
-) -> Approval:
-    """Approve the co-signed text and seal it: from here on the plan changes by amendment only.
-
-    The binding seeds are made from ``entropy`` (production passes the operating system's randomness), once.
-    Raises ``OwnPlan``, ``MayNot`` (not an executive), ``SamePerson``, ``NothingToSign``, ``SignOffMissing``.
-    """
-    approval = _sign(session, pilot, ApprovalKind.APPROVE, reason=reason, actor=actor, now=now)
-    telling.owner(session, pilot, messages.sealed(pilot.name, actor.name), now)
-    planning.seal(session, pilot, proofs=proofs(session, pilot), actor=actor, now=now)
-    assignment.seal_seeds(session, pilot, entropy=entropy, actor=actor, now=now)
-    return approval
-
-
-def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
-    """Return a submitted or co-signed plan to its author, with the reason.
-
-    Raises ``OwnPlan``, ``MayNot``, ``NothingToSign``, ``ReasonMissing``.
-    """
-    _not_own_plan(pilot, actor)
-    require(actor, Permission.PLAN_SEND_BACK, pilot)
-    planning.lock(session, pilot)
-    if pilot.state not in (PilotState.SUBMITTED, PilotState.COSIGNED):
-        raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
-    why = _reason(reason)
-    telling.owner(session, pilot, messages.plan_sent_back(pilot.name, actor.name, why), now)
-    planning.send_back(session, pilot, reason=why, actor=actor, now=now)
 
 
 def prepare_draw(
@@ -89,69 +52,92 @@ def prepare_draw(
 
 
 def draw(session: Session, pilot: Pilot, prepared: PreparedDraw, *, actor: User, now: datetime) -> Draw:
-    """Write the binding draw of a stage; nobody can choose or repeat it."""
+    """Write the binding draw of a stage; nobody can choose or repeat it. Its signatures must still hold.
+
+    Raises ``MayNot``, ``SignOffsExpired``, ``SignOffMissing`` and what ``assignment.draw_stage`` refuses.
+    """
     require(actor, Permission.STAGE_DRAW, pilot)
+    planning.lock(session, pilot)
+    _require_sign_offs(session, pilot, prepared.stage, now)
     return assignment.draw_stage(session, pilot, prepared=prepared, actor=actor, now=now)
 
 
 def start_stage(session: Session, pilot: Pilot, stage_number: int, *, actor: User, now: datetime) -> Stage:
-    """Start a drawn stage; its sign-offs go along as proofs."""
+    """Start a drawn stage; its sign-offs go along as proofs, as many as the policy asks for and not too old."""
     require(actor, Permission.STAGE_START, pilot)
-    planning.start_stage(session, pilot, stage_number, approvals=proofs(session, pilot), actor=actor, now=now)
+    planning.lock(session, pilot)
+    require_holding(session, pilot, stage_number, now=now)
+    given, needed = holding(session, pilot, now=now), _needed(session, pilot)
+    planning.start_stage(session, pilot, stage_number, approvals=given, needed=needed, actor=actor, now=now)
     return pilot.stage(stage_number)
 
 
 def decide(
-    session: Session, report: FrozenReport, choice: Choice, *, reason: str, actor: User, now: datetime
+    session: Session,
+    report: FrozenReport,
+    choice: Choice,
+    *,
+    reason: str,
+    regions: Sequence[str] = (),
+    actor: User,
+    now: datetime,
 ) -> Decision:
     """Record an executive's choice on a frozen report; it takes effect when as many agree as the rule demands.
 
-    Going against the recommendation, or to the whole network, takes two different executives. Until it takes effect an
-    executive may choose again; the last word counts. The reason reaches the author. Raises ``OwnPilot``, ``MayNot``,
-    ``ReasonMissing``, ``NotAtGate``, ``ReportOvertaken``, ``WaitsForAnswer``, ``AlreadyDecided``, ``NoLookLeft``.
+    Going against the recommendation, or to the whole network, takes two different executives, and the policy may ask
+    for more. Until it takes effect an executive may choose again; the last word counts. ``APPROVE_SOME`` names the
+    ``regions`` of the next stage, and only those who name the same agree. The reason reaches the author. Raises
+    ``OwnPilot``, ``MayNot``, ``ReasonMissing``, ``NotAtGate``, ``ReportOvertaken``, ``WaitsForAnswer``,
+    ``AlreadyDecided``, ``NoLookLeft``, ``RegionsDoNotFit``.
     """
     choice = Choice(choice)
     pilot = _locked(session, report)
     _not_own_pilot(pilot, actor)
-    require(actor, Permission.DECISION_MAKE, pilot)
+    standing_in = require_acting(session, actor, Permission.DECISION_MAKE, pilot, now=now)
     why = _reason(reason)
     stage, plan = _stage_at_gate(session, pilot, report)
     if choice is Choice.EXTEND and stage.looks_taken >= plan.stage(stage.number).looks:
         raise NoLookLeft(pilot=pilot.name, stage=stage.number, looks=plan.stage(stage.number).looks)
-    now_standing = standing(session, report)
-    if now_standing.outcome is not None:
+    named = _regions(session, plan, stage, choice, regions)
+    before = standing(session, report)
+    if before.outcome is not None:
         raise WaitsForAnswer(report=report.code)
-    if actor.id in now_standing.supporters(choice):
+    if any(actor.id in (one.user_id, one.seat) for one in before.supporters(choice, named)):
         raise AlreadyDecided(who=actor.name, report=report.code)
     override = rules.is_override(choice, Recommended(report.recommendation))
     network_wide = _goes_network_wide(plan, stage, choice)
-    needed = rules.signatures_needed(override=override, network_wide=network_wide)
-    supporters = {*now_standing.supporters(choice), actor.id}
+    by_policy = needed_for(session, pilot, plan, plan.stage(stage.number)).row.decisions
+    needed = rules.signatures_needed(choice, override=override, network_wide=network_wide, by_policy=by_policy)
     decision = Decision(
         report_id=report.id,
-        round=now_standing.round,
+        round=before.round,
         user_id=actor.id,
+        for_user_id=standing_in.for_user_id,
         choice=choice,
+        regions=list(named) or None,
         reason=why,
         is_override=override,
-        takes_effect=len(supporters) >= needed,
+        takes_effect=before.with_word(actor.id, standing_in.for_user_id, choice, named) >= needed,
         at=now,
     )
     session.add(decision)
     session.flush()
     message = messages.decided(
-        choice, takes_effect=decision.takes_effect, pilot=pilot.name, stage=stage.number, who=actor.name, reason=why
-    )
+        choice, takes_effect=decision.takes_effect, pilot=pilot.name, stage=stage.number, who=actor.name, reason=why,
+        regions=named,
+    )  # fmt: skip
     telling.decided(session, pilot, report, decision, message, actor=actor, at=now)
     details = {
         "report": report.code,
         "report_hash": report.hash,
         "round": decision.round,
         "choice": str(choice),
+        "regions": list(named),
+        "for": standing_in.principal.email if standing_in.principal else None,
         "recommendation": report.recommendation,
         "override": override,
         "network_wide": network_wide,
-        "signatures": len(supporters),
+        "signatures": len(standing(session, report).supporters(choice, named)),
         "signatures_needed": needed,
         "takes_effect": decision.takes_effect,
         "reason": why,
@@ -183,24 +169,6 @@ def answer(session: Session, report: FrozenReport, text: str, *, actor: User, no
     return given
 
 
-def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, actor: User, now: datetime) -> Approval:
-    _not_own_plan(pilot, actor)
-    is_cosign = kind is ApprovalKind.COSIGN
-    require(actor, Permission.PLAN_COSIGN if is_cosign else Permission.PLAN_APPROVE, pilot)
-    planning.lock(session, pilot)
-    plan_hash = latest_hash(session, pilot)
-    if pilot.state != (PilotState.SUBMITTED if is_cosign else PilotState.COSIGNED) or plan_hash is None:
-        raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
-    if not is_cosign and any(p.kind is ProofKind.COSIGN and p.user_id == actor.id for p in proofs(session, pilot)):
-        raise SamePerson(who=actor.name)
-    approval = Approval(
-        pilot_id=pilot.id, plan_hash=plan_hash, kind=kind, user_id=actor.id, reason=reason.strip(), at=now
-    )
-    session.add(approval)
-    session.flush()
-    return approval
-
-
 def _stage_at_gate(session: Session, pilot: Pilot, report: FrozenReport) -> tuple[Stage, Plan]:
     """The report's stage and the plan in force, if the report is the one that waits at the gate.
 
@@ -216,6 +184,27 @@ def _stage_at_gate(session: Session, pilot: Pilot, report: FrozenReport) -> tupl
     if latest.id != report.id:
         raise ReportOvertaken(report=report.code, latest=latest.code)
     return stage, sealed_plan(session, pilot)
+
+
+def _regions(session: Session, plan: Plan, stage: Stage, choice: Choice, regions: Sequence[str]) -> tuple[str, ...]:
+    """The named regions in order; ``RegionsDoNotFit`` where they are not some of the next stage's."""
+    if choice is not Choice.APPROVE_SOME:
+        return ()
+    known = next_regions(session, plan, stage.number)
+    named = tuple(sorted(set(regions)))
+    if not named or not set(named) < set(known):
+        raise RegionsDoNotFit(known=", ".join(known) or "–")
+    return named
+
+
+def _require_sign_offs(session: Session, pilot: Pilot, stage_number: int, now: datetime) -> None:
+    require_holding(session, pilot, stage_number, now=now)
+    given, kinds = holding(session, pilot, now=now), _needed(session, pilot).kinds
+    require_proofs(pilot.code, pilot.owner_id, pilot.plan_hash or "", given, kinds)
+
+
+def _needed(session: Session, pilot: Pilot) -> SignOffs:
+    return required(session, pilot, sealed_plan(session, pilot)).row.sign_offs
 
 
 def _goes_network_wide(plan: Plan, stage: Stage, choice: Choice) -> bool:
@@ -236,14 +225,13 @@ def _carry_out(
     now: datetime,
 ) -> None:
     """Move the pilot as the executives chose, with their decisions as proofs. Sending back moves nothing."""
-    choice = Choice(decision.choice)
+    choice, regions = Choice(decision.choice), tuple(decision.regions or ())
     proved = tuple(
-        Proof(ProofKind.DECISION, one.user_id, report.plan_hash, one.at)
-        for one in standing(session, report).latest
-        if one.choice == choice
+        Proof(ProofKind.DECISION, one.user_id, report.plan_hash, one.at, one.for_user_id)
+        for one in standing(session, report).supporters(choice, regions)
     )
-    if choice is Choice.APPROVE:
-        planning.pass_stage(session, pilot, stage.number, decisions=proved, actor=actor, now=now)
+    if choice in (Choice.APPROVE, Choice.APPROVE_SOME):
+        planning.pass_stage(session, pilot, stage.number, decisions=proved, regions=regions, actor=actor, now=now)
     elif choice is Choice.EXTEND:
         planning.extend_stage(session, pilot, stage.number, decisions=proved, actor=actor, now=now)
     elif choice is Choice.STOP:
@@ -255,11 +243,6 @@ def _locked(session: Session, report: FrozenReport) -> Pilot:
     pilot = session.get_one(Pilot, report.pilot_id)
     planning.lock(session, pilot)
     return pilot
-
-
-def _not_own_plan(pilot: Pilot, actor: User) -> None:
-    if pilot.owner_id == actor.id:
-        raise OwnPlan(pilot=pilot.name)
 
 
 def _not_own_pilot(pilot: Pilot, actor: User) -> None:

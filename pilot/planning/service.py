@@ -114,13 +114,11 @@ def amend(
     return _submit(session, pilot, plan, "plan.amend", reason, checked, actor, now)
 
 
-def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof, actor: User, now: datetime) -> None:
-    """An analyst signed the submitted version."""
+def mark_cosigned(session: Session, pilot: Pilot, *, proof: Proof) -> None:
+    """The last analyst that is needed signed the submitted version; who records the signature records this."""
     lock(session, pilot)
-    version = submitted_version(session, pilot)
-    pilot.cosign(version.hash, proof)
+    pilot.cosign(submitted_version(session, pilot).hash, proof)
     session.flush()
-    _record(session, pilot, "plan.cosign", {"plan_hash": version.hash, "version": version.number}, actor, now)
 
 
 def seal(

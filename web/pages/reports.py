@@ -154,7 +154,10 @@ def decide(pilot: Pilot, report: str) -> ResponseReturnValue:
         frozen = _of(pilot, report)
         choice = forms.choice("choice", _("Your choice"), Choice)
         reason = forms.text("reason", _("Reason"))
-        found = governance.decide(session(), frozen, choice, reason=reason, actor=actor(), now=settings().now())
+        regions = forms.several("regions")
+        found = governance.decide(
+            session(), frozen, choice, reason=reason, regions=regions, actor=actor(), now=settings().now()
+        )
     except PilotError as error:
         return _refused(code, error)
     effective = _("The decision is made and recorded.")

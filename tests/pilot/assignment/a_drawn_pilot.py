@@ -30,8 +30,8 @@ def sealed(session: Session, lake: Lake, *, code: str = "points-1", entropy: byt
 
 
 def seal_again(session: Session, pilot: Pilot, *, entropy: bytes = ENTROPY) -> list[Proof]:
-    proofs, analyst, executive = signed(session, pilot)
-    planning.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    proofs, _analyst, executive = signed(session, pilot)
+    planning.mark_cosigned(session, pilot, proof=proofs[0])
     planning.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
     seal_seeds(session, pilot, entropy=entropy, actor=executive, now=NOW)
     return proofs

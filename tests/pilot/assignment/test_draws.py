@@ -113,8 +113,8 @@ def test_seeds_are_made_once_at_the_seal_from_enough_entropy(session: Session, d
     lake = a_lake(database.settings)
     pilot = a_pilot(session)
     submitted(session, pilot, lake)
-    proofs, analyst, executive = signed(session, pilot)
-    planning.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    proofs, _analyst, executive = signed(session, pilot)
+    planning.mark_cosigned(session, pilot, proof=proofs[0])
     planning.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
     with pytest.raises(SeedMissing):
         drawn(session, lake, pilot)

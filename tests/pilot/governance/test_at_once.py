@@ -85,7 +85,8 @@ def test_every_act_clicked_twice_happens_once(database: Database, tmp_path: Path
     assert network.read(lambda s, p: p.state) == PilotState.ROLLED_OUT
     verbs = [entry.verb for entry in network.read(lambda s, p: history_of(s, "pilot", p.code))]
     assert [v for v in verbs if v != "report.decide"] == [
-        "pilot.create", "plan.submit", "plan.cosign", "plan.seal", "assignment.seal_seeds", "stage.draw", "stage.start",
+        "pilot.create", "plan.submit", "plan.cosign", "plan.approve", "plan.seal", "assignment.seal_seeds",
+        "stage.draw", "stage.start",
         "stage.reach_gate", "report.freeze", "report.answer", "stage.pass",
     ]  # fmt: skip
     assert verbs.count("report.decide") == 3

@@ -195,11 +195,11 @@ def test_options_say_what_each_choice_needs(tmp_path: Path) -> None:
         needed = {option.choice.value: option.signatures_needed for option in found}
         assert found[0].choice is Choice.EXTEND
         assert found[0].until == END
-        assert needed == {"extend": 1, "approve": 2, "send_back": 1, "stop": 2}
+        assert needed == {"extend": 1, "approve": 2, "approve_some": 2, "send_back": 1, "stop": 2}
     with installation(Point.AT_GATE, tmp_path / "other") as network:
         found = network.read(lambda s, p: options(s, latest_report(s, p, 1)))  # type: ignore[arg-type]
         closed = [option.choice.value for option in found if not option.is_open]
-        assert (found[0].choice, found[0].is_network_wide, closed) == (Choice.APPROVE, True, ["extend"])
+        assert (found[0].choice, found[0].is_network_wide, closed) == (Choice.APPROVE, True, ["approve_some", "extend"])
 
 
 def test_the_executives_inbox_shows_the_effect_that_waits(tmp_path: Path) -> None:

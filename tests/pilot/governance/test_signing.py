@@ -141,7 +141,14 @@ def test_an_amendment_voids_the_approvals(tmp_path: Path) -> None:
 def test_the_history_tells_every_act_in_order(tmp_path: Path) -> None:
     with installation(Point.SEALED, tmp_path) as network:
         verbs = [row.verb for row in reversed(network.read(history))]
-        assert verbs == ["pilot.create", "plan.submit", "plan.cosign", "plan.seal", "assignment.seal_seeds"]
+        assert verbs == [
+            "pilot.create",
+            "plan.submit",
+            "plan.cosign",
+            "plan.approve",
+            "plan.seal",
+            "assignment.seal_seeds",
+        ]
         assert all(row.message.template != row.verb for row in network.read(history))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from pilot.access.model import Role, User
+from pilot.access.model import User
 from pilot.audit import service as audit
 from pilot.database import Database
 from pilot.outcomes.lake import Lake
@@ -28,7 +28,6 @@ from pilot.planning.model import Pilot, PilotState, StageState
 from pilot.planning.proofs import Proof, ProofKind
 from pilot.programs import queries as programs
 from pilot.programs.service import set_offer
-from tests.builders import a_user
 from tests.pilot.planning.a_network import (
     NOW,
     STARTS_ON,
@@ -57,8 +56,8 @@ def _submitted(session: Session, database: Database, **changes: Any) -> tuple[Pi
 
 def _sealed(session: Session, database: Database, **changes: Any) -> tuple[Pilot, Lake, list[Proof]]:
     pilot, lake = _submitted(session, database, **changes)
-    proofs, analyst, executive = signed(session, pilot)
-    service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    proofs, _analyst, executive = signed(session, pilot)
+    service.mark_cosigned(session, pilot, proof=proofs[0])
     service.seal(session, pilot, proofs=proofs, actor=executive, now=NOW)
     return pilot, lake, proofs
 
@@ -130,13 +129,13 @@ def test_nobody_signs_their_own_plan(session: Session, database: Database) -> No
     pilot, _ = _submitted(session, database)
     own = Proof(ProofKind.COSIGN, pilot.owner_id, queries.submitted_version(session, pilot).hash, NOW)
     with pytest.raises(OwnPlan):
-        service.mark_cosigned(session, pilot, proof=own, actor=_owner(session, pilot), now=NOW)
+        service.mark_cosigned(session, pilot, proof=own)
 
 
 def test_one_person_does_not_both_cosign_and_approve(session: Session, database: Database) -> None:
     pilot, _ = _submitted(session, database)
     proofs, analyst, _ = signed(session, pilot)
-    service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    service.mark_cosigned(session, pilot, proof=proofs[0])
     twice = [proofs[0], Proof(ProofKind.APPROVE, analyst.id, proofs[0].plan_hash, NOW)]
     with pytest.raises(SignOffMissing, match="executive"):
         service.seal(session, pilot, proofs=twice, actor=analyst, now=NOW)
@@ -144,8 +143,8 @@ def test_one_person_does_not_both_cosign_and_approve(session: Session, database:
 
 def test_a_seal_needs_sign_offs_on_exactly_this_plan(session: Session, database: Database) -> None:
     pilot, _ = _submitted(session, database)
-    proofs, analyst, executive = signed(session, pilot)
-    service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
+    proofs, _analyst, executive = signed(session, pilot)
+    service.mark_cosigned(session, pilot, proof=proofs[0])
     other = Proof(ProofKind.APPROVE, executive.id, "0" * 64, NOW)
     with pytest.raises(SignOffMissing):
         service.seal(session, pilot, proofs=[proofs[0], other], actor=executive, now=NOW)
@@ -164,11 +163,10 @@ def test_an_amendment_is_a_new_version_with_a_reason_and_needs_new_sign_offs(
         amended(session, pilot, lake, a_document(), "No change")
     version = amended(session, pilot, lake, longer, "Longer")
     assert (version.number, version.reason, pilot.state) == (2, "Longer", PilotState.SUBMITTED)
-    analyst = a_user(session, Role.ANALYST)
     with pytest.raises(SignOffMissing):
-        service.mark_cosigned(session, pilot, proof=proofs[0], actor=analyst, now=NOW)
-    new, analyst, executive = signed(session, pilot)
-    service.mark_cosigned(session, pilot, proof=new[0], actor=analyst, now=NOW)
+        service.mark_cosigned(session, pilot, proof=proofs[0])
+    new, _analyst, executive = signed(session, pilot)
+    service.mark_cosigned(session, pilot, proof=new[0])
     service.seal(session, pilot, proofs=new, actor=executive, now=NOW)
     assert pilot.stages[0].ends_on == STARTS_ON + timedelta(days=69)
 

@@ -1,0 +1,100 @@
+"""A gate in words: which look it was, what stood against which threshold, why to stop, what waiting would tell."""
+
+from datetime import date
+
+from pilot.evidence.charts import variant_label
+from pilot.evidence.queries import ReportView
+from pilot.evidence.recommendation import RuleCode, RuleResult, Waiting
+from pilot.evidence.sentences import CAUSES
+from pilot.planning.metrics import library_metric
+from pilot.words import translate
+from web import presenters
+from web.presenters import day, p_value, quantity, share, whole
+from web.report_words import per_what
+from web.words import _
+
+_TESTS = (RuleCode.LEADING_IMPROVES, RuleCode.NO_HARM, RuleCode.GUARDRAIL_HOLDS)
+_CHANCES = (RuleCode.HARM_UNLIKELY, RuleCode.LOSS_UNLIKELY)
+
+
+def look(report: ReportView) -> str:
+    """Which look this is, and how the level is shared between the looks."""
+    rule = report.document.analysis.look
+    values = {
+        "look": whole(rule.look),
+        "looks": whole(rule.looks_planned),
+        "level": share(rule.level, 2),
+        "alpha": share(report.document.analysis.alpha, 2),
+    }
+    if rule.exploratory:
+        return _("Look %(look)s of %(looks)s planned ones: it is exploratory and can never advance.", **values)
+    if rule.harm_only:
+        return _(
+            "Look %(look)s of %(looks)s: with so few units it can only stop for harm, one-sided at %(level)s; the last "
+            "look alone can advance.",
+            **values,
+        )
+    return _(
+        "Look %(look)s of %(looks)s: its test is made at %(level)s, of %(alpha)s for all looks of the stage.", **values
+    )
+
+
+def cause(report: ReportView) -> str:
+    """Why the report recommends to stop; empty where it does not, or where an earlier release did not say."""
+    found = report.recommendation.cause
+    return translate(CAUSES[found]) if found else ""
+
+
+def numbers(report: ReportView, result: RuleResult) -> str:
+    """What stood against which threshold; empty where the rule has no numbers, the reason where it has one."""
+    if result.reason is not None:
+        return translate(result.reason)
+    if result.value is None or result.threshold is None:
+        return ""
+    value, threshold = result.value, result.threshold
+    if result.rule in _TESTS:
+        return _("p %(p)s, level %(level)s", p=p_value(value), level=share(threshold, 2))
+    if result.rule in _CHANCES:
+        return _("probability %(value)s, at most %(threshold)s", value=share(value), threshold=share(threshold))
+    if result.rule is RuleCode.NOT_FUTILE:
+        return _("chance at most %(value)s, at least %(threshold)s", value=share(value), threshold=share(threshold))
+    if result.rule is RuleCode.MONEY_EARNED:
+        return presenters.money(value, report.document.currency)
+    return ""
+
+
+def waiting(report: ReportView) -> list[str]:
+    """What an extension to the next look would tell, for each variant; the probabilities name their prior."""
+    return [_waiting(report, one) for one in report.recommendation.waiting]
+
+
+def _waiting(report: ReportView, one: Waiting) -> str:
+    def amount(value: float) -> str:
+        unit = library_metric(one.metric).metric.unit.value
+        return f"{quantity(value, unit, report.document.currency)} {per_what(one.metric)}".strip()
+
+    said = [
+        _(
+            "%(variant)s: %(weeks)s more weeks, until %(day)s. The chance that the last look advances is at most "
+            "%(chance)s, given the neutral prior.",
+            variant=variant_label(report, one.variant),
+            weeks=whole(one.weeks),
+            day=day(date.fromisoformat(one.until)),
+            chance=share(one.chance),
+        ),
+        _(
+            "The smallest effect that it sees falls from %(now)s to %(then)s at best; where stores differ for good, it "
+            "falls less.",
+            now=amount(one.visible),
+            then=amount(one.visible_then),
+        ),
+        _(
+            "Deciding after it instead of now is worth at most %(worth)s on average, for each unit that the decision "
+            "is about; knowing the effect exactly would be worth %(all)s.",
+            worth=amount(one.worth),
+            all=amount(one.worth_knowing),
+        ),
+    ]
+    if one.break_even is not None:
+        said.append(_("It pays from %(effect)s on.", effect=amount(one.break_even)))
+    return " ".join(said)
