@@ -9,7 +9,7 @@ from flask import url_for
 from pilot.evidence.chapters.registry import CHAPTERS, ChapterCode
 from pilot.evidence.queries import ReportView
 from pilot.words import N_
-from web.chapters import money, subsidy, value
+from web.chapters import crossing, money, subsidy, swiped, value
 from web.words import _
 
 Presenter = Callable[[ReportView, Mapping[str, Any]], dict[str, Any]]
@@ -25,6 +25,8 @@ TITLES: dict[ChapterCode, str] = {
 }
 # What turns a stored chapter into what its template ``reports/chapters/CODE.html`` shows.
 PRESENTERS: dict[ChapterCode, Presenter] = {
+    ChapterCode.SWIPED: swiped.present,
+    ChapterCode.CROSSING: crossing.present,
     ChapterCode.MONEY: money.present,
     ChapterCode.VALUE: value.present,
     ChapterCode.SUBSIDY: subsidy.present,

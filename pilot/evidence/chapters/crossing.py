@@ -15,6 +15,7 @@ from experiments.measure.visits import BEFORE, WINDOW, visit_sums
 from experiments.monitor.contamination import WARNING, Contamination
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.store_sales import crossed, home_sales, require_units
+from pilot.evidence.chapters.swiped import identification_of
 from pilot.planning.metrics import in_our_words
 
 FEWEST = 5  # customers: a cell with fewer is not stored, shown or exported
@@ -85,7 +86,13 @@ def _variant_or_reason(
         before, window = (contamination_by_home(plan, cells, homes, variant, before=early) for early in (True, False))
     except NotEstimable as refused:
         return {"refusal": in_our_words(refused.message).to_dict()}
-    shares = {"before": _shares(before), "window": _shares(window), "too_much": before.control_share > WARNING}
+    rate = identification_of(inputs, variant)
+    shares = {
+        "before": _shares(before),
+        "window": _shares(window),
+        "too_much": before.control_share > WARNING,
+        "identification_moved": rate is None or rate["moved"],
+    }
     try:
         found = dilution(plan, homes, before, variant, gate_confidence=inputs.analysis.look.gate_confidence)
     except NotEstimable as refused:
