@@ -44,6 +44,7 @@ def navigation() -> list[Group]:
             [
                 ("network.show", _("Stores"), "network"),
                 ("segments.show_all", _("Segments"), "segments"),
+                ("calendar.show", _("Calendar"), "calendar"),
                 ("imports.show_all", _("Imports"), "imports"),
             ],
         ),

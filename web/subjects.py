@@ -13,6 +13,7 @@ from pilot.imports.model import ColumnMapping, ImportRun, QuarantinedRow
 from pilot.jobs.model import JobRun
 from pilot.network.model import Segment, Store
 from pilot.notices.model import Delivery, Webhook
+from pilot.planning.calendar_model import CalendarEvent
 from pilot.planning.model import Pilot
 from pilot.programs.model import Offer, Program
 
@@ -38,6 +39,7 @@ def _by_id(entity: type[Any]) -> Find:
 
 FINDERS: dict[str, Find] = {
     "pilot": _by(Pilot.code),
+    "event": _by_id(CalendarEvent),
     "program": _by(Program.code),
     "offer": _by(Offer.code),
     "report": _by(FrozenReport.code),

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     PROGRAM_VIEW = "program.view"
     PROGRAM_CREATE = "program.create"
     PROGRAM_EDIT = "program.edit"
+    CALENDAR_EDIT = "calendar.edit"
     PILOT_VIEW = "pilot.view"
     PILOT_CREATE = "pilot.create"
     PILOT_EDIT = "pilot.edit"
@@ -60,6 +61,7 @@ ACTS: dict[Permission, Message] = {
         Permission.PROGRAM_VIEW: N_("see programs"),
         Permission.PROGRAM_CREATE: N_("make a program"),
         Permission.PROGRAM_EDIT: N_("change this program"),
+        Permission.CALENDAR_EDIT: N_("change the calendar"),
         Permission.PILOT_VIEW: N_("see pilots"),
         Permission.PILOT_CREATE: N_("draft a pilot"),
         Permission.PILOT_EDIT: N_("change this pilot"),
@@ -149,6 +151,7 @@ _EVERYBODY: dict[Permission, Reach] = {
 _GRANTS: dict[Role, dict[Permission, Reach]] = {
     Role.MANAGER: _EVERYBODY
     | {
+        Permission.CALENDAR_EDIT: Reach.ANY,
         Permission.PROGRAM_CREATE: Reach.ANY,
         Permission.PROGRAM_EDIT: Reach.OWN,
         Permission.PILOT_CREATE: Reach.ANY,
@@ -164,6 +167,7 @@ _GRANTS: dict[Role, dict[Permission, Reach]] = {
         Permission.NETWORK_IMPORT: Reach.ANY,
         Permission.QUARANTINE_EDIT: Reach.ANY,
         Permission.SEGMENT_EDIT: Reach.ANY,
+        Permission.CALENDAR_EDIT: Reach.ANY,
         Permission.PLAN_COSIGN: Reach.OTHERS,
         Permission.PLAN_SEND_BACK: Reach.OTHERS,
         Permission.STAGE_DRAW: Reach.ANY,
@@ -183,6 +187,7 @@ _GRANTS: dict[Role, dict[Permission, Reach]] = {
         Permission.NETWORK_IMPORT: Reach.ANY,
         Permission.QUARANTINE_EDIT: Reach.ANY,
         Permission.SEGMENT_EDIT: Reach.ANY,
+        Permission.CALENDAR_EDIT: Reach.ANY,
         Permission.CUSTOMER_FORGET: Reach.ANY,
         Permission.JOB_VIEW: Reach.ANY,
         Permission.USER_MANAGE: Reach.ANY,

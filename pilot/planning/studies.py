@@ -309,7 +309,7 @@ def _row(plan: Plan, number: int, ground: _Ground, n: int, weeks: int, kind: Mec
 
 
 def _money(plan: Plan, ground: _Ground, n: int) -> tuple[float | None, float]:
-    """The dearest variant's break-even as the store total shows it, and what rewards cost per sales, with ``n`` units."""
+    """With ``n`` units: the dearest variant's break-even as the store total shows it, and rewards per sales."""
     if plan.economics is None:
         return None, 0.0
     total = len(ground.codes)

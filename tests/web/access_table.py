@@ -22,6 +22,7 @@ from pilot.imports.model import ImportRun, QuarantinedRow
 from pilot.jobs.model import JobRun, JobState
 from pilot.notices.kinds import EVENTS
 from pilot.notices.webhooks import add_webhook, try_webhook
+from pilot.planning.calendar_model import CalendarEvent, EventKind
 from pilot.planning.model import Pilot
 from pilot.programs.model import Program
 from pilot.words import Message
@@ -104,6 +105,8 @@ def _arguments(route: Route, names: dict[str, str]) -> dict[str, Any]:
     known: dict[str, Any] = {
         "stage": 1,
         "chapter": "money",
+        "step": "brief",
+        "kind": "search",
         "notice": 1,
         "variant": "points",
         "mechanic": "tier_card",
@@ -155,9 +158,14 @@ def _objects(database: Database) -> dict[str, str]:
             session, name="Chat", url="https://hooks.example.org/1", events=EVENTS, actor=admin, now=now
         )
         delivery = try_webhook(session, hook, actor=admin, now=now)
+        event = CalendarEvent(
+            kind=EventKind.HOLIDAY, name="A feast", first_day=now.date(), last_day=now.date(), places=[],
+            created_by_id=admin.id, created_at=now,
+        )  # fmt: skip
+        session.add(event)
         session.flush()
         return {
-            "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1",
+            "event": str(event.id), "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1",
             "segment": "young", "run": run.batch_id, "row": str(row.id), "job": job.code,
             "user": str(admin.id), "key": key.code, "webhook": hook.code, "delivery": delivery.code,
         }  # fmt: skip

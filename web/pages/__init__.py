@@ -9,6 +9,7 @@ from web.pages import (
     audit,
     break_even,
     brief,
+    calendar,
     chapters,
     demo,
     design,
@@ -36,8 +37,8 @@ from web.pages import (
 )
 
 TOPICS = (
-    account, assignments, audit, break_even, brief, chapters, demo, design, exports, home, imports, jobs, keys,
-    memo, metric_library, network, operations, pilots, plan, programs, quarantine, reports, segments, session,
+    account, assignments, audit, break_even, brief, calendar, chapters, demo, design, exports, home, imports, jobs,
+    keys, memo, metric_library, network, operations, pilots, plan, programs, quarantine, reports, segments, session,
     stages, unsubscribe, users, webhooks, wizard,
 )  # fmt: skip
 
