@@ -12,14 +12,14 @@ from flask import current_app, render_template
 
 from pilot.errors import Misconfigured
 from pilot.evidence.charts import forest_chart
-from pilot.evidence.pictures import PictureNotDrawn, svg
+from pilot.evidence.pictures import PictureNotDrawn, png
 from pilot.evidence.queries import ReportView
 from pilot.words import N_, localised
 from web.language import current_language
 from web.memo_words import Memo
 from web.words import _
 
-_SIZES = (9.5, 8.75, 8.0, 7.25)  # points
+_SIZES = (10.5, 9.5, 8.5, 7.5)  # points
 # How many letters a sentence, and how many items a list, may have when the smallest size is not enough.
 _SHORTER = ((700, 14), (400, 10), (240, 7), (150, 5), (90, 3), (60, 2))
 
@@ -100,7 +100,7 @@ def _short(part: Any, letters: int, items: int) -> Any:
 def _picture(view: ReportView) -> str:
     """The chart of effects as an image that stands inside the page; empty where it cannot be drawn."""
     try:
-        drawn = svg(localised(forest_chart(view)), width=420)
+        drawn = png(localised(forest_chart(view)), width=420)
     except PictureNotDrawn:
         return ""
-    return f"data:image/svg+xml;base64,{b64encode(drawn.encode()).decode()}"
+    return f"data:image/png;base64,{b64encode(drawn).decode()}"

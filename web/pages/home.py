@@ -6,14 +6,14 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
-from pilot.governance.inbox import InboxItem, Waiting, inbox
+from pilot.governance.inbox import inbox
 from pilot.imports import queries as import_queries
 from pilot.network import queries as network_queries
 from pilot.notices import queries as notices
 from pilot.notices import service
 from pilot.planning.lifecycle import ENDED, PilotState
 from pilot.planning.queries import pilots
-from web import presenters
+from web import inbox_words
 from web.auth import actor, may, requires
 from web.shared import network
 from web.words import _, ngettext
@@ -21,28 +21,14 @@ from web.work import session, settings
 
 pages = Blueprint("home", __name__)
 
-# Which tab a thing that waits is done on; everything else is done on the plan.
-_TABS = {
-    Waiting.DRAW: "pilots.stages",
-    Waiting.START: "pilots.stages",
-    Waiting.MAKE_REPORT: "pilots.stages",
-    Waiting.DECIDE: "reports.decision",
-    Waiting.AGREE: "reports.decision",
-    Waiting.ANSWER: "reports.decision",
-}
-
 
 @pages.get("/")
 @requires(Permission.HOME)
 def show() -> ResponseReturnValue:
-    waiting = inbox(session(), actor(), now=settings().now())
     found = pilots(session())
     return render_template(
         "home/show.html",
-        waiting=[
-            (item, url_for(_TABS.get(item.waiting, "pilots.show"), pilot=item.pilot), _effect(item), _act(item.waiting))
-            for item in waiting
-        ],
+        waiting=[inbox_words.shown(item) for item in inbox(session(), actor(), now=settings().now())],
         notices=notices.unread(session(), actor().id),
         pilots=[pilot for pilot in found if PilotState(pilot.state) not in ENDED],
         n_ended=sum(PilotState(pilot.state) in ENDED for pilot in found),
@@ -67,26 +53,6 @@ def _parked() -> str:
         "%(num)d rows wait until a person has looked at them.",
     )
     return ngettext(one, many, n) if n else ""
-
-
-def _act(waiting: Waiting) -> str:
-    """The word on the button of a thing that waits."""
-    return {
-        Waiting.FINISH_PLAN: _("Go on"), Waiting.COSIGN: _("Read and co-sign"), Waiting.APPROVE: _("Read and approve"),
-        Waiting.DRAW: _("Draw"), Waiting.START: _("Start"), Waiting.MAKE_REPORT: _("Make the report"),
-        Waiting.DECIDE: _("Decide"), Waiting.AGREE: _("Decide"), Waiting.ANSWER: _("Answer"),
-    }.get(waiting, _("Open"))  # fmt: skip
-
-
-def _effect(item: InboxItem) -> str:
-    """What a report that waits is about: the effect with its interval."""
-    if item.effect is None or item.effect_unit is None or item.currency is None:
-        return ""
-    effect = presenters.change(item.effect, item.effect_unit, item.currency)
-    if item.interval is None:
-        return effect
-    bounds = presenters.interval(item.interval, item.effect_unit, item.currency)
-    return _("%(effect)s, interval %(bounds)s", effect=effect, bounds=bounds)
 
 
 def _first_steps(has_pilots: bool) -> Iterable[tuple[str, str]]:
