@@ -31,7 +31,7 @@ help:
 	@echo "make test    every check and test, from nothing; PostgreSQL and Chromium included"
 	@echo "make check   the quick checks: format, lint, types, layering, fast tests"
 	@echo "make venv    only the environment, with the tools of development"
-	@echo "make texts   every text that a translator sees, into pilot/translations/messages.pot (then pybabel init or update)"
+	@echo "make texts   every text that a translator sees, into pilot/translations; compiles what is translated"
 	@echo "make lock    resolve both locks again;  make vendor  fetch the page libraries again"
 	@echo "make soak    ten minutes of the full load with a report every minute, then kill -9 at random moments"
 	@echo "make api-examples  up to 2,000 made-up calls to each operation of the API"
@@ -86,11 +86,9 @@ lock: venv
 	$(COMPILE) --extra demo --extra s3 --extra spark --extra dev --constraint requirements.lock setup.cfg -o requirements-dev.lock
 	$(COMPILE) --extra spark --extra bench --constraint requirements.lock setup.cfg -o requirements-bench.lock
 
-# Made, not kept: no dates or lines that change from run to run.
+# The catalogues are kept, compiled too; the template is made, not kept (docs/translating.md).
 texts: venv
-	@mkdir -p pilot/translations
-	$(BIN)/pybabel --quiet extract --mapping-file babel.cfg --sort-output --add-location=file --omit-header \
-	  --output-file pilot/translations/messages.pot .
+	$(BIN)/python .ci/texts.py
 
 vendor:
 	sh web/static/vendor.sh
