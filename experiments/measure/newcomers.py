@@ -134,7 +134,10 @@ def lifetime(found: Newcomers, window: Window) -> Lifetime:
         raise NotEstimable(Message("no_newcomers", N_("nobody was identified for the first time"), {}))
     event: Floats = (window.days - 1 - found.last_day >= SILENCE_DAYS).astype(np.float64)
     time: Floats = (found.last_day - found.first_day + 1).astype(np.float64)
-    days = min(float(tau), float(time.max()))
-    value = rmst(time, event, tau=days).value
+    longest = float(time.max())
+    seen = min(float(tau), longest)
+    value = rmst(time, event, tau=seen).value
+    all_left = bool((event[time == longest] == 1.0).all())  # then nobody is there after it, and the mean is the same
+    days = float(tau) if all_left else seen
     active = float(time.sum()) / _WEEK
     return Lifetime(value / _WEEK, days / _WEEK, len(found), int(event.sum()), int(found.net_minor.sum()) / active)

@@ -20,6 +20,7 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "variants": [_variant(view, code, found[code], currency) for code in order],
         "silence": chapter["silence_days"],
+        "channels_known": chapter["channels_known"],
         "headline": _headline(view, found, currency),
     }
 
@@ -53,7 +54,6 @@ def _variant(view: ReportView, code: str, found: Mapping[str, Any], currency: st
         "outside": _outside(found.get("outside"), currency),
         "rows": [_stay(_("All"), found["stay"], currency)]
         + [_stay(row["channel"] or _("In no segment"), row, currency) for row in found["channels"]],
-        "by_channel": bool(found["channels"]),
     }
 
 

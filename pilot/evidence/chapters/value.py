@@ -46,7 +46,8 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     arms = _arms(inputs, everybody)
     rate = _margin_rate(inputs)
     found = {arm: _arm(inputs, arm, everybody.among(arms == arm), rate) for arm in (_CONTROL, *inputs.plan.treated)}
-    return {"silence_days": SILENCE_DAYS, "margin_rate": rate, "fewest": FEWEST, "variants": found}
+    known = bool(named_segments(inputs.plan))
+    return {"silence_days": SILENCE_DAYS, "margin_rate": rate, "channels_known": known, "variants": found}
 
 
 def _arm(inputs: ChapterInputs, arm: str, mine: Newcomers, rate: float | None) -> dict[str, Any]:

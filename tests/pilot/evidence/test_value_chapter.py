@@ -52,6 +52,7 @@ def test_who_stays_is_worth_more_than_who_leaves_at_the_same_cost(database: Data
     old, young, others = mine["channels"]
     assert (young["channel"], young["n"], young["left"], young["weeks"]) == ("young", 24, 24, 1.0)
     assert (old["channel"], old["n"], old["left"], old["weeks"]) == ("old", 16, 0, 4.0)
+    assert (young["tau_weeks"], old["tau_weeks"]) == (4.0, 4.0)
     assert others["refusal"]["code"] == "few_newcomers"
     # 20.00 a week at 30 % margin: 6.00 for one week of 20.00, and for four weeks.
     assert young["weekly_margin_minor"] == pytest.approx(600.0)
