@@ -67,6 +67,7 @@ def per_what(metric: str) -> str:
     """What an amount of the metric is counted for; empty where the metric's title says it."""
     kinds = {
         "store_total": _("a store and week"),
+        "sales_outside_list": _("a store and week"),
         "spend_per_customer": _("a customer"),
         "average_basket": _("a receipt"),
         "purchase_frequency": _("purchase days in 28 days"),

@@ -9,14 +9,10 @@ from pilot.words import N_, Message, translate
 
 def crossing_chart(cells: Sequence[HeatCell]) -> dict[str, Any]:
     """Homes by rows, visited arms by columns; the shade is the share of what a home's customers bought."""
-
-    def say(code: str, template: str) -> str:
-        return translate(Message(code, template))
-
     return heat_map(
         cells,
-        title=say("chart_crossing", N_("Where the customers of each arm bought")),
-        row_title=say("chart_crossing_home", N_("Home store")),
-        column_title=say("chart_crossing_at", N_("Store visited")),
-        share_title=say("chart_crossing_share", N_("Share of purchases")),
+        title=translate(Message("chart_crossing", N_("Where the customers of each arm bought"))),
+        row_title=translate(Message("chart_crossing_home", N_("Home store"))),
+        column_title=translate(Message("chart_crossing_at", N_("Store visited"))),
+        share_title=translate(Message("chart_crossing_share", N_("Share of purchases"))),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from experiments.design.mechanisms import CONTROL, MechanismKind
+from experiments.errors import NotMeasurable
 from experiments.measure.metrics import AssignmentUnit, MetricLevel
 from experiments.measure.windows import day_offsets
 from pilot.errors import PilotError
@@ -134,10 +135,11 @@ def _metrics(plan: Plan) -> None:
         metric = library_metric(code).metric
         if codes.count(code) > 1:
             raise MetricDoesNotFit(metric=code, problem=_because(N_("it appears twice; each metric has one role")))
-        if plan.unit is AssignmentUnit.CUSTOMER and metric.code in ("store_total", "identification_rate"):
-            raise MetricDoesNotFit(
-                metric=code, problem=_because(N_("it cannot be split between customers of one store"))
-            )
+        try:
+            metric.require_measurable(plan.unit)
+        except NotMeasurable as error:
+            text = N_("it cannot be split between customers of one store")
+            raise MetricDoesNotFit(metric=code, problem=_because(text)) from error
     primary = library_metric(plan.primary).metric
     if primary.has_fixed_window:
         last_day = day_offsets(primary)[1]

@@ -52,7 +52,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any], gate: flo
 
 def _words() -> dict[str, tuple[str, str]]:
     return {
-        "total": (_("Store total"), _("All that the stores sold: the only new spend")),
+        "total": (_("Store total"), _("All that the stores sold: only this can be new spend")),
         "listed": (_("Listed customers, with their card"), _("What customers known before the start were seen to buy")),
         "outside": (_("Outside the list"), _("Everything else: without a card, or first known later")),
     }
@@ -191,4 +191,4 @@ def _chart(found: Mapping[str, Any], effects: Mapping[str, int], currency: str) 
         low, high = (None if end is None else end * scale for end in stored["interval"] or (None, None))
         bars.append(Bar(_words()[part][0], effects[part] * scale, low, high, part == "total"))
     axis = _("Effect a store and week, %(currency)s", currency=currency)
-    return intervals(bars, title=_("The store total and its two parts"), axis=axis)
+    return intervals(bars, title=_("Total and parts"), axis=axis)
