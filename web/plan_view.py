@@ -9,6 +9,7 @@ from pilot.errors import PilotError
 from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
 from pilot.planning import queries
+from pilot.planning.calendar import conflicts
 from pilot.planning.candidate_words import COVARIATES
 from pilot.planning.lifecycle import PilotState, StageState
 from pilot.planning.metrics import library_metric
@@ -16,9 +17,10 @@ from pilot.planning.model import Pilot, PlanVersion, Stage
 from pilot.planning.plan import Plan
 from pilot.planning.rules import problems
 from pilot.planning.submission import as_submitted
+from pilot.planning.wizard import amendment_of
 from pilot.programs import queries as programs
 from pilot.words import Message, translate
-from web import decision_words, difference_words, plan_words, presenters
+from web import decision_words, difference_words, plan_parts_view, plan_words, presenters
 from web.auth import may
 from web.difference_words import ChangedPart
 from web.words import _
@@ -56,7 +58,11 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         program=program,
         words=in_words(plan, {variant.code: variant.name for variant in program.variants}),
         stage_words=_stage_words(plan),
+        parts=plan_parts_view.parts(plan),
+        met=conflicts(session(), plan, after=pilot.last_started) if not pilot.is_ended else [],
+        is_open=pilot.state in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED),
         problems=_problems(pilot, plan) if pilot.state == PilotState.DRAFT else [],
+        amendment=amendment_of(session(), pilot),
         may_amend=pilot.state in AMENDABLE and may(Permission.PILOT_AMEND, pilot),
         sign=_signature(pilot),
         versions=versions,

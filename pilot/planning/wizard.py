@@ -57,6 +57,10 @@ STEP_OF: dict[type[PilotError], Step] = {
 }
 
 
+# In these states the document of the pilot itself is what its author wrote last.
+_WRITTEN = (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED)
+
+
 def step_of(problem: PilotError) -> Step:
     """The step in which a problem is mended."""
     return next((step for kind, step in STEP_OF.items() if isinstance(problem, kind)), Step.BRIEF)
@@ -80,7 +84,7 @@ def amendment_of(session: Session, pilot: Pilot) -> AmendmentDraft | None:
 
 def working_plan(session: Session, pilot: Pilot) -> Plan:
     """What the wizard shows: the draft; of a sealed plan the amendment in writing, or else the plan in force."""
-    if not is_amendment(pilot):
+    if pilot.plan_hash is None or PilotState(pilot.state) in _WRITTEN:
         return draft_plan(pilot)
     found = amendment_of(session, pilot)
     return Plan.from_document(found.plan) if found else sealed_plan(session, pilot)

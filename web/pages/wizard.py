@@ -12,7 +12,6 @@ from pilot.assignment.exclusions import excluding
 from pilot.errors import PilotError
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
-from pilot.planning.amendments import difference
 from pilot.planning.brief import propose_measures
 from pilot.planning.calendar import conflicts
 from pilot.planning.model import Pilot
@@ -31,7 +30,7 @@ from pilot.planning.wizard import (
     working_plan,
 )
 from pilot.words import translate
-from web import forms, plan_form, plan_steps
+from web import difference_words, forms, plan_form, plan_steps
 from web.auth import actor, requires
 from web.errors import status_of
 from web.plan_shown import shown
@@ -157,7 +156,7 @@ def _review(pilot: Pilot, plan: Plan, *, amending: bool) -> dict[str, Any]:
     met = conflicts(session(), plan, after=pilot.last_started)
     found += [Missing(translate(one.message), Step.STAGES) for one in met if one.is_refused]
     written = amendment_of(session(), pilot) if amending else None
-    changes = difference(queries.sealed_plan(session(), pilot).text(), plan.text()) if written else ()
+    changes = difference_words.rows(queries.sealed_plan(session(), pilot).text(), plan.text()) if written else []
     return {
         "missing": found,
         "warnings": [translate(one.message) for one in met if not one.is_refused],
