@@ -95,7 +95,7 @@ class Post:
             mark(session, delivery, now=self._clock())
 
     def _send_mail(self, delivery: Delivery) -> bool:
-        """Whether the person still wants it; the way out is read anew, so that a corrected setting is used."""
+        """Send it, unless the person no longer wants it: whether they do."""
         with self._database.reading() as session:
             reader = session.get(User, delivery.user_id)
             if reader is None or not reader.is_active or not wants_mail(session, reader.id, delivery.kind):
@@ -105,6 +105,7 @@ class Post:
         return True
 
     def _call(self, delivery: Delivery) -> bool:
+        """Call the webhook, unless it is gone: whether it was called."""
         with self._database.reading() as session:
             hook = session.get(Webhook, delivery.webhook_id)
         if hook is None:  # removed a moment ago, and its deliveries with it

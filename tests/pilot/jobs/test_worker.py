@@ -10,12 +10,16 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from pilot.access.model import Role
 from pilot.cli.launcher import run_together
 from pilot.database import Database
 from pilot.jobs import queries, service
 from pilot.jobs.model import JobKind, JobState, WorkerHeartbeat
+from pilot.notices.model import OPEN, Delivery, DeliveryState
+from pilot.notices.service import notify
+from pilot.words import Message
 from tests.builders import a_user
 
 PATIENCE_SECONDS = 60
@@ -31,7 +35,7 @@ def environment(database: Database) -> dict[str, str]:
 @pytest.fixture
 def worker(database: Database) -> Iterator["subprocess.Popen[bytes]"]:
     command = [sys.executable, "-m", "pilot.cli", "worker"]
-    process = subprocess.Popen(command, env=environment(database), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment(database), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield process
     process.kill()
     process.wait()
@@ -48,16 +52,28 @@ def wait_until_over(database: Database, code: str) -> queries.Progress:
     raise AssertionError(f"{code} was not done in {PATIENCE_SECONDS} s")
 
 
+def wait_until_sent(database: Database, user_id: int) -> str:
+    for _ in range(5 * PATIENCE_SECONDS):
+        with database.reading() as session:
+            state = session.scalars(select(Delivery.state).where(Delivery.user_id == user_id)).one()
+        if state not in OPEN:
+            return state
+        time.sleep(0.2)
+    raise AssertionError(f"no mail left in {PATIENCE_SECONDS} s")
+
+
 def test_a_worker_does_a_job_beats_and_ends_when_told(
     database: Database, worker: "subprocess.Popen[bytes]", now: datetime
 ) -> None:
     with database.unit_of_work() as session:
         analyst = a_user(session, Role.ANALYST)
+        notify(session, user_id=analyst.id, message=Message("hello", "Hello."), link="/", at=now)
         job = service.enqueue(session, JobKind.TAKE_LOOK, {"pilot": "none", "stage": 1}, actor=analyst, now=now)
     found = wait_until_over(database, job.code)
     assert found.job.state == JobState.FAILED  # there is no such pilot, and the message says so
     assert found.job.message is not None
     assert found.job.message["values"]["name"] == "none"
+    assert wait_until_sent(database, analyst.id) == DeliveryState.SENT  # the post has its threads
     with database.reading() as session:
         assert session.get(WorkerHeartbeat, 1) is not None
     worker.send_signal(signal.SIGTERM)
