@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from babel import dates
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
@@ -12,6 +13,7 @@ from pilot.planning.calendar import StageSpan
 from pilot.planning.calendar_model import EVENT_KINDS, CalendarEvent, EventKind
 from pilot.words import translate
 from web import presenters
+from web.language import current_language
 from web.words import _
 
 _WEEKS = {"month": 5, "quarter": 13}
@@ -26,9 +28,10 @@ class Period:
     last: date
 
     @property
-    def weeks(self) -> list[date]:
-        """The Mondays."""
-        return [self.first + timedelta(weeks=n) for n in range(_WEEKS[self.by])]
+    def weeks(self) -> list[str]:
+        """The Mondays, as short as they can be."""
+        mondays = [self.first + timedelta(weeks=n) for n in range(_WEEKS[self.by])]
+        return [dates.format_skeleton("MMMd", monday, locale=current_language()) for monday in mondays]
 
     @property
     def before(self) -> str:

@@ -1,12 +1,14 @@
 """The charts of a report as Vega-Lite specifications, with labels in the reader's language."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from experiments.charts import BalancePoint, ForestRow, balance_plot, forest, over_time
+from experiments.charts import BalancePoint, Event, ForestRow, balance_plot, forest, over_time
 from experiments.design.mechanisms import CONTROL
 from pilot.evidence.queries import ReportView, RowView
 from pilot.evidence.sentences import CONTROL as CONTROL_WORD
+from pilot.planning.calendar_model import CalendarEvent
 from pilot.planning.candidates import COVARIATES
 from pilot.planning.metrics import library_metric
 from pilot.words import N_, Message, translate
@@ -26,8 +28,11 @@ def forest_chart(report: ReportView) -> dict[str, Any]:
     )
 
 
-def series_chart(report: ReportView, *, minor_per_unit: int = 100) -> dict[str, Any]:
-    """Treated against control week by week, with the start marked. ``minor_per_unit`` of the currency (100: cents)."""
+def series_chart(
+    report: ReportView, *, minor_per_unit: int = 100, events: Sequence[CalendarEvent] = ()
+) -> dict[str, Any]:
+    """Treated against control week by week, with the start and ``events`` marked. ``minor_per_unit`` of the currency
+    (100: cents)."""
     metric = library_metric(report.document.series_metric)
     scale = minor_per_unit if metric.metric.unit in ("money", "ratio") else 1
     points = [replace(point, value=point.value / scale) for point in report.series]
@@ -40,6 +45,7 @@ def series_chart(report: ReportView, *, minor_per_unit: int = 100) -> dict[str, 
         value_title=translate(metric.title),
         week_title=_say("chart_week", N_("Week")),
         start_label=_say("chart_start", N_("Start")),
+        events=[Event(event.first_day, event.last_day, event.name) for event in events],
     )
 
 

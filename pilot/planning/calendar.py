@@ -105,6 +105,12 @@ def stores_in_blackout(session: Session, stage: StagePlan) -> set[str]:
     return {code for one in events if one.kind == EventKind.BLACKOUT for code in _stores(one.places, regions)}
 
 
+def events_of_stage(session: Session, plan: Plan, number: int, first: date, last: date) -> list[CalendarEvent]:
+    """The events from ``first`` to ``last`` in a store of the stage: what its charts mark."""
+    stores, regions = _of_stage(session, plan, plan.stage(number)), _store_regions(session)
+    return [one for one in events_within(session, first, last) if stores & _stores(one.places, regions)]
+
+
 def conflicts(session: Session, plan: Plan, *, after: int = 0) -> list[Conflict]:
     """Where the stages after ``after`` meet the calendar, refusals first."""
     regions, found = _store_regions(session), []

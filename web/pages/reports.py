@@ -1,6 +1,6 @@
 """A report, frozen or exploratory, and the executives' decision on it."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -25,6 +25,8 @@ from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries as planning
+from pilot.planning.calendar import events_of_stage
+from pilot.planning.calendar_model import CalendarEvent
 from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
@@ -65,6 +67,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
     """One look: the sentence, the table, the charts with their data, what it rests on."""
     view = report_view(pilot, report)
     minor = 10 ** get_currency_precision(view.document.currency)
+    events = _events(pilot, view)
     return render_template(
         "reports/show.html",
         pilot=pilot,
@@ -78,7 +81,8 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
         rules=decision_words.rules(view),
         forest=charts.forest_chart(view),
-        series_chart=charts.series_chart(view, minor_per_unit=minor) if view.series else None,
+        series_chart=charts.series_chart(view, minor_per_unit=minor, events=events) if view.series else None,
+        events=events,
         balance_chart=charts.balance_chart(view),
         series=_series_table(view),
         risk=[(charts.variant_label(view, variant), weeks) for variant, weeks in view.document.risk.items()],
@@ -216,6 +220,15 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
         grounds={one.code: decision_words.of_report(one.code) for one in reports},
         people={user.id: user.name for user in users(session())},
     )
+
+
+def _events(pilot: Pilot, view: ReportView) -> list[CalendarEvent]:
+    """What the calendar knows of the weeks and stores of the series."""
+    if not view.series:
+        return []
+    weeks = [point.week for point in view.series]
+    plan = planning.plan_of(session(), pilot, view.document.plan_hash)
+    return events_of_stage(session(), plan, view.document.stage, min(weeks), max(weeks) + timedelta(days=6))
 
 
 def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]:
