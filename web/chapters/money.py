@@ -160,7 +160,7 @@ def _assumptions(chapter: Mapping[str, Any]) -> dict[str, Any]:
                 "name": name,
                 "mean": relative(float(chapter["priors"][code]["mean_share"])),
                 "sd": share(float(chapter["priors"][code]["sd_share"])),
-                "source": _(chapter["priors"][code]["source"]),
+                "source": translate(Message("prior_source", chapter["priors"][code]["source"])),
             }
             for code, name in (("sceptical", _("Sceptical prior")), ("neutral", _("Neutral prior")))
         ],
