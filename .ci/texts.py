@@ -4,6 +4,7 @@ Writes ``messages.pot``, brings each ``messages.po`` to it (what is translated s
 guessed) and compiles it. The same sources give the same bytes: no dates, no line numbers.
 """
 
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PLURALS = {
     "fi": "nplurals=2; plural=(n != 1);",
     "ru": "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);",
 }
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # babel writes one; today's would differ tomorrow
 HEADER = """# Pilot in the language “{language}”. How to translate: docs/translating.md.
 msgid ""
 msgstr ""
@@ -57,8 +59,9 @@ def updated(texts: Catalog, language: str, known: Catalog) -> str:
 
 def compiled(text: str, language: str) -> bytes:
     """What a running installation reads: ``text``, a catalogue, as gettext's ``.mo``."""
-    written = BytesIO()
-    write_mo(written, read_po(BytesIO(text.encode()), locale=language))
+    written, catalogue = BytesIO(), read_po(BytesIO(text.encode()), locale=language)
+    catalogue.creation_date = catalogue.revision_date = _NO_DATE
+    write_mo(written, catalogue)
     return written.getvalue()
 
 
