@@ -36,6 +36,7 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)  # one line a request is n
 
 SCREENSHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 TOUR = Path(__file__).parents[2] / "docs" / "images" / "tour"
+KEEPS_PICTURES = bool(os.environ.get("PILOT_TOUR"))  # read here: a test sees no PILOT_… variable of the shell
 WIDTHS = (1280, 390)
 
 
@@ -166,7 +167,7 @@ class Visitor:
 
     def keep(self, name: str, *, at: str | None = None) -> None:
         """The picture of this page for docs/tour.md, where ``PILOT_TOUR`` asks for it, from the element ``at`` on."""
-        if os.environ.get("PILOT_TOUR"):
+        if KEEPS_PICTURES:
             if at:
                 self.page.locator(at).first.scroll_into_view_if_needed()
             TOUR.mkdir(parents=True, exist_ok=True)
