@@ -52,6 +52,7 @@ def navigation() -> list[Group]:
             _("Administration"),
             [
                 ("users.show_all", _("People"), "users"),
+                ("policy.show", _("Who signs what"), "policy"),
                 ("keys.show_all", _("API keys"), "keys"),
                 ("webhooks.show_all", _("Mail and webhooks"), "webhooks"),
                 ("audit.show", _("Audit log"), "audit"),

@@ -45,6 +45,8 @@ class Permission(StrEnum):
     KEY_MANAGE = "key.manage"
     WEBHOOK_MANAGE = "webhook.manage"
     AUDIT_VIEW = "audit.view"
+    POLICY_VIEW = "policy.view"
+    POLICY_EDIT = "policy.edit"
 
 
 ACTS: dict[Permission, Message] = {
@@ -80,6 +82,8 @@ ACTS: dict[Permission, Message] = {
         Permission.KEY_MANAGE: N_("manage keys"),
         Permission.WEBHOOK_MANAGE: N_("manage mail and webhooks"),
         Permission.AUDIT_VIEW: N_("read the audit log"),
+        Permission.POLICY_VIEW: N_("see who signs what"),
+        Permission.POLICY_EDIT: N_("change who signs what"),
     }.items()
 }
 
@@ -145,6 +149,7 @@ _EVERYBODY: dict[Permission, Reach] = {
     Permission.PROGRAM_VIEW: Reach.ANY,
     Permission.PILOT_VIEW: Reach.ANY,
     Permission.ASSIGNMENT_LOOK_UP: Reach.ANY,
+    Permission.POLICY_VIEW: Reach.ANY,
     Permission.JOB_VIEW: Reach.OWN,
 }
 
@@ -194,6 +199,7 @@ _GRANTS: dict[Role, dict[Permission, Reach]] = {
         Permission.KEY_MANAGE: Reach.ANY,
         Permission.WEBHOOK_MANAGE: Reach.ANY,
         Permission.AUDIT_VIEW: Reach.ANY,
+        Permission.POLICY_EDIT: Reach.ANY,
     },
     Role.AUDITOR: _EVERYBODY | {Permission.AUDIT_VIEW: Reach.ANY},
 }

@@ -23,6 +23,7 @@ from pilot.planning.plan import STORE_TOTAL, GateRule, Plan, StagePlan
 from pilot.planning.plan_parts import PlannedPrior
 from pilot.words import N_, Message
 
+_CHANCE_UNKNOWN = Message("loss_unknown", N_("the probability of a loss cannot be said: stores do not differ"), {})
 _NOT_IN_REPORT = Message("money_not_in_report", N_("the report has no account of the money"), {})
 
 
@@ -174,10 +175,13 @@ def _money(evidence: Evidence, variant: str) -> list[RuleResult]:
         reason = refusal_of(dict(chapter)) or refusal_of(dict(found)) or _NOT_IN_REPORT
         return [RuleResult(RuleCode.MONEY_RECKONED, passed=False, variant=variant, reason=reason)]
     net, most = float(found["net_minor"]), float(evidence.plan.thresholds.loss_probability)
-    loss, high = float(found["p_loss_sceptical"]), found.get("net_high_minor")
+    loss, high = found.get("p_loss_sceptical"), found.get("net_high_minor")
+    unknown = None if loss is not None else _CHANCE_UNKNOWN
     return [
         RuleResult(RuleCode.MONEY_EARNED, net > 0, net, 0.0, variant),
-        RuleResult(RuleCode.LOSS_UNLIKELY, loss <= most, loss, most, variant),
+        RuleResult(
+            RuleCode.LOSS_UNLIKELY, loss is not None and loss <= most, loss, most, variant, reason=unknown
+        ),
         RuleResult(RuleCode.LOSS_NOT_SHOWN, high is None or high >= 0, None if high is None else float(high), 0.0,
                    variant),
     ]  # fmt: skip

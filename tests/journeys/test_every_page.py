@@ -29,7 +29,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/", "/pilots/points", "/pilots/points/stages", "/pilots/points/assignment", REPORT, "/pilots/points/decision",
         "/pilots/points/history", "/pilots/running/stages",
     ),
-    "admin": ("/", "/people/", "/keys/", "/webhooks/", "/network/", "/demonstration/"),
+    "admin": ("/", "/people/", "/policy/", "/keys/", "/webhooks/", "/network/", "/demonstration/"),
     "auditor": ("/", "/audit/"),
 }  # fmt: skip
 SERIOUS = ("serious", "critical")

@@ -24,6 +24,7 @@ from web.pages import (
     operations,
     pilots,
     plan,
+    policy,
     programs,
     quarantine,
     reports,
@@ -38,8 +39,8 @@ from web.pages import (
 
 TOPICS = (
     account, assignments, audit, break_even, brief, calendar, chapters, demo, design, exports, home, imports, jobs,
-    keys, memo, metric_library, network, operations, pilots, plan, programs, quarantine, reports, segments, session,
-    stages, unsubscribe, users, webhooks, wizard,
+    keys, memo, metric_library, network, operations, pilots, plan, policy, programs, quarantine, reports, segments,
+    session, stages, unsubscribe, users, webhooks, wizard,
 )  # fmt: skip
 
 
