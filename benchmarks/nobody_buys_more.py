@@ -28,11 +28,13 @@ from pilot.demo.seeds import DEMO, seed_of
 from pilot.demo.stores import Before, before_the_pilot
 from pilot.demo.truth import Moments, world_moments
 from pilot.demo.worlds import CARDLESS, card_showing, receipts, revealed_new, store_code, with_cards_shown
-from pilot.evidence.recommendation import Recommended, recommend
-from pilot.planning.plan import StagePlan
+from pilot.evidence.gate import recommend
+from pilot.evidence.recommendation import Recommended
+from pilot.planning.plan import Plan, StagePlan
 
 CUSTOMER_METRICS = tuple(metric for metric in JUDGED if metric.level is MetricLevel.CUSTOMER)
 _STAGE = StagePlan(number=1, name="one look", starts_on=date(2017, 6, 26), weeks=26)
+_PLAN = Plan(pilot="demonstration", program="points", stages=(_STAGE,))
 _PRIMARY = {Leads.STORE_TOTALS: store_total(), Leads.CUSTOMERS: purchase_frequency()}
 
 Measured = Mapping[str, Moments]
@@ -105,7 +107,7 @@ def _count(
 
 
 def _advances(report: LookReport) -> bool:
-    return recommend(report, _STAGE).choice is Recommended.ADVANCE
+    return recommend(report, _PLAN, _STAGE).choice is Recommended.ADVANCE
 
 
 def _customer_rows(report: LookReport) -> list[ReportRow]:

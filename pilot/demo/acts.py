@@ -1,25 +1,34 @@
 """What the demonstration's people do, each act in units of work of its own, through the rooms' own verbs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from pilot.access.model import User
 from pilot.assignment.exclusions import excluding
 from pilot.assignment.queries import assignment_of
 from pilot.database import Database
-from pilot.demo.people import ANALYST, EXECUTIVE, MANAGER, Account
+from pilot.demo.people import ANALYST, EXECUTIVE, MANAGER, SECOND_EXECUTIVE, Account
 from pilot.evidence.document import ReportDocument, read_document
+from pilot.evidence.model import FrozenReport
+from pilot.evidence.recommendation import Recommended
 from pilot.evidence.service import compute_report, freeze
 from pilot.evidence.truths import Truths
 from pilot.governance import service as governance
+from pilot.governance import signing
+from pilot.governance.model import Choice
+from pilot.governance.rules import agrees
 from pilot.imports.mapping import guess_mapping
 from pilot.imports.model import ImportKind, ImportRun
 from pilot.imports.service import publish, remove_staging, stage_import
 from pilot.outcomes.importers import importer_for
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
+from pilot.planning.model import PilotState
 from pilot.planning.queries import pilot as pilot_by_code
 from pilot.programs import queries as programs_read
 from pilot.programs import service as programs
@@ -49,7 +58,7 @@ class Cast:
         return run
 
     def create_program(
-        self, code: str, name: str, variant: tuple[str, str], offers: list[dict[str, Any]], *, now: datetime
+        self, code: str, name: str, variant: tuple[str, str], offers: Sequence[dict[str, Any]], *, now: datetime
     ) -> None:
         """The manager's program with one variant beside control and its offers."""
         manager = self.people[MANAGER]
@@ -74,9 +83,21 @@ class Cast:
             )
 
     def submit(self, code: str, *, now: datetime) -> None:
+        """Submit the draft; an executive accepts by name what it cannot prove."""
         with self.database.reading() as session:
             pilot = pilot_by_code(session, code)
             checked = planning.check_submission(session, pilot, lake=self.lake, excluded=excluding(session, pilot))
+        if checked.unproven:
+            with self.database.unit_of_work() as session:
+                pilot = pilot_by_code(session, code)
+                signing.accept_unproven(
+                    session,
+                    pilot,
+                    plan_hash=checked.plan_hash,
+                    reason="So few stores cannot prove it; what is lost meanwhile is little.",
+                    actor=self.people[EXECUTIVE],
+                    now=now,
+                )
         with self.database.unit_of_work() as session:
             pilot = pilot_by_code(session, code)
             planning.submit(session, pilot, checked=checked, actor=self.people[MANAGER], now=now)
@@ -84,14 +105,17 @@ class Cast:
     def cosign(self, code: str, reason: str, *, now: datetime) -> None:
         with self.database.unit_of_work() as session:
             pilot = pilot_by_code(session, code)
-            governance.cosign(session, pilot, reason=reason, actor=self.people[ANALYST], now=now)
+            signing.cosign(session, pilot, reason=reason, actor=self.people[ANALYST], now=now)
 
     def seal(self, code: str, reason: str, *, now: datetime, entropy: bytes) -> None:
-        with self.database.unit_of_work() as session:
-            pilot = pilot_by_code(session, code)
-            governance.approve_and_seal(
-                session, pilot, reason=reason, actor=self.people[EXECUTIVE], now=now, entropy=entropy
-            )
+        """Approved by as many executives as the policy asks for; the last one seals."""
+        for account in (EXECUTIVE, SECOND_EXECUTIVE):
+            with self.database.unit_of_work() as session:
+                pilot = pilot_by_code(session, code)
+                if pilot.state == PilotState.COSIGNED:
+                    signing.approve_and_seal(
+                        session, pilot, reason=reason, actor=self.people[account], now=now, entropy=entropy
+                    )
 
     def draw_and_start(self, code: str, *, drawn_at: datetime, started_at: datetime) -> dict[str, str]:
         """Draw and start the first stage; the answer is unit code → variant."""
@@ -113,3 +137,17 @@ class Cast:
             document = compute_report(session, pilot, 1, lake=self.lake, now=now, truths=truths)
         with self.database.unit_of_work() as session:
             return read_document(freeze(session, document, actor=self.people[MANAGER], now=now).document)
+
+    def follow(self, report: str, reason: str, *, now: datetime) -> str:
+        """The executives choose what the report recommends, as many of them as it takes; the answer is the choice."""
+        for account in (EXECUTIVE, SECOND_EXECUTIVE):
+            with self.database.unit_of_work() as session:
+                frozen = session.scalars(select(FrozenReport).where(FrozenReport.code == report)).one()
+                recommended = Recommended(frozen.recommendation)
+                choice = next(choice for choice in Choice if agrees(choice, recommended))
+                decision = governance.decide(
+                    session, frozen, choice, reason=reason, actor=self.people[account], now=now
+                )
+                if decision.takes_effect:
+                    break
+        return choice.value

@@ -55,7 +55,19 @@ def write_receipts(path: Path, receipts: pa.Table, *, first: date, last: date) -
     )
     _write(
         path,
-        ("receipt_id", "store_code", "till", "number", "kind", "timestamp", "customer_id", "net", "discount", "items"),
+        (
+            "receipt_id",
+            "store_code",
+            "till",
+            "number",
+            "kind",
+            "timestamp",
+            "customer_id",
+            "net",
+            "discount",
+            "reward",
+            "items",
+        ),
         _lines(receipts.filter(inside)),
     )
     return path
@@ -71,6 +83,7 @@ def _lines(receipts: pa.Table) -> Iterator[tuple[str, ...]]:
         "customer_key",
         "net_minor",
         "discount_minor",
+        "reward_minor",
         "n_items",
     )
     columns: dict[str, list[Any]] = {name: receipts[name].to_pylist() for name in wanted}
@@ -87,6 +100,7 @@ def _lines(receipts: pa.Table) -> Iterator[tuple[str, ...]]:
             "" if customer is None else household_code(customer),
             _money(columns["net_minor"][row]),
             _money(columns["discount_minor"][row]),
+            _money(columns["reward_minor"][row]),
             str(columns["n_items"][row]),
         )
 

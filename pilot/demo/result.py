@@ -1,4 +1,4 @@
-"""What the demonstration found: one JSON document for programs, one table for people."""
+"""What the demonstration found: one JSON document for programs, one table a pilot for people."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from pilot.evidence.document import ReportDocument
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """One row of the report beside its truth. Values in the metric's unit (money in minor units), never rounded."""
+    """One row of a report beside its truth. Values in the metric's unit (money in minor units), never rounded.
+
+    ``leads`` marks the row that decides; ``interval`` is the 95 % interval.
+    """
 
     metric: str
     variant: str
@@ -20,6 +23,7 @@ class ResultRow:
     method: str
     n_units: int
     truth: float | None
+    leads: bool
 
     @property
     def covers_truth(self) -> bool | None:
@@ -29,18 +33,68 @@ class ResultRow:
         lower, upper = self.interval
         return (lower is None or lower <= self.truth) and (upper is None or self.truth <= upper)
 
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able data."""
+        return {
+            "metric": self.metric,
+            "variant": self.variant,
+            "effect": self.effect,
+            "interval": list(self.interval),
+            "p_value": self.p_value,
+            "method": self.method,
+            "n_units": self.n_units,
+            "truth": self.truth,
+            "leads": self.leads,
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class DemoResult:
-    """The pilot at its gate, its hashes, and the accounts to look at it with. ``interval`` is the 95 % interval."""
+class PilotResult:
+    """One pilot's last report: its rows, what the gate's rules recommend, whether that is what was injected for.
+
+    ``expected`` is what the story of this pilot was made to show, fixed before the first draw.
+    """
 
     pilot: str
+    name: str
     stage: int
+    look: int
     n_stores: int
     rows: tuple[ResultRow, ...]
     recommendation: str
+    cause: str | None
+    expected: str
+    decided: str | None
     ledger_hash: str
     plan_hash: str
+
+    @property
+    def is_as_told(self) -> bool:
+        """Whether the recommendation is the one that the story was made to show."""
+        return self.expected == (f"{self.recommendation}:{self.cause}" if self.cause else self.recommendation)
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON-able data."""
+        return {
+            "pilot": self.pilot,
+            "stage": self.stage,
+            "look": self.look,
+            "n_stores": self.n_stores,
+            "rows": [row.to_document() for row in self.rows],
+            "recommendation": self.recommendation,
+            "cause": self.cause,
+            "expected": self.expected,
+            "decided": self.decided,
+            "ledger_hash": self.ledger_hash,
+            "plan_hash": self.plan_hash,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """The pilots that ran, the record they rest on, and the accounts to look at them with."""
+
+    pilots: tuple[PilotResult, ...]
     lake_version: int
     audit_head: str
     accounts: tuple[Account, ...]
@@ -48,25 +102,7 @@ class DemoResult:
     def to_document(self) -> dict[str, Any]:
         """The JSON document of ``pilot demo --json``."""
         return {
-            "pilot": self.pilot,
-            "stage": self.stage,
-            "n_stores": self.n_stores,
-            "rows": [
-                {
-                    "metric": row.metric,
-                    "variant": row.variant,
-                    "effect": row.effect,
-                    "interval": list(row.interval),
-                    "p_value": row.p_value,
-                    "method": row.method,
-                    "n_units": row.n_units,
-                    "truth": row.truth,
-                }
-                for row in self.rows
-            ],
-            "recommendation": self.recommendation,
-            "ledger_hash": self.ledger_hash,
-            "plan_hash": self.plan_hash,
+            "pilots": [pilot.to_document() for pilot in self.pilots],
             "lake_version": self.lake_version,
             "audit_head": self.audit_head,
         }
@@ -76,8 +112,10 @@ class DemoResult:
         return json.dumps(self.to_document(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def result_of(document: ReportDocument, *, n_stores: int, accounts: tuple[Account, ...]) -> DemoResult:
-    """The result from the frozen report: its estimated rows without segments, beside their truths."""
+def pilot_result(
+    document: ReportDocument, *, name: str, n_stores: int, expected: str, decided: str | None
+) -> PilotResult:
+    """The result from a frozen report: its estimated rows without segments, beside their truths."""
     rows = tuple(
         ResultRow(
             metric=row.metric,
@@ -88,19 +126,23 @@ def result_of(document: ReportDocument, *, n_stores: int, accounts: tuple[Accoun
             method=row.estimate.method,
             n_units=row.estimate.n_units,
             truth=document.truth(row.metric, row.variant),
+            leads=row.leads,
         )
         for row in document.analysis.rows
         if row.segment is None and row.estimate is not None
     )
-    return DemoResult(
+    recommended = document.recommendation
+    return PilotResult(
         pilot=document.pilot,
+        name=name,
         stage=document.stage,
+        look=document.look,
         n_stores=n_stores,
         rows=rows,
-        recommendation=document.recommendation.choice.value,
+        recommendation=recommended.choice.value,
+        cause=recommended.cause.value if recommended.cause else None,
+        expected=expected,
+        decided=decided,
         ledger_hash=document.ledger_hash,
         plan_hash=document.plan_hash,
-        lake_version=document.lake_version,
-        audit_head=document.audit_head,
-        accounts=accounts,
     )

@@ -1,10 +1,10 @@
-"""The demonstration's result for people: a table of estimates beside their truths, then who can sign in."""
+"""The demonstration's result for people: a table a pilot of estimates beside their truths, then who can sign in."""
 
 from babel.numbers import format_currency, format_decimal
 
 from experiments.measure.metrics import MetricUnit
 from pilot.demo.households import CURRENCY
-from pilot.demo.result import DemoResult, ResultRow
+from pilot.demo.result import DemoResult, PilotResult, ResultRow
 from pilot.planning.metrics import library_metric
 from pilot.words import N_, Message, translate
 
@@ -23,6 +23,8 @@ _COVERS = {
     False: Message("demo_misses", N_("misses the truth")),
     None: Message("demo_unknown", "–"),
 }
+_AS_TOLD = Message("demo_as_told", N_("That is what this pilot was made to show."))
+_NOT_AS_TOLD = N_("This pilot was made to show “{expected}”: chance had it otherwise, and nothing was drawn again.")
 _INJECTED = Message(
     "demo_injected",
     N_(
@@ -33,21 +35,30 @@ _INJECTED = Message(
 
 def table_lines(result: DemoResult, *, locale: str = "en") -> list[str]:
     """The printed result, line by line, in the current language; numbers as ``locale`` writes them."""
+    lines: list[str] = []
+    for pilot in result.pilots:
+        lines += [*_of_pilot(pilot, locale), ""]
+    return [*lines, translate(_INJECTED), "", *account_lines(result)]
+
+
+def _of_pilot(pilot: PilotResult, locale: str) -> list[str]:
     cells = [[translate(message) for message in _HEADER]]
-    cells += [_cells(row, locale) for row in result.rows]
+    cells += [_cells(row, locale) for row in pilot.rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADER))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     found = Message(
         "demo_recommendation",
-        N_("Pilot {pilot}, stage {stage}, {n_stores} stores: the gate's rules recommend “{recommendation}”."),
+        N_("{name}, stage {stage}, look {look}, {n_stores} stores: the gate's rules recommend “{recommendation}”."),
         {
-            "pilot": result.pilot,
-            "stage": result.stage,
-            "n_stores": result.n_stores,
-            "recommendation": result.recommendation,
+            "name": pilot.name,
+            "stage": pilot.stage,
+            "look": pilot.look,
+            "n_stores": pilot.n_stores,
+            "recommendation": pilot.recommendation if pilot.cause is None else f"{pilot.recommendation}: {pilot.cause}",
         },
     )
-    return [*table, "", translate(found), translate(_INJECTED), "", *account_lines(result)]
+    told = _AS_TOLD if pilot.is_as_told else Message("demo_not_as_told", _NOT_AS_TOLD, {"expected": pilot.expected})
+    return [translate(found), translate(told), *table]
 
 
 def account_lines(result: DemoResult) -> list[str]:

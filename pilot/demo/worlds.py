@@ -13,7 +13,7 @@ Two further worlds in which nobody buys more: ``revealed_new`` and ``card_showin
 stores into identified ones.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -48,8 +48,13 @@ class Copies:
         return len(self.source)
 
 
-def injected(before: Before, segments: dict[int, str], *names: str | int) -> Copies:
-    """All copies that would be made if every store were treated, by household and week (streams ``names``)."""
+def injected(
+    before: Before, segments: dict[int, str], *names: str | int, scale: Mapping[int, float] | None = None
+) -> Copies:
+    """All copies that would be made if every store were treated, by household and week (streams ``names``).
+
+    ``scale`` multiplies the probability by home store (a store that is not in it: 0); None: 1 everywhere.
+    """
     baskets = before.baskets
     listed = before.listed()
     weeks = np.arange(FIRST_WEEK, LAST_WEEK + 1)
@@ -64,7 +69,8 @@ def injected(before: Before, segments: dict[int, str], *names: str | int) -> Cop
         bought = set(baskets.week[own].tolist())
         at_home = own[baskets.store[own] == home]
         home_weeks = baskets.week[at_home]
-        makes_one = chance[row] < PROBABILITY[segments.get(household, NOT_SURVEYED)]
+        times = 1.0 if scale is None else scale.get(home, 0.0)
+        makes_one = chance[row] < times * PROBABILITY[segments.get(household, NOT_SURVEYED)]
         for column, week in enumerate(weeks.tolist()):
             if makes_one[column] and week not in bought:
                 earlier = int(np.searchsorted(home_weeks, week))  # at_home is in the order of time; a home has a visit
