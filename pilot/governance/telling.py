@@ -9,12 +9,17 @@ from pilot.access.permissions import Permission
 from pilot.evidence.model import FrozenReport
 from pilot.governance.approvals import proofs
 from pilot.governance.decisions import standing
+from pilot.governance.deputies import who_could
 from pilot.governance.model import Decision
 from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import announce, notify
 from pilot.planning.model import Pilot
-from pilot.planning.telling import who_may
 from pilot.words import Message
+
+
+def could_sign(session: Session, permission: Permission, pilot: Pilot, at: datetime) -> list[int]:
+    """Who could give this signature today (user ids), deputies too."""
+    return [standing_in.person.id for standing_in in who_could(session, permission, pilot, now=at)]
 
 
 def owner(session: Session, pilot: Pilot, message: Message, at: datetime, *, page: str = "") -> None:
@@ -42,6 +47,7 @@ def decided(
         "report": report.code,
         "round": decision.round,
         "choice": str(decision.choice),
+        "regions": list(decision.regions or ()),
         "recommendation": report.recommendation,
         "override": decision.is_override,
         "takes_effect": decision.takes_effect,
@@ -53,7 +59,7 @@ def decided(
         return
     owner(session, pilot, message, at, page="/decision")
     agreed = {one.user_id for one in latest if one.choice == decision.choice}
-    wanted = [user.id for user in who_may(session, Permission.DECISION_MAKE, pilot) if user.id not in agreed]
+    wanted = [user_id for user_id in could_sign(session, Permission.DECISION_MAKE, pilot, at) if user_id not in agreed]
     facts["step"] = Permission.DECISION_MAKE.value
     announce(session, NoticeKind.APPROVAL_WANTED, message, link=link, at=at, by_mail=wanted, facts=facts)
 
@@ -69,7 +75,7 @@ def answered(
         link=f"/pilots/{pilot.code}/decision",
         at=at,
         on_page=[sent_back.user_id],
-        by_mail=[user.id for user in who_may(session, Permission.DECISION_MAKE, pilot)],
+        by_mail=could_sign(session, Permission.DECISION_MAKE, pilot, at),
         facts={
             "pilot": pilot.code,
             "stage": report.stage_number,

@@ -87,7 +87,7 @@ def _decided(session: Session, now: datetime) -> tuple[Line, ...]:
         Line(
             messages.decided(
                 Choice(decision.choice), takes_effect=True, pilot=pilot.name, stage=stage, who=who,
-                reason=decision.reason,
+                reason=decision.reason, regions=decision.regions or (),
             ),
             f"/pilots/{pilot.code}/decision",
         )

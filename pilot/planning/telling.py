@@ -1,5 +1,6 @@
 """Who is told that a plan waits for a signature: everybody who may give it, by mail; their inbox shows it anyway."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -23,14 +24,24 @@ def who_may(session: Session, permission: Permission, pilot: Pilot) -> list[User
     return [user for user in users(session) if may(user, permission, pilot)]
 
 
-def approval_wanted(session: Session, pilot: Pilot, permission: Permission, *, plan_hash: str, at: datetime) -> None:
-    """The plan waits for a signature that takes ``permission``."""
+def approval_wanted(
+    session: Session,
+    pilot: Pilot,
+    permission: Permission,
+    *,
+    plan_hash: str,
+    at: datetime,
+    asked: Iterable[int] | None = None,
+) -> None:
+    """The plan waits for a signature that takes ``permission``: of ``asked`` (user ids), or of all who hold it."""
+    if asked is None:
+        asked = [user.id for user in who_may(session, permission, pilot)]
     announce(
         session,
         NoticeKind.APPROVAL_WANTED,
         Message(f"approval_wanted_{permission.name.lower()}", _WANTED[permission], {"pilot": pilot.name}),
         link=f"/pilots/{pilot.code}",
         at=at,
-        by_mail=[user.id for user in who_may(session, permission, pilot)],
+        by_mail=asked,
         facts={"pilot": pilot.code, "step": permission.value, "plan_hash": plan_hash},
     )

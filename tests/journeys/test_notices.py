@@ -37,7 +37,7 @@ def test_a_decision_leaves_by_mail_and_webhook_and_mail_is_turned_off(
             secret = _adds_a_webhook(admin, f"http://127.0.0.1:{chat.port}/pilots")
             admin.press("Send a test")
             admin.sees("Delivered")
-            admin.keep("notices-webhook")
+            admin.keep("notices")
 
             executive = visit(address, "executive")
             page = executive.open("/pilots/points/decision")
@@ -85,7 +85,6 @@ def test_a_webhook_into_the_own_network_is_refused_and_the_page_says_so(
         admin.sees("Given up")
         admin.sees("which is not a public address, so it was not called")
         admin.sees("1 of 9")
-        admin.keep("notices-refused")
         page = admin.page.url.removeprefix(address)
         assert look(admin, "admin", page, 1280) == []
         assert look(visit(address, "admin", 390), "admin", page, 390) == []

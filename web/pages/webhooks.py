@@ -8,7 +8,7 @@ from pilot.access.model import User
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.notices import mail, outbox, queries, webhooks
-from pilot.notices.kinds import EVENTS, MEANINGS, TITLES
+from pilot.notices.kinds import EVENTS, TITLES
 from pilot.notices.model import Delivery, DeliveryState, Webhook
 from pilot.notices.service import try_mail
 from pilot.words import translate
@@ -32,7 +32,7 @@ def _page(error: str | None = None) -> str:
     return render_template(
         "webhooks/show_all.html",
         rows=queries.webhooks(session()),
-        events=[(kind, TITLES[kind], MEANINGS[kind]) for kind in EVENTS],
+        events=[(kind, TITLES[kind]) for kind in EVENTS],
         titles=TITLES,
         mails=queries.n_mails(session()),
         troubled=troubled,
