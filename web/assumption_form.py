@@ -18,7 +18,7 @@ _USUAL = Assumptions()
 _PER_CUSTOMER = (
     Mechanic.PRIVILEGED_TERMS, Mechanic.CLOSED_ACCESS, Mechanic.CLUB_MEMBERSHIP, Mechanic.SERVICE_STANDARD,
 )  # fmt: skip
-NEEDS_SPEND = (*_PER_CUSTOMER, Mechanic.GIFT_OR_DRAW)
+_NEEDS_SPEND = (*_PER_CUSTOMER, Mechanic.GIFT_OR_DRAW)
 _HORIZON_WEEKS = 52
 _MOST_WEEKS = 260
 _MOST_MINOR = 10**15
@@ -58,7 +58,7 @@ def fields(offer: Offer) -> list[Field]:
         ]
     if mechanic in _PER_CUSTOMER:
         rows.append(Field("benefit", _("Cost of the benefit per customer and 28 days (%(unit)s)", unit=unit), "0"))
-    if mechanic in NEEDS_SPEND:
+    if mechanic in _NEEDS_SPEND:
         rows.append(Field("spend", _("What such a customer spends in 28 days (%(unit)s)", unit=unit), ""))
     if mechanic is Mechanic.GIFT_OR_DRAW:
         rows.append(Field("weeks", _("Weeks that it runs"), str(_USUAL.stage_weeks)))
@@ -88,7 +88,12 @@ def assumptions(offer: Offer, past: OfferPast | None) -> Assumptions:
         raise FieldUnreadable(field=label["redemption"], value=request.args.get("redemption", ""))
     if past is None:
         return found
-    return replace(found, sales_shares=past.sales_shares, spend_minor=found.spend_minor or past.spend_minor)
+    return replace(
+        found,
+        margin_share=found.margin_share if found.margin_share is not None else past.margin_share,
+        sales_shares=past.sales_shares,
+        spend_minor=found.spend_minor or past.spend_minor,
+    )
 
 
 def paid_once(offer: Offer) -> Once | None:

@@ -19,12 +19,14 @@ _NO_OFFER = Message("variant_without_offer", N_("the variant gives nothing yet, 
 @dataclass(frozen=True, slots=True)
 class Past:
     """What the network's past knows (``spending``): sales per week of all stores that would be treated, what a
-    customer spends in 28 days, and by offer code how its sales divide. None and empty: not asked, or not known."""
+    customer spends in 28 days, by offer code how its sales divide, and the margin of receipts that carry their cost,
+    for a plan that states none. None and empty: not asked, or not known."""
 
     weekly_sales_minor: int | None = None
     treated_stores: int = 0
     spend_minor: int | None = None
     sales_shares: Mapping[str, tuple[Decimal, ...]] = field(default_factory=dict)
+    margin_share: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,8 @@ def _offer(plan: Plan, offer: PlannedOffer, past: Past) -> OfferEconomics:
 def _assumptions(plan: Plan, past: Past, offer: PlannedOffer) -> Assumptions:
     given = plan.economics or Economics()
     found = offer_assumptions(given, stage_weeks=_stage_weeks(plan), spend_minor=past.spend_minor)
-    return replace(found, sales_shares=past.sales_shares.get(offer.code))
+    margin = found.margin_share if found.margin_share is not None else past.margin_share
+    return replace(found, margin_share=margin, sales_shares=past.sales_shares.get(offer.code))
 
 
 def _stage_weeks(plan: Plan) -> int:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from experiments.measure.exact import exact_sum
-from experiments.measure.facts import FactKind, is_customer_sale
+from experiments.measure.facts import FactKind, counts_in_store, is_customer_sale
+from experiments.measure.unit_money import COST_KNOWN_SHARE
 from pilot.outcomes import history
 from pilot.outcomes.lake import Lake
 from pilot.planning.plan import weeks_before
@@ -27,6 +29,7 @@ class OfferPast:
     """The ``period`` that was read (None: no receipts yet) and what it says; None where it says nothing."""
 
     period: tuple[date, date] | None
+    margin_share: Decimal | None
     spend_minor: int | None
     sales_shares: tuple[Decimal, ...] | None
 
@@ -59,6 +62,22 @@ def spend_per_customer(lake: Lake, version: int | None, first: date, last: date)
     return int(found["net"]) * _DAYS // (int(found["customers"]) * ((last - first).days + 1))
 
 
+def margin_share(lake: Lake, version: int | None, first: date, last: date) -> Decimal | None:
+    """Margin over net sales, where receipts carry their cost for as much of them as a verdict needs; else None."""
+    t = history.receipts_within(lake, version, first, last)
+    t = t.filter(counts_in_store(t))
+    costs = t.cost_minor.notnull()
+    row = t.aggregate(
+        net=exact_sum(t.net_minor),
+        known=exact_sum(costs.ifelse(t.net_minor, 0)),
+        cost=exact_sum(costs.ifelse(t.cost_minor, 0)),
+    )
+    found = {name: int(value or 0) for name, value in row.to_pyarrow().to_pylist()[0].items()}
+    if found["net"] <= 0 or Fraction(found["known"], found["net"]) < COST_KNOWN_SHARE:
+        return None
+    return Decimal(found["known"] - found["cost"]) / found["known"]
+
+
 def shares_by_spend(
     lake: Lake, version: int | None, first: date, last: date, begins: Sequence[int]
 ) -> tuple[Decimal, ...] | None:
@@ -85,13 +104,13 @@ def past_of_offer(lake: Lake, mechanic: str, terms: Mapping[str, Any]) -> OfferP
     weeks = min(52, max(1, -(-days // _WEEK))) if parts and parts[0] == "spend" and days else PAST_WEEKS
     period = past_period(lake, None, weeks)
     if period is None:
-        return OfferPast(None, None, None)
-    spend = spend_per_customer(lake, None, *period)
+        return OfferPast(None, None, None, None)
+    margin, spend = margin_share(lake, None, *period), spend_per_customer(lake, None, *period)
     if parts is None:
-        return OfferPast(period, spend, None)
+        return OfferPast(period, margin, spend, None)
     by, begins = parts
     shares = (shares_by_spend if by == "spend" else shares_by_basket)(lake, None, *period, begins)
-    return OfferPast(period, spend, shares)
+    return OfferPast(period, margin, spend, shares)
 
 
 def _shares(amounts: "ir.Table", begins: Sequence[int]) -> tuple[Decimal, ...] | None:

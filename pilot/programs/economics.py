@@ -197,6 +197,21 @@ _GIFT_BASIS = Message(
     N_("one gift for each customer who can have qualified at most, over what customers spend meanwhile"),
     {},
 )
+_BENEFIT = Message("formula_benefit", N_("Cost: the benefit per customer, over what customers spend"))
+FORMULAS_IN_WORDS: dict[Mechanic, Message] = {
+    Mechanic.FIXED_DISCOUNT: Message("formula_fixed_discount", N_("Cost: the discount on every sale")),
+    Mechanic.PERSONAL_CARD: Message("formula_personal_card", N_("Cost: the discount on every sale with a card")),
+    Mechanic.TIER_CARD: Message("formula_tier_card", N_("Cost: each tier's discount by the sales that earn it")),
+    Mechanic.PROGRESSIVE_SCALE: Message("formula_scale", N_("Cost: each step's discount by the sales that reach it")),
+    Mechanic.CUMULATIVE_BONUS: Message("formula_bonus", N_("Cost: what is earned, by how much of it is redeemed")),
+    Mechanic.PRIVILEGED_TERMS: _BENEFIT,
+    Mechanic.GIFT_OR_DRAW: Message(
+        "formula_gift", N_("Cost: a gift for each who qualifies, or the prizes of the draw")
+    ),
+    Mechanic.CLOSED_ACCESS: _BENEFIT,
+    Mechanic.CLUB_MEMBERSHIP: Message("formula_club", N_("Cost: the benefits less the fee, over what members spend")),
+    Mechanic.SERVICE_STANDARD: _BENEFIT,
+}
 _FORMULAS: dict[Mechanic, Callable[[Any, Assumptions, Decimal], OfferCost]] = {
     Mechanic.FIXED_DISCOUNT: _fixed_discount,
     Mechanic.PERSONAL_CARD: _fixed_discount,

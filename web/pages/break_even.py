@@ -16,7 +16,7 @@ from pilot.outcomes.lake import Lake
 from pilot.planning.metrics import in_our_words
 from pilot.planning.spending import past_of_offer
 from pilot.programs import queries
-from pilot.programs.economics import OfferCost, offer_cost, thresholds
+from pilot.programs.economics import OfferCost, offer_cost
 from pilot.programs.mechanics import spec_of
 from pilot.programs.model import Offer, Program
 from pilot.programs.sensitivity import Axis, Table, sensitivity
@@ -46,8 +46,6 @@ def show(program: Program, offer: str) -> ResponseReturnValue:
         "lines": terms.lines(found.mechanic, found.terms, currency()),
         "fields": assumption_form.fields(found),
         "asks_past": "past" in request.args,
-        "can_ask_past": thresholds(found.mechanic, found.terms) is not None
-        or found.mechanic in assumption_form.NEEDS_SPEND,
     }
     try:
         shown = _reckoned(found)
@@ -62,7 +60,7 @@ def _reckoned(offer: Offer) -> dict[str, Any]:
     past = past_of_offer(Lake(settings()), offer.mechanic, offer.terms) if "past" in request.args else None
     given, once = assumption_form.assumptions(offer, past), assumption_form.paid_once(offer)
     paid, sales = (once.minor, once.sales_minor) if once else (0, None)
-    shown: dict[str, Any] = {"past": past, "cost": None, "lift": None, "reason": None, "tables": ()}
+    shown: dict[str, Any] = {"past": past, "cost": None, "margin": None, "lift": None, "reason": None, "tables": ()}
     try:
         cost = offer_cost(offer.mechanic, offer.terms, given)
         shown |= {"cost": _cost_words(cost), "basis": translate(cost.basis)}
@@ -71,6 +69,7 @@ def _reckoned(offer: Offer) -> dict[str, Any]:
         found = cost.break_even(given, fixed_minor=paid, sales_minor=sales)
         shown |= {
             "lift": found.lift,
+            "margin": percent(given.margin_share),
             "headline": _headline(found.lift),
             "under_offer": percent(found.lift_under_offer),
             "store_total": percent(found.store_total_lift) if cost.at_till else None,

@@ -11,6 +11,7 @@ from pilot.access.permissions import Permission
 from pilot.errors import NotFound, PilotError
 from pilot.network.model import Segment
 from pilot.programs import queries, service
+from pilot.programs.economics import FORMULAS_IN_WORDS
 from pilot.programs.enrolment import FORM_FIELD_LABELS, read_enrolment
 from pilot.programs.mechanics import CATALOGUE, Mechanic, spec_of
 from pilot.programs.model import Offer, Program, Variant
@@ -34,7 +35,12 @@ def code_from(name: str) -> str:
 @pages.get("/")
 @requires(Permission.PROGRAM_VIEW)
 def show_all() -> ResponseReturnValue:
-    return render_template("programs/show_all.html", programs=queries.programs(session()), catalogue=CATALOGUE.values())
+    return render_template(
+        "programs/show_all.html",
+        programs=queries.programs(session()),
+        catalogue=CATALOGUE.values(),
+        formulas=FORMULAS_IN_WORDS,
+    )
 
 
 @pages.route("/new", methods=["GET", "POST"])
@@ -78,7 +84,11 @@ def add_variant(program: Program) -> ResponseReturnValue:
 def choose_mechanic(program: Program, variant: str) -> ResponseReturnValue:
     """The catalogue: which mechanic the offer is."""
     return render_template(
-        "programs/mechanics.html", program=program, variant=_variant(program, variant), catalogue=CATALOGUE.values()
+        "programs/mechanics.html",
+        program=program,
+        variant=_variant(program, variant),
+        catalogue=CATALOGUE.values(),
+        formulas=FORMULAS_IN_WORDS,
     )
 
 

@@ -4,8 +4,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import ibis
+import pyarrow as pa
 import pytest
 
+from pilot.outcomes.lake import Lake
 from pilot.planning import spending
 from pilot.planning.economics import (
     Past,
@@ -113,6 +116,32 @@ def test_the_past_is_read_from_the_lake(settings: Settings, period: tuple[date, 
         Decimal(sum(r["net_minor"] for r in sold if r["net_minor"] < size)) / baskets,
         Decimal(sum(r["net_minor"] for r in sold if r["net_minor"] >= size)) / baskets,
     )
+
+
+def test_the_margin_of_receipts_that_carry_their_cost_stands_in_for_one_that_is_not_stated(
+    settings: Settings, period: tuple[date, date]
+) -> None:
+    assert spending.margin_share(a_lake(settings), None, *period) is None  # these carry none
+    plan = a_plan(FIVE_PER_CENT, margin_share=None)
+    assert break_even_share(plan, "card", Past(margin_share=Decimal("0.30"))) == Decimal("0.20")
+    assert break_even_share(a_plan(FIVE_PER_CENT), "card", Past(margin_share=Decimal("0.06"))) == Decimal("0.20")
+
+
+def test_the_share_of_costs_decides_whether_the_past_has_a_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    def receipts(*facts: tuple[str, int, int | None]) -> Any:
+        names = ("kind", "net_minor", "cost_minor")
+        types = (pa.string(), pa.int64(), pa.int64())
+        columns = {name: pa.array([fact[i] for fact in facts], types[i]) for i, name in enumerate(names)}
+        return ibis.memtable(pa.table(columns))
+
+    def margin(*facts: tuple[str, int, int | None]) -> Decimal | None:
+        monkeypatch.setattr(spending.history, "receipts_within", lambda *_: receipts(*facts))
+        return spending.margin_share(Lake.__new__(Lake), None, FIRST_DAY, FIRST_DAY)
+
+    assert margin(("sale", 9_500, 6_650), ("sale", 500, None)) == Decimal("0.3")
+    assert margin(("sale", 9_499, 6_650), ("sale", 501, None)) is None
+    repeated = ("identification", 5_000, 1)  # says late whose a receipt was: its money was counted before
+    assert margin(("sale", 9_500, 6_650), ("sale", 500, None), repeated) == Decimal("0.3")
 
 
 def _code(found: Decimal | Message) -> str:

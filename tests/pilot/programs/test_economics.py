@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import NotEstimable
-from pilot.programs.economics import Assumptions, offer_cost, thresholds
+from pilot.programs.economics import FORMULAS_IN_WORDS, Assumptions, offer_cost, thresholds
 from pilot.programs.errors import MarginUnknown, SpendUnknown
 from pilot.programs.mechanics import Mechanic
 from pilot.programs.sensitivity import Axis, sensitivity
@@ -56,6 +56,7 @@ def test_the_cost_of_each_mechanic_by_hand(mechanic: Mechanic) -> None:
     found = offer_cost(mechanic.value, TERMS[mechanic], GIVEN)
     assert (found.low, found.base, found.high, found.reach) == tuple(map(Decimal, COSTS[mechanic]))
     assert str(found.basis)
+    assert str(FORMULAS_IN_WORDS[mechanic]).startswith("Cost: ")
 
 
 def test_five_per_cent_off_for_everybody_at_thirty_per_cent_margin_needs_twenty_per_cent_more_sales() -> None:
