@@ -9,7 +9,7 @@ from flask import url_for
 from pilot.evidence.chapters.registry import CHAPTERS, ChapterCode
 from pilot.evidence.queries import ReportView
 from pilot.words import N_
-from web.chapters import crossing, loyalty, money, subsidy, swiped, value
+from web.chapters import crossing, loyalty, money, subsidy, swiped, value, where
 from web.words import _
 
 Presenter = Callable[[ReportView, Mapping[str, Any]], dict[str, Any]]
@@ -31,6 +31,7 @@ PRESENTERS: dict[ChapterCode, Presenter] = {
     ChapterCode.VALUE: value.present,
     ChapterCode.SUBSIDY: subsidy.present,
     ChapterCode.LOYALTY: loyalty.present,
+    ChapterCode.WHERE: where.present,
 }
 
 

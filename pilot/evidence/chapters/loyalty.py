@@ -24,7 +24,7 @@ from experiments.measure.windows import windows_for
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import or_reason, require_stores
+from pilot.evidence.chapters.reasons import identification_of, or_reason, require_stores
 from pilot.outcomes.surveys import WHOLE, answers_between
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
                     row.value: or_reason(lambda compute=compute, variant=variant: compute(variant))
                     for row, compute in rows.items()
                 },
-                "identification": _identification(inputs, variant),
+                "identification": identification_of(inputs, variant),
             }
             for variant in inputs.plan.treated
         },
@@ -226,9 +226,3 @@ class _Answers:
             if unit is not None:
                 sums[unit] = (sums[unit][0] + y, sums[unit][1] + n)
         return sums
-
-
-def _identification(inputs: ChapterInputs, variant: str) -> str | None:
-    """What the check of identification says of this variant; None where it was not made."""
-    checks = inputs.analysis.diagnostics
-    return next((c.status.value for c in checks if c.check == "identification" and c.variant == variant), None)

@@ -32,3 +32,9 @@ def or_reason(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return compute()
     except NotEstimable as refused:
         return {REFUSAL: in_our_words(refused.message).to_dict()}
+
+
+def identification_of(inputs: ChapterInputs, variant: str) -> str | None:
+    """What the check of identification says of this variant ("ok", "warn"); None where it was not made."""
+    checks = inputs.analysis.diagnostics
+    return next((c.status.value for c in checks if c.check == "identification" and c.variant == variant), None)

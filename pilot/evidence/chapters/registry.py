@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.errors import ExperimentError
 from pilot.errors import PilotError
-from pilot.evidence.chapters import crossing, loyalty, money, subsidy, swiped, value
+from pilot.evidence.chapters import crossing, loyalty, money, subsidy, swiped, value, where
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.planning.metrics import in_our_words
 from pilot.words import Message
@@ -42,6 +42,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Chapter(ChapterCode.VALUE, value.compute),
     Chapter(ChapterCode.SUBSIDY, subsidy.compute),
     Chapter(ChapterCode.LOYALTY, loyalty.compute),
+    Chapter(ChapterCode.WHERE, where.compute),
 )
 
 
