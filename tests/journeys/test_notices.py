@@ -37,7 +37,6 @@ def test_a_decision_leaves_by_mail_and_webhook_and_mail_is_turned_off(
             secret = _adds_a_webhook(admin, f"http://127.0.0.1:{chat.port}/pilots")
             admin.press("Send a test")
             admin.sees("Delivered")
-            admin.keep("notices")
 
             executive = visit(address, "executive")
             page = executive.open("/pilots/points/decision")
@@ -47,6 +46,9 @@ def test_a_decision_leaves_by_mail_and_webhook_and_mail_is_turned_off(
             executive.sees("recorded")
             _until(lambda: any(mail["Subject"].startswith("Decision taken") for mail in sink.mails))
             _until(lambda: len(chat.calls) == 2)
+            admin.page.reload()
+            admin.sees("Decision taken")
+            admin.keep("notices")
 
         (_, headers, body) = chat.calls[-1]
         assert _recipe().is_genuine(secret, headers, body)
