@@ -55,7 +55,7 @@ def groups_differ(values: Floats, treated: Floats, cell: Ints, group: Ints, redr
             Message(
                 "too_few_units_for_groups",
                 N_(
-                    "{n} units are too few to compare the effects of {k} groups: each needs both arms and units to spare"
+                    "{n} units are too few to compare the effects of {k} groups: each needs both arms and two units more"
                 ),
                 {"n": len(y), "k": k},
             )
