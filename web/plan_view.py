@@ -1,8 +1,6 @@
 """What the plan tab and the stage board of a pilot show, and which act is this person's next."""
 
-from dataclasses import dataclass
-
-from flask import render_template, url_for
+from flask import render_template
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
@@ -20,7 +18,7 @@ from pilot.planning.submission import as_submitted
 from pilot.planning.wizard import amendment_of
 from pilot.programs import queries as programs
 from pilot.words import Message, translate
-from web import decision_words, difference_words, plan_parts_view, plan_words, presenters
+from web import decision_words, difference_words, plan_parts_view, plan_words, presenters, signature_view
 from web.auth import may
 from web.difference_words import ChangedPart
 from web.words import _
@@ -31,17 +29,6 @@ AMENDABLE = frozenset({PilotState.SEALED, PilotState.DRAWN, PilotState.RUNNING, 
 _EXPLORABLE = frozenset(
     {StageState.RUNNING, StageState.EXTENDED, StageState.AT_GATE, StageState.PASSED, StageState.STOPPED}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A sign-off that waits for the person who looks at the page."""
-
-    title: str
-    text: str
-    button: str
-    confirm: str
-    url: str
 
 
 def page(pilot: Pilot, error: str | None = None) -> str:
@@ -64,7 +51,8 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         problems=_problems(pilot, plan) if pilot.state == PilotState.DRAFT else [],
         amendment=amendment_of(session(), pilot),
         may_amend=pilot.state in AMENDABLE and may(Permission.PILOT_AMEND, pilot),
-        sign=_signature(pilot),
+        sign=signature_view.signature(pilot),
+        accepted=signature_view.accepted(pilot),
         versions=versions,
         version=versions[-1] if versions else None,
         difference=_difference(pilot, versions),
@@ -148,23 +136,3 @@ def _difference(pilot: Pilot, versions: list[PlanVersion]) -> list[ChangedPart]:
     if sealed is None or versions[-1].hash == sealed.hash:
         return []
     return difference_words.rows(sealed.text, versions[-1].text)
-
-
-def _signature(pilot: Pilot) -> Signature | None:
-    if pilot.state == PilotState.SUBMITTED and may(Permission.PLAN_COSIGN, pilot):
-        return Signature(
-            _("Your co-signature"),
-            _("You vouch for the design: the metric that leads, the draw, the windows and what the plan can see."),
-            _("Co-sign the plan"),
-            _("You sign exactly this text of the plan."),
-            url_for("plan.cosign", pilot=pilot.code),
-        )
-    if pilot.state == PilotState.COSIGNED and may(Permission.PLAN_APPROVE, pilot):
-        return Signature(
-            _("Your approval"),
-            _("Your approval seals the plan. The system makes the seed of the draw, once; nobody can choose it."),
-            _("Approve and seal"),
-            _("The plan is sealed as it stands. Later changes are amendments and void the signatures."),
-            url_for("plan.approve", pilot=pilot.code),
-        )
-    return None

@@ -102,6 +102,11 @@ def acceptance_of(session: Session, pilot: Pilot, plan_hash: str) -> Acceptance 
     return session.scalar(select(Acceptance).where(Acceptance.pilot_id == pilot.id, Acceptance.plan_hash == plan_hash))
 
 
+def acceptances_of(session: Session, pilot: Pilot) -> list[Acceptance]:
+    """Every acceptance of the pilot's plans, oldest first."""
+    return list(session.scalars(select(Acceptance).where(Acceptance.pilot_id == pilot.id).order_by(Acceptance.id)))
+
+
 def with_identity(pilot: Pilot, document: dict[str, Any]) -> Plan:
     """A document may leave out whose plan it is; it cannot say that it is another's."""
     return Plan.from_document({**document, "pilot": pilot.code, "program": pilot.plan["program"]})

@@ -108,6 +108,7 @@ def _arguments(route: Route, names: dict[str, str]) -> dict[str, Any]:
         "step": "brief",
         "kind": "search",
         "notice": 1,
+        "deputy": 1,
         "variant": "points",
         "mechanic": "tier_card",
         "token": "x",

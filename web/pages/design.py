@@ -32,7 +32,7 @@ from pilot.planning.submission import as_submitted
 from pilot.planning.wizard import Step, is_amendment, save, working_plan
 from pilot.planning.wizard_model import DesignStudy, StudyKind
 from pilot.words import translate
-from web import design_view, forms
+from web import design_view, forms, signature_view
 from web.auth import actor, may, requires
 from web.plan_words import by_reason
 from web.report_words import per_what
@@ -91,6 +91,7 @@ def verdict(pilot: Pilot, stage: int) -> ResponseReturnValue:
         needed=units_needed(plan, stage) if not visible.reaches_its_level else [],
         met=[one for one in conflicts(session(), plan) if one.stage == stage],
         is_open=not is_amendment(pilot),
+        acceptable=signature_view.acceptable(pilot) if proof.is_unproven else None,
     )
 
 

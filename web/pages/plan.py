@@ -74,7 +74,10 @@ def cosign(pilot: Pilot) -> ResponseReturnValue:
         governance.cosign(session(), pilot, reason=reason, actor=actor(), now=settings().now())
     except PilotError as error:
         return _refused_plan(code, error)
-    flash(_("You have co-signed the plan. An executive approves it next."), "success")
+    if pilot.state == PilotState.COSIGNED:
+        flash(_("You have co-signed the plan. An executive approves it next."), "success")
+    else:
+        flash(_("You have co-signed the plan."), "success")
     return redirect(url_for("pilots.show", pilot=code))
 
 
@@ -88,7 +91,27 @@ def approve(pilot: Pilot) -> ResponseReturnValue:
         governance.approve_and_seal(session(), pilot, reason=reason, actor=actor(), now=now, entropy=entropy)
     except PilotError as error:
         return _refused_plan(code, error)
-    flash(_("The plan is sealed. Its first stage can be drawn."), "success")
+    if pilot.state == PilotState.COSIGNED:
+        flash(_("You have approved the plan. It is sealed when everybody who is needed has."), "success")
+    else:
+        flash(_("The plan is sealed. Its first stage can be drawn."), "success")
+    return redirect(url_for("pilots.show", pilot=code))
+
+
+@pages.post("/<pilot>/accept-unproven")
+@requires(Permission.PLAN_APPROVE, of="pilot")
+def accept_unproven(pilot: Pilot) -> ResponseReturnValue:
+    """An executive accepts by name that the draft cannot prove its break-even."""
+    code = pilot.code
+    try:
+        plan_hash = forms.text("plan_hash", _("Plan"))
+        reason = forms.text("reason", _("Reason"), required=False)
+        governance.accept_unproven(
+            session(), pilot, plan_hash=plan_hash, reason=reason, actor=actor(), now=settings().now()
+        )
+    except PilotError as error:
+        return _refused_plan(code, error)
+    flash(_("Your acceptance stands beside the plan. It can be submitted now."), "success")
     return redirect(url_for("pilots.show", pilot=code))
 
 

@@ -82,11 +82,11 @@ def appoint() -> ResponseReturnValue:
     return redirect(url_for("policy.show"))
 
 
-@pages.post("/deputies/<int:number>/end")
+@pages.post("/deputies/<int:deputy>/end")
 @requires(Permission.POLICY_EDIT)
-def end_deputy(number: int) -> ResponseReturnValue:
+def end_deputy(deputy: int) -> ResponseReturnValue:
     """The deputy stands in no longer."""
-    deputies.end(session(), deputies.deputy_by_id(session(), number), actor=actor(), now=settings().now())
+    deputies.end(session(), deputies.deputy_by_id(session(), deputy), actor=actor(), now=settings().now())
     flash(_("The deputy stands in no longer. What they signed stays signed."), "success")
     return redirect(url_for("policy.show"))
 
