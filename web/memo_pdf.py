@@ -22,6 +22,7 @@ from web.words import _
 _SIZES = (10.5, 9.5, 8.5, 7.5)  # points
 # How many letters a sentence, and how many items a list, may have when the smallest size is not enough.
 _SHORTER = ((700, 14), (400, 10), (240, 7), (150, 5), (90, 3), (60, 2))
+_MOST_LETTERS = 9_000  # no page of the smallest size holds more: not even tried
 
 
 class PaperMissing(Misconfigured):
@@ -76,7 +77,16 @@ def memo_pdf(view: ReportView, memo: Memo, *, hashes: dict[str, str]) -> bytes:
 def _attempts(memo: Memo) -> list[tuple[float, Memo]]:
     """Sizes of type with the memo whole, then shortened step by step at the smallest."""
     whole = [(size, memo) for size in _SIZES]
-    return whole + [(_SIZES[-1], _shortened(memo, letters, items)) for letters, items in _SHORTER]
+    shorter = [(_SIZES[-1], _shortened(memo, letters, items)) for letters, items in _SHORTER]
+    return [(size, shown) for size, shown in (*whole, *shorter) if _letters(shown) <= _MOST_LETTERS]
+
+
+def _letters(part: Any) -> int:
+    if isinstance(part, str):
+        return len(part)
+    if isinstance(part, list):
+        return sum(map(_letters, part))
+    return 0 if part is None or isinstance(part, bool) else sum(_letters(getattr(part, f.name)) for f in fields(part))
 
 
 def _shortened(memo: Memo, letters: int, items: int) -> Memo:
