@@ -10,7 +10,9 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -23,6 +25,7 @@ from pilot.settings import Settings
 from pilot.words import N_, Message, speaking, translate
 
 TIMEOUT_SECONDS = 20.0
+DEMO_FILE = "mail.txt"
 _WHY = Message("mail_why", N_("You get this from Pilot because of your work on it: {kind}."))
 _OFF = Message("mail_off", N_("Get no more mail of this kind"))
 
@@ -70,9 +73,12 @@ def compose(settings: Settings, delivery: Delivery, to: Addressee, *, now: datet
 
 
 def make_mailer(settings: Settings) -> Mailer:
-    """The way out that ``PILOT_MAIL_URL`` names; ``MailUrlWrong``."""
+    """The way out that ``PILOT_MAIL_URL`` names; ``MailUrlWrong``.
+
+    A demonstration's people are made up, and its story writes many mails at once: they go to a file in its home.
+    """
     if settings.mail_url.startswith("console:"):
-        return ConsoleMailer()
+        return ConsoleMailer(partial(_append, settings.home / DEMO_FILE)) if settings.demo else ConsoleMailer()
     return smtp_mailer(settings.mail_url)
 
 
@@ -176,6 +182,11 @@ def _linked(line: Line, base: str) -> str:
 
 def _why(kind: NoticeKind) -> str:
     return translate(Message(_WHY.code, _WHY.template, {"kind": TITLES[kind]}))
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(text)
 
 
 def _plain(said: bytes | str) -> str:

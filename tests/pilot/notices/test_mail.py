@@ -207,6 +207,16 @@ def test_without_a_mail_server_mail_is_written_to_standard_error(
     assert "is ready." in said
 
 
+def test_the_mail_of_a_demonstration_goes_to_a_file_in_its_home(
+    session: Session, anna: User, now: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = session.info["settings"].model_copy(update={"demo": True})
+    for _ in range(2):
+        mail.make_mailer(settings).send(composed(session, anna, now))
+    assert (settings.home / mail.DEMO_FILE).read_text("utf-8").count("To: anna@example.org") == 2
+    assert capsys.readouterr().err == ""
+
+
 def test_settings_take_no_other_kind_of_mail() -> None:
     with pytest.raises(ValidationError):
         Settings(mail_url="sendmail:/usr/sbin/sendmail")
