@@ -54,9 +54,7 @@ def groups_differ(values: Floats, treated: Floats, cell: Ints, group: Ints, redr
         raise NotEstimable(
             Message(
                 "too_few_units_for_groups",
-                N_(
-                    "{n} units are too few to compare the effects of {k} groups: each needs both arms and two units more"
-                ),
+                N_("{n} units are too few to compare the effects of {k} groups: each needs both arms and two more"),
                 {"n": len(y), "k": k},
             )
         )
@@ -88,7 +86,8 @@ def _centred(draws: Floats | Flags, cell: Ints) -> Floats:
     blocks = (cell[:, None] == np.arange(int(cell.max()) + 1)).astype(np.float64)
     rows = np.asarray(draws, dtype=np.float64)
     means = np.einsum("ri,ib->rb", rows, blocks) / blocks.sum(axis=0)
-    return rows - means[:, cell]
+    found: Floats = rows - means[:, cell]
+    return found
 
 
 def _by_group(values: Floats, group: Ints, k: int) -> Floats:

@@ -43,7 +43,7 @@ class ListedSums:
     @property
     def n_weeks(self) -> int:
         """The number of weeks after the start."""
-        return self.sums[AMOUNTS[0]].shape[1] + self.first_week
+        return int(self.sums[AMOUNTS[0]].shape[1]) + self.first_week
 
     def listed(self, unit: str, group: str | None = None) -> int:
         """The customers at home in ``unit`` (of ``group``; None: all)."""
@@ -109,7 +109,7 @@ def spend_tenths(receipts: ir.Table, *, homes: pa.Table, before: Window) -> Sequ
 
     keys = homes.column("customer_key").cast(pa.int64())
     t = receipts.filter(receipts.business_date.between(before.first, before.last))
-    t = t.join(ibis.memtable(pa.table({"customer_key": keys})), "customer_key")
+    t = t.join(ibis.memtable(homes.select(["customer_key"])), "customer_key")
     found = t.group_by("customer_key").aggregate(net=whole_sum(t.net_minor)).to_pyarrow()
     order = np.argsort(found.column("customer_key").to_numpy())
     known, spent = (found.column(name).to_numpy()[order] for name in ("customer_key", "net"))

@@ -1,7 +1,7 @@
 """What chapters on stores and regions share: whom they are for, and a reason in place of a number."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 from experiments.errors import NotEstimable
 from experiments.messages import N_
@@ -10,6 +10,7 @@ from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.planning.metrics import in_our_words
 
 REFUSAL = "refusal"
+Given = ParamSpec("Given")
 _CUSTOMERS = ExperimentMessage(
     "chapter_needs_stores",
     N_(
@@ -26,10 +27,10 @@ def require_stores(inputs: ChapterInputs) -> None:
         raise NotEstimable(_CUSTOMERS)
 
 
-def or_reason(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def or_reason(compute: Callable[Given, dict[str, Any]], *args: Given.args, **kwargs: Given.kwargs) -> dict[str, Any]:
     """What ``compute`` finds, or why it cannot be estimated."""
     try:
-        return compute()
+        return compute(*args, **kwargs)
     except NotEstimable as refused:
         return {REFUSAL: in_our_words(refused.message).to_dict()}
 

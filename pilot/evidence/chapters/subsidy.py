@@ -76,10 +76,7 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     sums = listed_sums(inputs.receipts, homes=homes, window=inputs.window, before=inputs.before)
     return {
         "confidence_level": 0.95,
-        "variants": {
-            variant: or_reason(lambda variant=variant: _variant(inputs, sums, variant))
-            for variant in inputs.plan.treated
-        },
+        "variants": {variant: or_reason(_variant, inputs, sums, variant) for variant in inputs.plan.treated},
     }
 
 
@@ -93,9 +90,9 @@ def _variant(inputs: ChapterInputs, sums: ListedSums, variant: str) -> dict[str,
         "basis": rewards.basis,
         "terms_share": rewards.share,
         "tenths": rows,
-        "total": or_reason(lambda: _total(sums, plan, units, arms, variant, rewards)),
+        "total": or_reason(_total, sums, plan, units, arms, variant, rewards),
         "weeks": _weeks(inputs, sums, plan, units, variant),
-        "fade": or_reason(lambda: _fade(sums, plan, units, variant)),
+        "fade": or_reason(_fade, sums, plan, units, variant),
         "after": {REFUSAL: in_our_words(_RUNNING).to_dict()},
     }
 
@@ -159,7 +156,7 @@ def _tenth(
 ) -> dict[str, Any]:
     n = {arm: sum(sums.listed(unit, tenth) for unit in members) for arm, members in arms.items()}
     paid = rewards.of_tenth[tenth]
-    row = {
+    row: dict[str, Any] = {
         "tenth": int(tenth),
         **_customers(n[CONTROL], n[variant]),
         "reward_minor": round(paid),
@@ -169,12 +166,16 @@ def _tenth(
     def found() -> dict[str, Any]:
         if not sum(n.values()):
             raise NotEstimable(_NOBODY)
-        return {"estimate": ratio_effect(_ratios(sums, units, tenth), plan, variant).to_dict()}
+        return _estimate(_ratios(sums, units, tenth), plan, variant)
 
     row |= or_reason(found)
     if "estimate" in row:
-        row["subsidised"] = or_reason(lambda: _subsidised(Estimate.from_dict(row["estimate"]), paid))
+        row["subsidised"] = or_reason(_subsidised, Estimate.from_dict(row["estimate"]), paid)
     return row
+
+
+def _estimate(ratios: Sequence[Ratio], plan: LookPlan, variant: str) -> dict[str, Any]:
+    return {"estimate": ratio_effect(ratios, plan, variant).to_dict()}
 
 
 def _customers(control: int, treated: int) -> dict[str, int]:
@@ -240,7 +241,7 @@ def _weeks(
             )
             for unit in units
         ]
-        row = or_reason(lambda ratios=ratios: {"estimate": ratio_effect(ratios, plan, variant).to_dict()})
+        row = or_reason(_estimate, ratios, plan, variant)
         rows.append({"week": (inputs.window.first + timedelta(days=7 * week)).isoformat(), **row})
     return rows
 
