@@ -14,10 +14,17 @@ import pyspark
 import pytest
 
 from experiments.measure.days import customer_days, store_days
+from experiments.measure.newcomers import newcomers
+from experiments.measure.visits import visit_sums
+from experiments.measure.windows import Window
+from pilot.evidence.chapters.money_costs import by_terms
 from pilot.outcomes import history
 from pilot.outcomes.days.service import Days
 from pilot.outcomes.errors import SparkMissing, SparkNeedsAFolder, SparkUnreachable
 from pilot.outcomes.lake import Lake
+from pilot.planning import spending
+from pilot.planning.plan import PlannedOffer
+from pilot.planning.plan_parts import Economics
 from pilot.settings import Settings
 from tests.pilot.outcomes.histories import FIRST, measured, publish, some_receipts
 
@@ -128,6 +135,37 @@ def test_a_cluster_reads_versions_months_and_instants_like_duckdb(lakes: tuple[L
         assert rows(spark, version, months) == rows(duck, version, months)
     assert rows(spark, 1, None)[0]["at"].tzinfo is not None
     assert rows(spark, 0, None) == []
+
+
+@pytest.mark.slow
+def test_a_cluster_reckons_the_same_money(lakes: tuple[Lake, Lake]) -> None:
+    window = Window(FIRST + timedelta(days=60), FIRST + timedelta(days=DAYS - 1))
+    before = Window(FIRST, FIRST + timedelta(days=59))
+    stores = pa.table({"store_id": list(range(1, 13)), "unit": ["north", "south"] * 6})
+    homes = pa.table({"customer_key": [1, 2, 3], "unit": ["north", "south", "north"]})
+
+    def money(lake: Lake) -> list[Any]:
+        facts, period = lake.receipts(), (window.first, window.last)
+        new = newcomers(facts, listed=homes, window=window, before=Window(before.first, before.first))
+        columns = (new.customer_key, new.store_id, new.first_day, new.last_day, new.net_minor)
+        offers = [PlannedOffer(code="o", variant="v", segment=None, name="O", mechanic="gift_or_draw", enrolment={},
+                               terms={"prize_kind": "gift", "prize": "p", "qualifying_spend_minor": 200_000,
+                                      "prize_cost_minor": 1})]  # fmt: skip
+        terms = by_terms(offers, Economics(), receipts=facts, stores=[1, 2], window=window, rewards_on_receipts=False)
+        return [
+            visit_sums(facts, homes=homes, stores=stores, window=window, before=before).to_pylist(),
+            [column.tolist() for column in columns],
+            terms,
+            spending.weekly_sales(lake, None, *period),
+            spending.spend_per_customer(lake, None, *period),
+            spending.margin_share(lake, None, *period),
+            spending.shares_by_spend(lake, None, *period, (0, 100_000, 200_000)),
+            spending.shares_by_basket(lake, None, *period, (0, 50_000)),
+        ]
+
+    duck, spark = map(money, lakes)
+    assert len(duck[1][0]) > 100
+    assert spark == duck
 
 
 def test_a_master_that_does_not_answer_is_named_at_once(settings: Settings) -> None:
