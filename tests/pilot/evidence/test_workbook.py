@@ -49,7 +49,7 @@ def test_numbers_are_numbers_with_their_formats_and_the_head_stays(network: Smal
     (line,) = [row for row in sheet.iter_rows(min_row=2) if row[head["Leads"] - 1].value == "leads"]
     assert leading.estimate is not None
     effect, level = line[head["Effect"] - 1], line[head["Level of the interval"] - 1]
-    assert effect.value == leading.estimate.effect / 100  # minor units become money
+    assert effect.value == pytest.approx(leading.estimate.effect / 100, rel=1e-15)  # minor units become money
     assert effect.number_format.startswith("#,##0.00")
     assert (level.value, level.number_format) == (0.95, "0.00%")
     assert line[head["n units"] - 1].value == leading.estimate.n_units
