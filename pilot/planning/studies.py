@@ -128,7 +128,13 @@ def replay_of_stage(
         session, lake, plan, number, excluded=excluded, replications=REPLICATIONS, seed=SEED, lift=ASSUMED_LIFT
     )
     lines = [[indent, message.to_dict()] for indent, message in found.lines]
-    return {"lines": lines, "is_flagged": found.is_flagged, "replications": REPLICATIONS, "lift": ASSUMED_LIFT}
+    return {
+        "lines": lines,
+        "is_flagged": found.is_flagged,
+        "has_too_little_history": bool(found.document["too_little_history"]),
+        "replications": REPLICATIONS,
+        "lift": ASSUMED_LIFT,
+    }
 
 
 def keep(

@@ -93,8 +93,8 @@ def test_a_pilot_from_the_brief_to_the_decision(network: SmallNetwork, serve: Se
 
 def _writes_a_brief(manager: Visitor) -> None:
     manager.open("/pilots/new")
-    manager.page.get_by_label("Name").fill("Points card in all stores")
-    manager.page.get_by_label("Program").select_option("card")
+    manager.page.get_by_label("Name", exact=True).fill("Points card in all stores")
+    manager.page.get_by_label("Program", exact=True).select_option("card")
     manager.page.get_by_label("Hypothesis").fill("A points card brings listed customers back more often.")
     manager.press("Go on to the plan")
 
@@ -103,11 +103,17 @@ def _plans(manager: Visitor) -> None:
     page = manager.page
     page.get_by_label("Weeks before the start to compare with").fill("4")
     page.get_by_label("Weeks that decide a customer's home store").fill("4")
+    manager.press("Save and go on")
+    for step in ("Stores", "Design", "Money"):
+        expect(page.get_by_role("heading", name=step, exact=True)).to_be_visible()
+        manager.press("Save and go on")
     page.locator("[name=stage-0-name]").fill("All stores in pairs")
     page.locator("[name=stage-0-starts_on]").fill(START.isoformat())
     page.locator("[name=stage-0-weeks]").fill("4")
-    manager.press("Save the draft")
-    manager.sees("The draft is saved.")
+    page.locator("[name=stage-0-gate][value=money]").uncheck()  # this gate asks about sales alone
+    manager.press("Save and go on")
+    page.get_by_label("What customers hold is honoured until").fill("2027-01-31")
+    manager.press("Save and go on")
 
 
 def _again(network: SmallNetwork, name: str) -> User:

@@ -1,5 +1,6 @@
 """What the pages do: a form goes in, one verb is called, and a refusal is said on the page with the input kept."""
 
+import html
 import re
 from collections.abc import Callable
 from io import BytesIO
@@ -44,7 +45,7 @@ def form_of(page: str) -> dict[str, Any]:
         name, value = re.search(r' name="([^"]+)"', tag), re.search(r' value="([^"]*)"', tag)
         is_box = 'type="checkbox"' in tag or 'type="radio"' in tag
         if name and not (is_box and " checked" not in tag):
-            fields[name.group(1)] = value.group(1) if value else ""
+            fields[name.group(1)] = html.unescape(value.group(1)) if value else ""
     for name, more, options in re.findall(r'<select[^>]*?name="([^"]+)"([^>]*)>(.*?)</select>', page, re.DOTALL):
         selected = re.findall(r'<option value="([^"]*)" selected', options)
         if " multiple" in more:
@@ -119,33 +120,33 @@ def test_the_ledger_leaves_as_a_table_and_as_a_record_that_replays(as_person: Si
     assert replay(record).ledger_hash in client.get("/pilots/points/assignment").text
 
 
-def test_a_plan_form_saved_as_it_stands_changes_nothing(app: Flask, as_person: SignIn) -> None:
+@pytest.mark.parametrize("step", ["brief", "stores", "design", "money", "stages", "wind_down"])
+def test_a_step_saved_as_it_stands_changes_nothing(app: Flask, as_person: SignIn, step: str) -> None:
     with app.extensions["pilot_database"].reading() as session:
         before = session.scalars(select(Pilot.plan).where(Pilot.code == "draft")).one()
     manager = as_person("manager")
-    page = manager.get("/pilots/draft/edit").text
-    form = form_of(page) | {
+    form = form_of(manager.get(f"/pilots/draft/edit/{step}").text) | {
         "objective": "keep", "hypothesis": before["hypothesis"], "variants": ["points"],
-        "match_on": before["mechanism"]["match_on"],
-        "stage-0-gate": ["leading_metric", "guardrails", "no_alarm"], "identification_note": "",
+        "match_on": before["mechanism"]["match_on"], "stage-0-units": before["stages"][0]["units"],
+        "stage-0-gate": ["leading_metric", "guardrails", "no_alarm"], "identification_note": "", "note": "",
     }  # fmt: skip
-    form = {name: value for name, value in form.items() if not name.startswith("stage-__n__")}
-    assert post(manager, "/pilots/draft/edit", form).status_code == 302
+    form = {name: value for name, value in form.items() if not name.startswith("stage-__n__") and name != "reckon"}
+    assert post(manager, f"/pilots/draft/edit/{step}", form).status_code == 302
     with app.extensions["pilot_database"].reading() as session:
         assert session.scalars(select(Pilot.plan).where(Pilot.code == "draft")).one() == before
 
 
-def test_a_refused_plan_form_keeps_what_was_typed(as_person: SignIn) -> None:
+def test_a_refused_step_keeps_what_was_typed(as_person: SignIn) -> None:
     manager = as_person("manager")
-    form = form_of(manager.get("/pilots/draft/edit").text) | {
-        "hypothesis": "A hypothesis worth keeping",
-        "objective": "keep",
-        "alpha": "many",
-    }
-    answer = post(manager, "/pilots/draft/edit", form)
+    form = form_of(manager.get("/pilots/draft/edit/design").text) | {"alpha": "many"}
+    answer = post(manager, "/pilots/draft/edit/design", form)
     assert answer.status_code == 422
-    assert "A hypothesis worth keeping" in answer.text
+    assert 'value="many"' in answer.text
     assert "“Level” cannot be read" in answer.text
+
+
+def test_a_step_that_is_not_there_is_not_found(as_person: SignIn) -> None:
+    assert as_person("manager").get("/pilots/draft/edit/nowhere").status_code == 404
 
 
 def test_an_illegal_act_is_refused_on_the_page_with_its_reason(app: Flask, as_person: SignIn) -> None:

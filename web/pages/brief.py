@@ -62,7 +62,7 @@ def create() -> ResponseReturnValue:
 
 def _new_program(mechanic: str, now: datetime) -> Program:
     """A program whose one variant waits for the terms of its offer."""
-    name = forms.text("new_program", _("Name of the new program"))
+    name = forms.text("new_program", _("What the new one is called"))
     if not mechanic:
         raise FieldMissing(field=_("Mechanic"))
     title = translate(spec_of(mechanic).title)
