@@ -5,68 +5,19 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import available_timezones
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
 
 from pilot import words
-from pilot.access.model import User
 from pilot.settings import Settings
 from tests import pseudo
+from tests.web.all_pages import ALLOWED, PAGES, REFUSED, REPORT, left_in, speakers_of
 from tests.web.conftest import post
 from web import language
-from web.app import create_app
 
 SignIn = Callable[[str], FlaskClient]
-REPORT = "/pilots/points/reports/points-1-1"
-PAGES = {
-    "manager": (
-        "/", "/account/", "/pilots/", "/pilots/new", "/pilots/draft", "/pilots/draft/edit", "/pilots/points/amend",
-        "/pilots/draft/report", "/pilots/draft/assignment", "/pilots/draft/visible/1", "/pilots/draft/specimen/1",
-        "/programs/", "/programs/new", "/programs/card", "/programs/card/points/offer",
-        "/programs/card/points/offer/tier_card", "/programs/card/points/offer/personal_card",
-        "/programs/card/points/offer/gift_or_draw", "/programs/card/points/offer/service_standard",
-        "/assignments/?store=S01&customer=S01-C1", "/assignments/?store=S99", "/nowhere", "/pilots/none",
-    ),
-    "analyst": (
-        "/pilots/submitted", "/imports/", "/quarantine/", "/segments/", "/segments/new", "/segments/young", "/network/",
-    ),
-    "executive": (
-        "/", "/pilots/points", "/pilots/points/stages", "/pilots/points/assignment", REPORT, "/pilots/points/decision",
-        "/pilots/running/stages",
-    ),
-    "admin": ("/people/", "/keys/", "/network/", "/demonstration/"),
-}  # fmt: skip
-# Forms that are refused: who sends what from which page.
-REFUSED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
-    ("manager", "/pilots/new", "/pilots/new", {"code": "Ä", "name": "", "program": "card", "objective": "defend"}),
-    ("manager", "/programs/new", "/programs/new", {"code": "Not A Code", "name": ""}),
-    (
-        "manager", "/programs/card/points/offer/personal_card", "/programs/card/points/offer/personal_card",
-        {"term-discount_share": "abc"},
-    ),
-    ("manager", "/pilots/points/stages/2/draw", "/pilots/points/stages", {}),
-    ("analyst", "/segments/new", "/segments/new", {"code": "Ä", "name": "N"}),
-    ("executive", f"{REPORT}/decide", "/pilots/points/decision", {"choice": "approve", "reason": ""}),
-    ("executive", "/pilots/draft/approve", "/pilots/draft", {"reason": "x"}),
-    ("admin", "/people/", "/people/", {"email": "nobody", "name": "N", "role": "manager"}),
-    ("admin", "/network/customers/forget", "/network/", {"customer": "nobody"}),
-    ("admin", "/network/", "/network/", {"name": "N", "currency": "XXQ", "timezone": "UTC", "cutoff_hour": "40"}),
-    ("admin", "/keys/", "/keys/", {"name": ""}),
-)  # fmt: skip
-# Names and values of the small house, as they stand on its pages.
-NAMES = (
-    "A points card brings shoppers back.", "Control: nothing changes", "The whole network", "A few stores",
-    "Points card", "A manager", "A analyst", "A executive", "A admin", "A auditor", "A colleague", "Points", "Card",
-    "Small", "English", "Suomi", "Pilot", "EUR", "UTC", "CSV", "control", "points", "young", "old", "age",
-    "none", "nobody", "abc", "XXQ", "Not A Code", "IANA",
-)  # fmt: skip
-PATTERNS = (r"[\w.-]+@example\.org", r"\b[0-9a-f]{12,}\b", r"\b\d\.\d\.\d\+[0-9a-f]+\b", r"\b\w+-\d{14}\.csv")
-ALLOWED = re.compile("|".join([*PATTERNS, *(rf"(?<!\w){re.escape(name)}(?!\w)" for name in NAMES)]))
-ZONES = available_timezones()
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +34,8 @@ def app(house_settings: Settings, translations: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(words, "TRANSLATIONS", translations)
     monkeypatch.setattr(language, "TRANSLATIONS", translations)
     words._catalogue.cache_clear()
-    app = create_app(house_settings.model_copy(update={"language": pseudo.LANGUAGE, "demo": True}))
-    with app.extensions["pilot_database"].unit_of_work() as session:
-        session.execute(update(User).values(language=pseudo.LANGUAGE))
-    yield app
-    app.extensions["pilot_database"].dispose()
+    yield from speakers_of(pseudo.LANGUAGE, house_settings)
     words._catalogue.cache_clear()
-
-
-def left_in(page: str) -> list[str]:
-    """The texts of a page with a word that nobody translated."""
-    return [text for text in pseudo.shown(page) if text not in ZONES and pseudo.missed(text, ALLOWED)]
 
 
 @pytest.mark.parametrize("person", PAGES)
