@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Any
 
 import ibis
@@ -14,9 +15,12 @@ from experiments.measure.windows import Window
 from pilot.database import Database
 from pilot.evidence.chapters.money_costs import by_terms, liability
 from pilot.evidence.queries import report
+from pilot.imports.model import ImportKind
 from pilot.planning.plan import PlannedOffer
 from pilot.planning.plan_parts import Economics
-from tests.pilot.evidence.small_network import START, SmallNetwork
+from pilot.programs.queries import program
+from pilot.programs.service import set_offer
+from tests.pilot.evidence.small_network import RECEIPT_HEADER, START, SmallNetwork, day_at
 
 ECONOMICS = {
     "margin_share": "0.30",
@@ -93,6 +97,51 @@ def test_a_plan_that_says_nothing_about_money_is_refused(database: Database, tmp
 def test_without_costs_on_receipts_and_a_margin_money_is_refused(database: Database, tmp_path: Any) -> None:
     found = _chapter(database, tmp_path, lift=10, economics={"setup_minor": 1})
     assert found["refusal"]["code"] == "margin_unknown"
+
+
+def test_points_in_the_account_are_those_paid_and_those_still_owed(database: Database, tmp_path: Any) -> None:
+    """A bonus of 6 %: every second receipt of the listed pays 0.20 with points; the rest is owed at base redemption."""
+    files = tmp_path / "files"
+    files.mkdir()
+    network = SmallNetwork(database, files).set_up()
+    terms = {"earn_share": "0.06", "redeem_share": "0.5"}
+    with database.unit_of_work() as session:
+        variant = program(session, "card").variant("points")
+        manager = network.person("manager")
+        set_offer(
+            session, variant, name="6 %", mechanic="cumulative_bonus", terms=terms, actor=manager, now=day_at(START)
+        )
+    network.draft(economics={"margin_share": "0.30"})
+    network.submit()
+    network.sign()
+    network.draw_and_start()
+    network.run_to(START + timedelta(days=27), lift=20)
+    treated = network.read(lambda s, p: network.treated_stores(s, p, 1))
+    paid = [
+        [f"P-{store}-{day}", store, f"{START + timedelta(days=day)}T21:00:00+00:00", "5.00", "8", str(day), "sale",
+         f"{store}-C1", "0.20"]
+        for store in treated
+        for day in range(0, 28, 2)
+    ]  # fmt: skip
+    network.load(ImportKind.RECEIPTS, (*RECEIPT_HEADER, "reward"), paid, day_at(START + timedelta(days=28)))
+    frozen = network.look()
+    with database.reading() as session:
+        mine = report(session, frozen.code).document.chapters["money"]["variants"]["points"]
+    rows = {row["code"]: row["amount_minor"] for row in mine["account"]}
+    owed = mine["liability"]
+    assert owed["redeemed_minor"] == len(paid) * 20 == 2_240
+    assert rows["rewards"] == -2_240  # none in control, as many in each treated store
+    assert owed["issued_minor"] > 2_240
+    still = [max(0, ceil(owed["issued_minor"] * share) - 2_240) for share in (0.5, 0.7, 0.9)]
+    assert [owed["low_minor"], owed["base_minor"], owed["high_minor"]] == pytest.approx(still, abs=1)
+    assert rows["liability"] == -owed["base_minor"]
+    low, base, high = mine["net_by_redemption"]
+    assert base == mine["net_minor"] == sum(rows.values())
+    assert (low - base, base - high) == (
+        owed["base_minor"] - owed["low_minor"],
+        owed["high_minor"] - owed["base_minor"],
+    )
+    assert mine["return"]["interval_refusal"]["code"] == "cost_moves_with_sales"
 
 
 def _offer(mechanic: str, **terms: Any) -> PlannedOffer:
