@@ -1,0 +1,93 @@
+"""Design wizard: designs ranked by what they see in money, refusals with what would do, and a design that is taken."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from pilot.settings import Settings
+from tests.journeys.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+
+
+def test_designs_are_ranked_in_money_and_one_is_taken_into_the_draft(
+    house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
+) -> None:
+    manager = visit(serve(house), "manager")
+    _reckons(manager)
+    page = manager.open("/pilots/draft/edit/design")
+    manager.press("Search for designs")
+    expect(page.get_by_role("heading", name="Designs it could have")).to_be_visible(timeout=60_000)
+    designs = page.get_by_role("region", name="Designs").locator("tbody tr")
+    expect(designs.first).to_be_visible()
+    seen = [_share(row.locator("td").nth(1).inner_text()) for row in designs.all()]
+    assert len(seen) >= 4
+    assert seen == sorted(seen)
+    assert re.fullmatch(r"€[\d,]+", designs.first.locator("td").nth(2).inner_text())
+    manager.sees("Of what control's customers buy, 0.0% would be bought in treated stores.")
+    expect(page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
+    manager.keep("design_wizard", at="text=Designs it could have")
+
+    wanted = page.locator("tr", has_text="4 stores, 4 weeks").filter(has_text="Complete").first
+    wanted.get_by_role("button", name="Use this design").click()
+    manager.sees("The design is in the plan: mechanism, weeks and stores.")
+    expect(page.get_by_label("How it is drawn")).to_have_value("complete")
+    manager.open("/pilots/draft/edit/stages")
+    chosen = page.locator("[name=stage-0-units]").evaluate("s => [...s.selectedOptions].map(o => o.value)")
+    assert len(chosen) == 4
+    assert set(chosen) < {f"S{n}" for n in range(25, 33)}
+
+
+def test_a_design_that_cannot_reach_its_level_is_refused_with_what_would_do(
+    house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
+) -> None:
+    manager = visit(serve(house), "manager")
+    page = manager.open("/pilots/draft/edit/design")
+    page.get_by_label("Level of the test (per cent)").fill("5")
+    manager.press("Save")
+    manager.sees("With 8 units the smallest p-value that stage 1 can ever give is 0.1250, above the level 0.0500")
+    manager.sees("A complete draw reaches its level with 8 units.")
+    manager.sees("Matched pairs reach their level with 12 units.")
+    manager.press("Replay it on the past")
+    manager.sees("The past is too short to try the design on: it takes at least four windows as long as the stage.")
+
+
+def test_a_design_that_cannot_see_its_break_even_is_not_submitted(
+    house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
+) -> None:
+    manager = visit(serve(house), "manager")
+    _reckons(manager, margin="95")
+    manager.open("/pilots/draft/edit/review")
+    manager.sees("It cannot prove its break-even.")
+    manager.press("Submit for co-signing", sure=True)
+    expect(manager.page.locator("#problem")).to_contain_text("the design cannot prove its break-even", timeout=30_000)
+
+
+def test_stores_that_must_or_must_not_take_part_are_heard(
+    house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
+) -> None:
+    manager = visit(serve(house), "manager")
+    page = manager.open("/pilots/draft/edit/stores")
+    page.get_by_label("Must not take part").select_option(["S25", "S26"])
+    page.get_by_label("Must take part in stage 1").select_option(["S27"])
+    manager.press("Save")
+    manager.sees("Can be drawn: 6")
+    manager.sees("2 because the plan leaves it out by name")
+    page.get_by_label("Must take part in stage 1").select_option(["S26", "S27"])
+    manager.press("Save")
+    manager.sees("The plan says that S26 must take part in stage 1, and it cannot: the plan leaves it out by name.")
+
+
+def _reckons(manager: Visitor, margin: str = "30") -> None:
+    page = manager.open("/pilots/draft/edit/money")
+    page.get_by_label("Reckon what the offers cost and must bring").check()
+    page.get_by_label("Margin (per cent").fill(margin)
+    page.get_by_label("Communication, for a whole stage").fill("10")
+    manager.press("Save")
+    manager.sees("Pays from a lift of sales of")
+
+
+def _share(text: str) -> float:
+    return float(text.rstrip("%"))
