@@ -44,7 +44,7 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         plan=plan,
         program=program,
         words=in_words(plan, {variant.code: variant.name for variant in program.variants}),
-        stage_words=_stage_words(plan),
+        stage_words=_stage_words(plan, pilot),
         parts=plan_parts_view.parts(plan),
         met=conflicts(session(), plan, after=pilot.last_started) if not pilot.is_ended else [],
         is_open=pilot.state in (PilotState.DRAFT, PilotState.SUBMITTED, PilotState.COSIGNED),
@@ -75,7 +75,7 @@ def board(pilot: Pilot, error: str | None = None) -> str:
         running=running,
         current=current,
         today=today,
-        stage_words=_stage_words(plan),
+        stage_words=_stage_words(plan, pilot),
         gate_words=dict(plan_words.gate_rules()),
         taken=decision_words.taken_from(pilot, current.number) if current else "",
         explorable=[one for one in pilot.stages if one.state in _EXPLORABLE and today > one.ends_on],
@@ -117,9 +117,15 @@ def in_words(plan: Plan, variants: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _stage_words(plan: Plan) -> dict[int, str]:
+def _stage_words(plan: Plan, pilot: Pilot) -> dict[int, str]:
+    """Each stage in words, with the regions where alone the executives let it go on."""
     regions = {region.code: region.name for region in network.regions(session())}
-    return {stage.number: plan_words.stage_in_words(plan, stage, regions) for stage in plan.stages}
+    limited = queries.restrictions(session(), pilot)
+    words = {stage.number: plan_words.stage_in_words(plan, stage, regions) for stage in plan.stages}
+    for number in words.keys() & limited.keys():
+        named = ", ".join(regions.get(code, code) for code in limited[number])
+        words[number] += " " + _("The executives let it go on in these regions only: %(regions)s.", regions=named)
+    return words
 
 
 def _problems(pilot: Pilot, draft: Plan) -> list[Message]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 from pilot.errors import NotFound
 from pilot.network.model import Network, Store
 from pilot.planning.errors import NothingSubmitted, NotSealed
-from pilot.planning.model import Pilot, PlanVersion
+from pilot.planning.model import Pilot, PlanVersion, StageRestriction
 from pilot.planning.plan import Plan
 from pilot.words import N_
 
@@ -69,6 +69,12 @@ def plan_of(session: Session, pilot: Pilot, plan_hash: str) -> Plan:
     if text is None:
         raise NotFound(kind=N_("plan"), name=plan_hash)
     return read_text(text)
+
+
+def restrictions(session: Session, pilot: Pilot) -> dict[int, list[str]]:
+    """By stage number: the regions in which the executives let the stage go on; a stage without limit is not there."""
+    found = session.scalars(select(StageRestriction).where(StageRestriction.pilot_id == pilot.id))
+    return {one.stage_number: list(one.regions) for one in found}
 
 
 @lru_cache(maxsize=64)
