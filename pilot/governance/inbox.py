@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,10 +16,13 @@ from pilot.evidence.chapters.registry import refusal_of
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import document_of, latest_report
+from pilot.governance.approvals import holding, wanted
 from pilot.governance.decisions import standing
+from pilot.governance.deputies import acting
 from pilot.governance.model import Choice
 from pilot.network.queries import network
 from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage, StageState
+from pilot.planning.proofs import ProofKind
 from pilot.planning.queries import business_day, pilots
 from pilot.words import N_, Message
 
@@ -69,6 +73,11 @@ class MoneyIs(StrEnum):
     NET = "net"
 
 
+# Which signature is asked for by what, the analysts' before the executives'.
+_SIGNED = (
+    (ProofKind.COSIGN, Permission.PLAN_COSIGN, Waiting.COSIGN),
+    (ProofKind.APPROVE, Permission.PLAN_APPROVE, Waiting.APPROVE),
+)
 # What is asked before anything is known, so that the money is what a stage puts at risk.
 _RISKS_MONEY = frozenset({Waiting.COSIGN, Waiting.APPROVE, Waiting.DRAW, Waiting.START})
 
@@ -117,7 +126,8 @@ def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
     today = business_day(session, now)
     found: list[InboxItem] = []
     for pilot in pilots(session):
-        for waiting, stage, report in _waiting(session, pilot, user, is_over=lambda stage: stage.ends_on < today):
+        over = partial(_is_over, today)
+        for waiting, stage, report in _waiting(session, pilot, user, now=now, is_over=over):
             found.append(_item(session, pilot, waiting, stage, report))
     return sorted(found, key=lambda item: (item.since, item.pilot))
 
@@ -125,15 +135,18 @@ def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
 _Found = tuple[Waiting, Stage | None, FrozenReport | None]
 
 
-def _waiting(session: Session, pilot: Pilot, user: User, *, is_over: Callable[[Stage], bool]) -> Iterator[_Found]:
+def _is_over(today: date, stage: Stage) -> bool:
+    return stage.ends_on < today
+
+
+def _waiting(
+    session: Session, pilot: Pilot, user: User, *, now: datetime, is_over: Callable[[Stage], bool]
+) -> Iterator[_Found]:
     owns = pilot.owner_id == user.id
     stage = None if pilot.is_ended else pilot.current_stage
     if pilot.state == PilotState.DRAFT and owns:
         yield Waiting.FINISH_PLAN, None, None
-    if pilot.state == PilotState.SUBMITTED and may(user, Permission.PLAN_COSIGN, pilot):
-        yield Waiting.COSIGN, None, None
-    if pilot.state == PilotState.COSIGNED and may(user, Permission.PLAN_APPROVE, pilot):
-        yield Waiting.APPROVE, None, None
+    yield from _signatures(session, pilot, user, now=now)
     if stage is None:
         return
     if pilot.state == PilotState.SEALED and may(user, Permission.STAGE_DRAW, pilot):
@@ -144,10 +157,21 @@ def _waiting(session: Session, pilot: Pilot, user: User, *, is_over: Callable[[S
     if runs and is_over(stage) and may(user, Permission.REPORT_MAKE, pilot):
         yield Waiting.MAKE_REPORT, stage, None
     if pilot.state == PilotState.AT_GATE and stage.state == StageState.AT_GATE:
-        yield from _at_gate(session, pilot, stage, user)
+        yield from _at_gate(session, pilot, stage, user, now=now)
 
 
-def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User) -> Iterator[_Found]:
+def _signatures(session: Session, pilot: Pilot, user: User, *, now: datetime) -> Iterator[_Found]:
+    """What the policy still wants signed and this person, or who they stand in for, may sign; nobody signs twice."""
+    kinds = wanted(session, pilot, now=now)
+    if not kinds or any(user.id in proof.people for proof in holding(session, pilot, now=now)):
+        return
+    for kind, permission, waiting in _SIGNED:
+        if kind in kinds and acting(session, user, permission, pilot, now=now) is not None:
+            yield waiting, None, None
+            return
+
+
+def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User, *, now: datetime) -> Iterator[_Found]:
     report = latest_report(session, pilot, stage.number)
     if report is None:
         return
@@ -155,10 +179,12 @@ def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User) -> Iterat
     outcome = now_standing.outcome
     if outcome is not None and outcome.choice == Choice.SEND_BACK and pilot.owner_id == user.id:
         yield Waiting.ANSWER, stage, report
-    if outcome is None and may(user, Permission.DECISION_MAKE, pilot):
+    acts = None if outcome is not None else acting(session, user, Permission.DECISION_MAKE, pilot, now=now)
+    if acts is not None:
+        said = {one for decision in now_standing.latest for one in (decision.user_id, decision.for_user_id)}
         if not now_standing.latest:
             yield Waiting.DECIDE, stage, report
-        elif user.id not in {decision.user_id for decision in now_standing.latest}:
+        elif not said & {user.id, *([acts.principal.id] if acts.principal else ())}:
             yield Waiting.AGREE, stage, report
 
 
