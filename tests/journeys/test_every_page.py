@@ -22,6 +22,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/pilots/draft/report", "/pilots/draft/assignment", "/metric-library/", "/metric-library/?search=card", "/programs/", "/programs/new", "/programs/card",
         "/programs/card/points/offer", "/programs/card/points/offer/tier_card",
         "/programs/card/points/offer/personal_card",
+        "/programs/card/offers/card.points.all/break-even?margin=30",
         "/assignments/?store=S01&customer=S01-C1", "/nowhere",
     ),
     "analyst": (
