@@ -41,7 +41,8 @@ def probability(value: float | None) -> str:
 
 def _risk(view: ReportView, plan: Plan, option: Option) -> str:
     risk = _RISKS.get(option.choice, _risk_of_less)(view, plan, option)
-    return f"{risk} {_('Against the recommendation: a second person has to agree.')}" if option.is_override else risk
+    warning = _("Against the recommendation: a second person has to agree.")
+    return f"{risk} {warning}" if option.is_override else risk
 
 
 def _risk_of_approving(view: ReportView, plan: Plan, _option: Option) -> str:
