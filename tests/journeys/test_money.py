@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
-from tests.journeys.conftest import Visitor
+from tests.journeys.conftest import WIDTHS, Visitor
+from tests.journeys.test_every_page import _look as look
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 from tests.web.house import add_people
 
@@ -61,6 +62,11 @@ def test_a_stage_that_sold_more_and_lost_money_says_so_and_its_account_adds_up(
     for prior in ("given the sceptical prior", "given the neutral prior"):
         expect(executive.page.get_by_role("row", name=prior)).to_contain_text("%")
     executive.sees("30.0% of net sales before rewards: an assumption of the plan")
+    for width in WIDTHS:
+        executive.page.set_viewport_size({"width": width, "height": 900})
+        for chapter in ("money", "value"):
+            path = f"/pilots/points/reports/{report}/chapters/{chapter}"
+            assert look(executive, "executive", path, width) == []
 
 
 def test_money_without_a_margin_is_refused_with_the_reason(tmp_path: Path, serve: Serve, visit: Visit) -> None:
