@@ -46,6 +46,19 @@ def test_a_text_without_its_mark_is_found() -> None:
     assert _unmarked('Message("code", f"not {x}")') == ["not "]
 
 
+def test_no_text_is_marked_inside_another() -> None:
+    """The extractor does not look into f-strings, and takes one literal only."""
+    ours = files(".py", "pilot", "experiments", "web")
+    assert {shown(path): found for path in ours if (found := _hidden(path.read_text("utf-8")))} == {}
+
+
+def test_a_text_that_the_extractor_does_not_see_is_found() -> None:
+    assert _hidden("f\"{risk} {_('Mind it.')}\"; _('Save'); _(texts['a']); ngettext('a', 'b', n)") == [
+        "_('Mind it.')",
+        "_(texts['a'])",
+    ]
+
+
 def test_every_translation_keeps_the_places_of_its_text() -> None:
     for one, many in pseudo.texts().items():
         for text in filter(None, (one, many)):
@@ -89,6 +102,30 @@ def _spoken(call: ast.Call) -> str | None:
         if isinstance(argument, ast.JoinedStr):
             return "".join(part.value for part in argument.values if isinstance(part, ast.Constant))
     return None
+
+
+def _hidden(source: str) -> list[str]:
+    """Calls of a marker inside an f-string, or with a text that is put together in the call."""
+    tree = ast.parse(source)
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inside = [call for node in formatted for call in ast.walk(node) if _marks(call)]
+    unclear = [call for call in ast.walk(tree) if _marks(call) and not _is_clear(call)]
+    return [ast.unparse(call) for call in dict.fromkeys([*inside, *unclear])]
+
+
+def _marks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "N_", "ngettext")
+
+
+def _is_clear(call: ast.AST) -> bool:
+    """A literal, or something without any literal in it (a text that was marked where it is written)."""
+    assert isinstance(call, ast.Call)
+    texts = call.args[:2] if getattr(call.func, "id", "") == "ngettext" else call.args[:1]
+    return all(isinstance(text, ast.Constant) or not _literals_in(text) for text in texts)
+
+
+def _literals_in(text: ast.AST) -> list[ast.AST]:
+    return [node for node in ast.walk(text) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def _has_words(text: str) -> bool:

