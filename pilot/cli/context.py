@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
-from pilot.access.permissions import Owned, Permission, require
+from pilot.access.permissions import Owned, Permission
 from pilot.access.queries import user_by_email
 from pilot.cli.console import Console, phrase
 from pilot.cli.errors import NobodyNamed, NoInstallation, UnreadableFile
@@ -54,11 +54,13 @@ class Context:
         return self.settings.now()
 
     def actor(self, session: Session, permission: Permission, obj: Owned | None = None) -> User:
-        """The person in whose name the command acts (``--as``), who must hold the permission."""
+        """The person in whose name the command acts (``--as``), who must hold the permission, or stand in for one."""
+        from pilot.governance.deputies import require_acting  # who only asks for help waits for no plan
+
         if self.options.actor is None:
             raise NobodyNamed()
         user = user_by_email(session, self.options.actor)
-        require(user, permission, obj)
+        require_acting(session, user, permission, obj, now=self.now)
         return user
 
     @contextmanager

@@ -17,6 +17,7 @@ from pilot.network.queries import network
 from pilot.outcomes.lake import Lake
 from pilot.planning import service as planning
 from pilot.planning.designer import Visible, smallest_effect
+from pilot.planning.lifecycle import PilotState
 from pilot.planning.model import Pilot
 from pilot.planning.queries import draft_plan
 from pilot.planning.queries import pilot as pilot_by_code
@@ -124,7 +125,14 @@ def cosign(context: Context) -> None:
     with context.acting(Permission.PLAN_COSIGN) as (session, actor):
         pilot = pilot_by_code(session, context.options.pilot)
         governance.cosign(session, pilot, actor=actor, now=context.now)
-    _done(context, pilot, N_("{pilot} is co-signed. Next: an executive runs “pilot plan approve {pilot}”."))
+    waits = pilot.state == PilotState.SUBMITTED
+    _done(
+        context,
+        pilot,
+        N_("{pilot} is co-signed; another analyst has to co-sign it, too.")
+        if waits
+        else N_("{pilot} is co-signed. Next: an executive runs “pilot plan approve {pilot}”."),
+    )
 
 
 def seal(context: Context) -> None:
@@ -133,7 +141,14 @@ def seal(context: Context) -> None:
         pilot = pilot_by_code(session, context.options.pilot)
         entropy = secrets.token_bytes(ENTROPY_BYTES)
         governance.approve_and_seal(session, pilot, actor=actor, now=context.now, entropy=entropy)
-    _done(context, pilot, N_("{pilot} is sealed. Next: “pilot draw {pilot} 1”."))
+    waits = pilot.state == PilotState.COSIGNED
+    _done(
+        context,
+        pilot,
+        N_("{pilot} is approved; another executive has to approve it, too.")
+        if waits
+        else N_("{pilot} is sealed. Next: “pilot draw {pilot} 1”."),
+    )
 
 
 def send_back(context: Context) -> None:

@@ -35,6 +35,10 @@ def configure(name: str, command: argparse.ArgumentParser) -> None:
         command.add_argument("report", metavar="REPORT")
         command.add_argument("choice", choices=[str(choice) for choice in Choice])
         command.add_argument("--reason", required=True, help=phrase(N_("reaches the author")))
+        command.add_argument(
+            "--region", action="append", default=[], metavar="REGION",
+            help=phrase(N_("with approve_some: a region of the next stage; may be given again")),
+        )  # fmt: skip
         command.set_defaults(do=decide)
         return
     verbs = Verbs(command)
@@ -120,13 +124,20 @@ def decide(context: Context) -> None:
     with context.acting(Permission.DECISION_MAKE) as (session, actor):
         report = _report(session, options.report)
         decision = governance.decide(
-            session, report, Choice(options.choice), reason=options.reason, actor=actor, now=context.now
+            session,
+            report,
+            Choice(options.choice),
+            reason=options.reason,
+            regions=options.region,
+            actor=actor,
+            now=context.now,
         )
     if decision.takes_effect:
         console.say(N_("Decided: {choice}. The author has been told, with the reason."), choice=decision.choice)
     else:
         console.say(
-            N_("Recorded: {choice}. It takes effect when a second executive chooses the same."), choice=decision.choice
+            N_("Recorded: {choice}. It takes effect when a second executive chooses the same."),
+            choice=decision.choice,
         )
     console.answer(
         {

@@ -117,8 +117,10 @@ def money_at_risk(session: Session, pilot: Pilot, plan_hash: str, stage_number: 
         .where(PlanVersion.pilot_id == pilot.id, PlanVersion.number <= this.scalar_subquery())
         .order_by(PlanVersion.number.desc())
     )
-    found = (at_risk[str(stage_number)] for at_risk in session.scalars(kept) if str(stage_number) in (at_risk or {}))
-    return next(found, None)
+    for at_risk in session.scalars(kept):
+        if at_risk and str(stage_number) in at_risk:
+            return at_risk[str(stage_number)]
+    return None
 
 
 def coming_stage(pilot: Pilot, plan: Plan) -> StagePlan:
