@@ -46,7 +46,12 @@ def fields(offer: Offer) -> list[Field]:
     """The assumptions that matter for this mechanic."""
     mechanic, unit = Mechanic(offer.mechanic), currency()
     rows = [
-        Field("margin", _percent(_("Margin")), "", _("What is left of net sales after the goods, before any reward.")),
+        Field(
+            "margin",
+            _percent(_("Profit margin")),
+            "",
+            _("What is left of net sales after the goods, before any reward."),
+        ),
     ]
     if spec_of(mechanic).shows_card:
         rows.append(Field("enrolment", _percent(_("Share of sales under the offer")), "100"))

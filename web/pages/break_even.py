@@ -110,12 +110,12 @@ def _cost_words(cost: OfferCost) -> str:
 
 def _table(table: Table) -> dict[str, Any]:
     titles = {
-        (Axis.MARGIN, Axis.REDEMPTION): _("By margin and by how many points are redeemed"),
-        (Axis.MARGIN, Axis.REWARD): _("By margin and by what the offer costs"),
+        (Axis.MARGIN, Axis.REDEMPTION): _("By profit margin and by how many points are redeemed"),
+        (Axis.MARGIN, Axis.REWARD): _("By profit margin and by what the offer costs"),
         (Axis.ENROLMENT, Axis.REWARD): _("By how much of sales is under the offer and by what it costs"),
     }
     axes = {
-        Axis.MARGIN: _("Margin"), Axis.REDEMPTION: _("Redeemed"), Axis.REWARD: _("Cost"),
+        Axis.MARGIN: _("Profit margin"), Axis.REDEMPTION: _("Redeemed"), Axis.REWARD: _("Cost"),
         Axis.ENROLMENT: _("Under the offer"),
     }  # fmt: skip
     return {
