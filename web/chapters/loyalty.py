@@ -39,7 +39,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any], days: int
     return {
         "name": variant_label(view, variant),
         "headline": _headline(rows, titles),
-        "rows": [_row(row, titles[row], rows[row.value], view, days) for row in LoyaltyRow],
+        "rows": [_row(row, titles[row], rows[row.value], view) for row in LoyaltyRow],
         "chart": intervals(bars, title=_("Effects on loyalty"), axis=_("Effect, percentage points")) if bars else None,
         "may_be_identification": found["identification"] not in ("ok", None),
         "not_tested": found["identification"] is None,
@@ -79,14 +79,13 @@ def _headline(rows: Mapping[str, Any], titles: Mapping[LoyaltyRow, str]) -> str:
     )
 
 
-def _row(row: LoyaltyRow, title: str, stored: Mapping[str, Any], view: ReportView, days: int) -> dict[str, Any]:
-    planned = row is LoyaltyRow.REPEAT and f"repeat_purchase_{days}d" in {one.metric for one in view.rows}
+def _row(row: LoyaltyRow, title: str, stored: Mapping[str, Any], view: ReportView) -> dict[str, Any]:
     return {
         "title": title,
         "anchor": "" if row is LoyaltyRow.RESPONSE else row.value,
         "cells": cells(stored, "share", view.document.currency),
         "people": _people(row, stored),
-        "exploratory": not planned,
+        "exploratory": "stamp" in stored,
     }
 
 

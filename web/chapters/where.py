@@ -115,7 +115,7 @@ def _share(found: Mapping[str, Any] | None) -> dict[str, str] | None:
         "effect": presenters.relative(found["effect"]),
         "interval": _("%(low)s to %(high)s", low=presenters.relative(low), high=presenters.relative(high))
         if low is not None and high is not None
-        else _("no limit on one side"),
+        else presenters.interval((low, high), "share", ""),
     }
 
 
@@ -128,7 +128,7 @@ def _chart(found: Mapping[str, Any], name: Any) -> dict[str, Any] | None:
         if "shrunk" in row:
             label = _("%(group)s, shrunk", group=name(row["group"]))
             bars.append(_bar(label, row["shrunk"], emphasised=row["declared"]))
-    axis = _("Effect, per cent of the group's level before the start")
+    axis = _("Effect, per cent of before")
     return intervals(bars, title=_("Effect by group"), axis=axis) if bars else None
 
 

@@ -24,7 +24,14 @@ from experiments.measure.windows import windows_for
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import identification_of, or_reason, require_stores
+from pilot.evidence.chapters.reasons import (
+    EXPLORATORY,
+    customers,
+    identification_of,
+    or_reason,
+    require_enough,
+    require_stores,
+)
 from pilot.outcomes.surveys import WHOLE, answers_between
 
 if TYPE_CHECKING:
@@ -82,6 +89,12 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     }
 
 
+def _stamp(inputs: ChapterInputs, row: LoyaltyRow, repeat: Metric) -> dict[str, str]:
+    """Repeat purchase is in the plan where it was planned with these days; everything else is exploratory."""
+    planned = row is LoyaltyRow.REPEAT and repeat.code in inputs.plan.metric_codes
+    return {} if planned else {"stamp": EXPLORATORY}
+
+
 def _effect(inputs: ChapterInputs, ratios: Sequence[Ratio], variant: str, whole: int = 1) -> dict[str, Any]:
     """The effect on a ratio whose values are counted in parts of ``whole``."""
     estimate = _in_wholes(ratio_effect(ratios, inputs.look_plan, variant), whole)
@@ -102,8 +115,9 @@ def _in_wholes(estimate: Estimate, whole: int) -> Estimate:
 
 
 def _of_people(found: dict[str, Any]) -> dict[str, Any]:
-    """With the smaller arm's people under ``customers``: exports leave out what would be told of a few."""
-    return {**found, "customers": min(found["n_control"], found["n_variant"])}
+    """What is told of people, where they are enough."""
+    require_enough(found["n_control"], found["n_variant"])
+    return {**found, **customers(found["n_control"], found["n_variant"])}
 
 
 def _counted(inputs: ChapterInputs, ratios: Sequence[Ratio], arm: str) -> int:

@@ -10,6 +10,8 @@ from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.planning.metrics import in_our_words
 
 REFUSAL = "refusal"
+EXPLORATORY = "exploratory"  # the stamp of what the plan did not name, in documents and exports
+FEWEST_CUSTOMERS = 5
 Given = ParamSpec("Given")
 _CUSTOMERS = ExperimentMessage(
     "chapter_needs_stores",
@@ -21,10 +23,29 @@ _CUSTOMERS = ExperimentMessage(
 )
 
 
+_FEW = ExperimentMessage(
+    "few_customers",
+    N_("{treated} treated and {control} control customers are too few to tell of; {needed} are needed in each arm"),
+    {},
+)
+
+
 def require_stores(inputs: ChapterInputs) -> None:
     """Raise ``NotEstimable`` where customers were drawn."""
     if inputs.population.customers is not None:
         raise NotEstimable(_CUSTOMERS)
+
+
+def customers(control: int, treated: int) -> dict[str, int]:
+    """Both arms, and under ``customers`` the smaller of them: exports leave out what would be told of a few people."""
+    return {"customers": min(control, treated), "customers_control": control, "customers_treated": treated}
+
+
+def require_enough(control: int, treated: int) -> None:
+    """Raise ``NotEstimable`` where an arm has so few customers that their mean would tell of people."""
+    if min(control, treated) < FEWEST_CUSTOMERS:
+        values = {"control": control, "treated": treated, "needed": FEWEST_CUSTOMERS}
+        raise NotEstimable(ExperimentMessage(_FEW.code, _FEW.template, values))
 
 
 def or_reason(compute: Callable[Given, dict[str, Any]], *args: Given.args, **kwargs: Given.kwargs) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.errors import PilotError
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import REFUSAL, or_reason, require_stores
+from pilot.evidence.chapters.reasons import REFUSAL, customers, or_reason, require_enough, require_stores
 from pilot.planning.economics import offer_assumptions
 from pilot.planning.metrics import in_our_words
 from pilot.planning.plan_parts import Economics
@@ -158,7 +158,7 @@ def _tenth(
     paid = rewards.of_tenth[tenth]
     row: dict[str, Any] = {
         "tenth": int(tenth),
-        **_customers(n[CONTROL], n[variant]),
+        **customers(n[CONTROL], n[variant]),
         "reward_minor": round(paid),
         "reward_per_customer": paid / n[variant] if n[variant] else None,
     }
@@ -166,6 +166,7 @@ def _tenth(
     def found() -> dict[str, Any]:
         if not sum(n.values()):
             raise NotEstimable(_NOBODY)
+        require_enough(n[CONTROL], n[variant])
         return _estimate(_ratios(sums, units, tenth), plan, variant)
 
     row |= or_reason(found)
@@ -176,11 +177,6 @@ def _tenth(
 
 def _estimate(ratios: Sequence[Ratio], plan: LookPlan, variant: str) -> dict[str, Any]:
     return {"estimate": ratio_effect(ratios, plan, variant).to_dict()}
-
-
-def _customers(control: int, treated: int) -> dict[str, int]:
-    """Both arms, and under ``customers`` the smaller of them: exports leave out what would be told of a few people."""
-    return {"customers": min(control, treated), "customers_control": control, "customers_treated": treated}
 
 
 def _subsidised(estimate: Estimate, paid: float) -> dict[str, Any]:
@@ -216,7 +212,7 @@ def _total(
     estimate, _ = permuted(table, plan, variant)
     listed = {arm: sum(sums.listed(unit) for unit in members) for arm, members in arms.items()}
     return {
-        **_customers(listed[CONTROL], listed[variant]),
+        **customers(listed[CONTROL], listed[variant]),
         "sales": ratio_effect(_ratios(sums, units), plan, variant).to_dict(),
         "reward_minor": round(rewards.total),
         "reward_per_customer": rewards.total / listed[variant] if listed[variant] else None,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.design.mechanisms import CONTROL
 from experiments.errors import ExperimentError, NotEstimable
 from experiments.estimate.estimate import Estimate
 from experiments.estimate.group_interaction import groups_differ
@@ -29,7 +30,15 @@ from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from experiments.monitor.multiplicity import benjamini_hochberg
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import REFUSAL, identification_of, or_reason, require_stores
+from pilot.evidence.chapters.reasons import (
+    EXPLORATORY,
+    REFUSAL,
+    customers,
+    identification_of,
+    or_reason,
+    require_enough,
+    require_stores,
+)
 from pilot.evidence.chapters.where_groups import REST, Family, SegmentSums, Split, segment_sums, splits_of_units
 from pilot.planning.metrics import in_our_words
 
@@ -37,6 +46,8 @@ _SEGMENT_METRIC = "spend_per_customer"
 _NO_LEVEL = ExperimentMessage(
     "no_level_before", N_("this group had no level before the start that its effect could be a share of"), {}
 )
+
+_NOWHERE = ExperimentMessage("no_unit_with_all_segments", N_("no store has listed customers of all these segments"), {})
 
 TableOf = Callable[[str], UnitTable]  # the table of a group, by its code
 
@@ -99,7 +110,7 @@ def _of_units(inputs: ChapterInputs, split: Split, variant: str) -> dict[str, An
     return {
         "family": split.family.value,
         "metric": metric.code,
-        "declared": bool(split.declared),
+        **_named(bool(split.declared)),
         "groups": rows,
         "shrinkage": _shrink(rows, effects, lambda: errors),
         "interaction": or_reason(lambda: _groups_differ(table_of(moments), compared, plan, variant, stretch)),
@@ -113,9 +124,15 @@ def _of_segments(inputs: ChapterInputs, segments: SegmentSums, variant: str) -> 
     def table_of(members: Sequence[str]) -> UnitTable:
         return ratio_table(segments.ratios(units, members), plan, variant)
 
-    effects, rows = _effects(
-        segments.segments, segments.declared, lambda group: table_of([group]), plan, variant, stretch
-    )
+    def table_of_one(group: str) -> UnitTable:
+        require_enough(*counted[group])
+        return table_of([group])
+
+    arms = [[unit for unit in units if plan.assignment[unit] == arm] for arm in (CONTROL, variant)]
+    counted = {group: (segments.listed(arms[0], group), segments.listed(arms[1], group)) for group in segments.segments}
+    effects, rows = _effects(segments.segments, segments.declared, table_of_one, plan, variant, stretch)
+    for row in rows:
+        row |= customers(*counted[row["group"]])
 
     def covariance() -> Floats:
         values, common = _side_by_side([effect.table for effect in effects.values()], _levels(effects.values()))
@@ -135,11 +152,15 @@ def _of_segments(inputs: ChapterInputs, segments: SegmentSums, variant: str) -> 
     return {
         "family": Family.SEGMENT.value,
         "metric": _SEGMENT_METRIC,
-        "declared": bool(segments.declared),
+        **_named(bool(segments.declared)),
         "groups": rows,
         "shrinkage": _shrink(rows, effects, covariance),
         "interaction": or_reason(differ),
     }
+
+
+def _named(declared: bool) -> dict[str, Any]:
+    return {"declared": True} if declared else {"declared": False, "stamp": EXPLORATORY}
 
 
 def _effects(
@@ -164,7 +185,8 @@ def _shrink(
 ) -> dict[str, Any]:
     """Put each group's shrunk share into its row; why not, where it cannot be."""
     try:
-        shrunk = shrink_segments([effect.share for effect in effects.values()], errors())
+        known = errors() if len(effects) > 1 else np.ones(len(effects))  # one group alone is refused whatever they are
+        shrunk = shrink_segments([effect.share for effect in effects.values()], known)
     except ExperimentError as refused:
         return {REFUSAL: in_our_words(refused.message).to_dict()}
     by_group = dict(zip(effects, shrunk, strict=True))
@@ -197,6 +219,8 @@ def _groups_differ(table: UnitTable, split: Split, plan: LookPlan, variant: str,
 def _side_by_side(tables: Sequence[UnitTable], levels: Sequence[float]) -> tuple[Floats, UnitTable]:
     """(units × groups) what each group's blocks and level before leave of its value, for the units that all have."""
     held = set.intersection(*(set(table.units) for table in tables))
+    if not held:
+        raise NotEstimable(_NOWHERE)
     common = [_only(table, np.array([unit in held for unit in table.units])) for table in tables]
     values = [residual_on_nuisance(table)[0] / level for table, level in zip(common, levels, strict=True)]
     return np.column_stack(values), common[0]

@@ -110,6 +110,10 @@ class SegmentSums:
     segments: tuple[str, ...]
     declared: tuple[str, ...]
 
+    def listed(self, units: Sequence[str], group: str) -> int:
+        """The customers of a segment at home in these units."""
+        return sum(self.sums.listed(unit, group) for unit in units)
+
     def ratios(self, units: Sequence[str], members: Sequence[str]) -> list[Ratio]:
         """Net sales per listed customer of these segments together in each unit, in the window and before."""
         return [

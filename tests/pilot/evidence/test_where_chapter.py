@@ -70,3 +70,18 @@ def test_pairs_stay_together_in_one_size(database: Database, tmp_path: Path) -> 
     sizes = _rows(families["size"])
     assert sizes["small"]["estimate"]["n_units"] + sizes["large"]["estimate"]["n_units"] == 24
     assert sizes["large"]["estimate"]["mean_control"] > sizes["small"]["estimate"]["mean_control"]
+
+
+def test_a_segment_of_a_few_people_is_not_told_of_and_what_the_plan_did_not_name_is_stamped(
+    database: Database, tmp_path: Path
+) -> None:
+    network = SmallNetwork(database, tmp_path, n_stores=4, customers=2).running(
+        mechanism={"kind": "complete"}, alpha="0.5"
+    )
+    network.run_to(LAST)
+    frozen = network.look()
+    with database.reading() as session:
+        families = _families(dict(report(session, frozen.code).document.chapters["where"]))
+    young = _rows(families["segment"])["young"]
+    assert (young["customers"], young["refusal"]["code"], young["stamp"]) == (4, "few_customers", "exploratory")
+    assert "estimate" not in young
