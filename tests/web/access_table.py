@@ -166,7 +166,8 @@ def _objects(database: Database) -> dict[str, str]:
         session.add(event)
         session.flush()
         return {
-            "event": str(event.id), "pilot": AT_GATE, "program": "card", "offer": "card.points.all", "report": f"{AT_GATE}-1-1",
+            "event": str(event.id), "pilot": AT_GATE, "program": "card", "offer": "card.points.all",
+            "report": f"{AT_GATE}-1-1",
             "segment": "young", "run": run.batch_id, "row": str(row.id), "job": job.code,
             "user": str(admin.id), "key": key.code, "webhook": hook.code, "delivery": delivery.code,
         }  # fmt: skip

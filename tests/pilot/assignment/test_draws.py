@@ -19,6 +19,7 @@ from pilot.assignment.errors import (
     SpecimenAfterSeal,
     TooLittleEntropy,
 )
+from pilot.assignment.exclusions import exclusions
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry, SealedSeed
 from pilot.assignment.record import homes_hash, read_record, replay
 from pilot.assignment.service import balance_of, draw_stage, prepare_draw, seal_seeds, specimen
@@ -220,6 +221,22 @@ def test_stores_of_another_pilot_are_not_drawn_while_it_may_run(session: Session
     draw = drawn(session, lake, second)
     assert queries.left_out(draw) == {"S06": "other_pilot"}
     assert set(queries.assignment_of(session, draw)) == {f"S{i:02d}" for i in range(7, 13)}
+
+
+@pytest.mark.parametrize(("weeks", "out"), [(3, {}), (4, "cooling_down")])
+def test_a_store_that_another_pilot_treated_cools_down_before_it_is_drawn_again(
+    session: Session, database: Database, weeks: int, out: object
+) -> None:
+    a_network(session)
+    lake = a_lake(database.settings)
+    first = sealed(session, lake)
+    treated = {code for code, variant in queries.assignment_of(session, drawn(session, lake, first)).items()
+               if variant != "control"}  # fmt: skip
+    started(session, first)
+    planning.stop_pilot(session, first, reason="It did not work.", actor=owner_of(session, first), now=NOW)
+    later = a_stage(starts_on=str(first.stage(1).ends_on + timedelta(weeks=4)))
+    second = a_pilot(session, code="points-2", stages=[later], eligibility={"cooling_weeks": weeks})
+    assert exclusions(session, second, 1).stores == (dict.fromkeys(treated, out) if out else {})
 
 
 def test_stores_that_closed_are_new_or_held_out_are_left_out_with_the_reason(

@@ -1,4 +1,4 @@
-"""Whether a design proves its break-even: the comparison by hand, what cannot be compared, and the whole measurement."""
+"""Whether a design proves its break-even: by hand, what cannot be compared, and the whole measurement."""
 
 from dataclasses import replace
 from decimal import Decimal

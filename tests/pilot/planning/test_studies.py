@@ -1,4 +1,4 @@
-"""The search of designs and the brief: ranked in money, a design taken into the plan, and what an objective proposes."""
+"""The search of designs, one taken into the plan, what an objective proposes, and amendments in writing."""
 
 from datetime import timedelta
 from typing import Any
