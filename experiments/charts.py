@@ -215,14 +215,23 @@ class HeatCell:
 
 
 def heat_map(
-    cells: Sequence[HeatCell], *, title: str, row_title: str, column_title: str, share_title: str
+    cells: Sequence[HeatCell],
+    *,
+    title: str,
+    row_title: str,
+    column_title: str,
+    share_title: str,
+    row_height: int = 2 * _ROW_HEIGHT,
+    upright: bool = False,
 ) -> dict[str, Any]:
-    """Shares as shades, each with its text; rows and columns in the order given. A cell that is not shown is grey."""
+    """Shares as shades, each with its text; rows and columns in the order given. A cell that is not shown is grey.
+
+    ``upright`` turns the labels of many columns."""
     import altair as alt
 
     data = [{"row": c.row, "column": c.column, "share": c.share, "text": c.text} for c in cells]
     x = alt.X("column:N", title=column_title, sort=list(dict.fromkeys(c.column for c in cells)),
-              axis=alt.Axis(labelAngle=0, orient="top", labelLimit=140))  # fmt: skip
+              axis=alt.Axis(labelAngle=-90 if upright else 0, orient="top", labelLimit=140))  # fmt: skip
     y = alt.Y("row:N", title=row_title, sort=list(dict.fromkeys(c.row for c in cells)), axis=alt.Axis(labelLimit=140))
     scale = alt.Scale(domain=[0, 1], range=["#f3f7fe", _TREATED])
     shade = alt.condition(
@@ -235,7 +244,7 @@ def heat_map(
     squares = base.mark_rect(stroke="#ffffff", strokeWidth=2).encode(x=x, y=y, color=shade)
     words = base.mark_text(fontSize=13).encode(x=x, y=y, text="text:N", color=ink)
     rows = len({c.row for c in cells})
-    return _specification(alt.layer(squares, words), title, height=_ROW_HEIGHT * 2 * max(rows, 1))
+    return _specification(alt.layer(squares, words), title, height=row_height * max(rows, 1))
 
 
 def _event_layers(events: Sequence[Event]) -> list[alt.Chart]:

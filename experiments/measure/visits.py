@@ -68,12 +68,38 @@ def visit_sums(receipts: ir.Table, *, homes: pa.Table, stores: pa.Table, window:
     return _table(found.to_pyarrow(), [label[0] for label in listed.labels], units)
 
 
+def visitors(
+    receipts: ir.Table, *, homes: pa.Table, stores: pa.Table, window: Window, before: Window
+) -> dict[tuple[str, str | None, str], int]:
+    """How many different listed customers bought, by home, visited unit (None: stores of no unit) and period.
+
+    ``homes`` and ``stores`` as in ``visit_sums``, whose numbers of customers do not add up over units.
+    """
+    import ibis
+
+    listed = listed_customers(homes, ("unit",))
+    customers = ibis.memtable(listed.table.select(["customer_key", "cell"]))
+    where = ibis.memtable(stores.select(["store_id"]).append_column("at", stores.column("unit").cast("string")))
+    t = receipts.filter(_inside(receipts, window) | _inside(receipts, before))
+    t = t.filter(is_customer_sale(t)).select("customer_key", "store_id", in_window=_inside(t, window))
+    t = t.join(customers, "customer_key").select("customer_key", "store_id", "in_window", "cell")
+    t = t.left_join(where, "store_id").select("customer_key", "in_window", "cell", "at").distinct()
+    found = t.group_by("cell", "at", "in_window").aggregate(n=t.count()).to_pyarrow().to_pylist()
+    return {
+        (str(listed.labels[row["cell"]][0]), row["at"], WINDOW if row["in_window"] else BEFORE): row["n"]
+        for row in found
+    }
+
+
+def _inside(receipts: ir.Table, window: Window) -> ir.BooleanValue:
+    return receipts.business_date.between(window.first, window.last)
+
+
 def _facts(receipts: ir.Table, window: Window, before: Window) -> ir.Table:
     """What each fact of the two periods adds: as its customer counts it, and that part of it which was told late."""
     import ibis
 
-    inside = receipts.business_date.between(window.first, window.last)
-    t = receipts.filter(inside | receipts.business_date.between(before.first, before.last))
+    t = receipts.filter(_inside(receipts, window) | _inside(receipts, before))
     late, has_cost = ~counts_in_store(t), t.cost_minor.notnull()
     amounts = {
         **{name: t[name] for name in ("net_minor", "vat_minor", "discount_minor", "reward_minor")},
@@ -86,7 +112,7 @@ def _facts(receipts: ir.Table, window: Window, before: Window) -> ir.Table:
     return t.select(
         "customer_key",
         "store_id",
-        in_window=t.business_date.between(window.first, window.last),
+        in_window=_inside(t, window),
         bought=is_customer_sale(t),
         identified_sales=is_identified_sale(t).cast("int64"),
         identified_net_minor=t.customer_key.notnull().ifelse(t.net_minor, 0),

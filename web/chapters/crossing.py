@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.charts import HeatCell
+from experiments.design.mechanisms import CONTROL
 from pilot.evidence.charts import variant_label
-from pilot.evidence.crossing_chart import crossing_chart
+from pilot.evidence.crossing_chart import crossing_chart, store_chart
 from pilot.evidence.queries import ReportView
 from web import presenters
 from web.chapters.estimates import reason
@@ -24,6 +25,9 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
         "places": [_place(view, at) for at in places],
         "tables": [(period, _rows(view, cells, homes, places, period, chapter["fewest"])) for period in _PERIODS],
         "chart_spec": crossing_chart(_heat(view, cells, homes, places, chapter["fewest"])),
+        "grid_chart": _grid_chart(chapter["grid"]),
+        "grid": [_flow(view, cell) for cell in chapter["grid"]["cells"]],
+        "left_out": chapter["grid"]["n_units"] - len(chapter["grid"]["units"]),
         "flows": [_flow(view, flow) for flow in chapter["flows"]],
         "fewest": chapter["fewest"],
         "variants": [
@@ -70,6 +74,17 @@ def _heat(
                 share = cell["net_minor"] / total
                 drawn.append(HeatCell(row, column, share, presenters.share(share)))
     return drawn
+
+
+def _grid_chart(grid: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The drawing store by store; treated stores carry a star."""
+    if not grid["cells"]:
+        return None
+    names = {one["unit"]: one["unit"] + ("" if one["variant"] == CONTROL else " *") for one in grid["units"]}
+    shares = {(cell["home"], cell["at"]): cell["share"] for cell in grid["cells"]}
+    return store_chart(
+        [HeatCell(names[home], names[at], shares.get((home, at), 0.0), "") for home in names for at in names]
+    )
 
 
 def _flow(view: ReportView, flow: Mapping[str, Any]) -> dict[str, str]:

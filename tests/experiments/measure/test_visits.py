@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from experiments import Window, store_total, unit_moments
 from experiments.errors import DuplicateUnit
-from experiments.measure.visits import AMOUNTS, COLUMNS, IDENTIFIED, visit_sums
+from experiments.measure.visits import AMOUNTS, COLUMNS, IDENTIFIED, visit_sums, visitors
 from experiments.measure.windows import Windows
 from tests.experiments.building import homes, stores
 
@@ -167,6 +167,25 @@ def test_a_late_identification_of_somebody_who_is_not_listed_changes_no_money() 
     found = sums([anonymous, anonymous | {"kind": "identification", "customer_key": 6}])
     others = found[None, "south", "window"]
     assert (others["net_minor"], others["sales"], others["identified_sales"], others["customers"]) == (1000, 1, 1, 1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(worlds())
+def test_the_customers_of_units_are_those_of_the_visits(facts: list[Fact]) -> None:
+    """One unit at a time the two count alike; over units together nobody is counted twice."""
+    seen = {key: row["customers"] for key, row in sums(facts).items() if row["customers"] and key[0] is not None}
+    where = {"homes": homes(HOME_OF), "window": WINDOW, "before": BEFORE}
+    receipts = ibis.memtable(pa.Table.from_pylist(facts, _SCHEMA))
+    assert visitors(receipts, stores=stores(UNIT_OF), **where) == seen
+    everywhere = visitors(receipts, stores=stores(dict.fromkeys(["s1", "s2", "s3", "s4"], "all")), **where)
+    for (home, _, period), n in everywhere.items():
+        mine = [fact["customer_key"] for fact in facts if _buys(fact, home, period)]
+        assert n == len(set(mine))
+
+
+def _buys(fact: Fact, home: str, period: str) -> bool:
+    bought = fact["kind"] == "sale" or (fact["kind"] == "identification" and fact["net_minor"] >= 0)
+    return bought and HOME_OF.get(fact["customer_key"]) == home and _period(fact["business_date"]) == period
 
 
 def test_stores_in_no_unit_are_elsewhere_and_days_between_the_periods_nowhere() -> None:

@@ -78,3 +78,20 @@ def test_cells_and_crossings_of_under_five_customers_are_held_back(database: Dat
     shown = [cell["customers"] for cell in found["cells"] if not cell["suppressed"]]
     assert all(n == 0 or n >= 5 for n in shown)
     assert found["flows"] == []
+    assert found["grid"]["cells"] == []  # two customers a store
+
+
+def test_store_by_store_shares_are_of_all_that_a_home_bought(database: Database, tmp_path: Path) -> None:
+    network, arm_of, found = _map(database, tmp_path, customers=8)
+    net: dict[tuple[str, str], int] = defaultdict(int)
+    for _, store, _, amount, _, _, _, customer in network.receipts(START, LAST, {}):
+        if customer:
+            net[customer.split("-")[0], store] += round(float(amount) * 100)
+    grid = found["grid"]
+    assert sorted(one["unit"] for one in grid["units"]) == network.stores
+    assert [one["variant"] for one in grid["units"]] == ["control"] * 8 + ["points"] * 8
+    for cell in grid["cells"]:
+        home = sum(amount for (unit, _), amount in net.items() if unit == cell["home"])
+        assert cell["net_minor"] == net[cell["home"], cell["at"]]
+        assert cell["share"] == pytest.approx(net[cell["home"], cell["at"]] / home)
+    assert all(arm_of[flow["home"]] != arm_of[flow["at"]] for flow in found["flows"])
