@@ -7,7 +7,7 @@ from pathlib import Path
 
 from babel import Locale
 from flask import Flask, Response, g, request
-from flask_babel import Babel
+from flask_babel import Babel, refresh
 from flask_login import current_user
 
 from pilot.words import DOMAIN, TRANSLATIONS, speaking
@@ -68,6 +68,12 @@ def remember_language(response: Response, language: str) -> None:
         COOKIE, language, max_age=_COOKIE_LIVES, httponly=True, samesite="Lax",
         secure=settings().public_url.startswith("https://"),
     )  # fmt: skip
+
+
+def look_again() -> None:
+    """The person has just chosen: what this request still says is in the new language."""
+    g.pop("language", None)
+    refresh()
 
 
 def _asks_a_program() -> bool:

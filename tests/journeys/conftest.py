@@ -134,9 +134,9 @@ def house(tmp_path: Path, finished_house: House) -> Settings:
 class Visitor:
     """A person at a browser of their own. Anything the browser complains about fails the test."""
 
-    def __init__(self, browser: Browser, address: str, width: int = 1280) -> None:
+    def __init__(self, browser: Browser, address: str, width: int = 1280, locale: str = "en-US") -> None:
         self.address = address
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, locale="en-US")
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, locale=locale)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda said: self._hear(said.type, said.text))

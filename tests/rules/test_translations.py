@@ -108,7 +108,7 @@ def _hidden(source: str) -> list[str]:
     """Calls of a marker inside an f-string, or with a text that is put together in the call."""
     tree = ast.parse(source)
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    inside = [call for node in formatted for call in ast.walk(node) if _marks(call)]
+    inside = [call for node in formatted for call in ast.walk(node) if _marks(call) and _literals_in(call)]
     unclear = [call for call in ast.walk(tree) if _marks(call) and not _is_clear(call)]
     return [ast.unparse(call) for call in dict.fromkeys([*inside, *unclear])]
 

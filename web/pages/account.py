@@ -14,7 +14,7 @@ from pilot.words import translate
 from web import forms
 from web.auth import actor, open_session, requires
 from web.errors import status_of
-from web.language import language_names
+from web.language import language_names, look_again
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -41,6 +41,7 @@ def change_preferences() -> ResponseReturnValue:
     """Language and time zone of the pages."""
     language, timezone = forms.optional("language") or "", forms.optional("timezone")
     access.change_preferences(session(), language=language, timezone=timezone, actor=actor(), now=settings().now())
+    look_again()
     flash(_("Saved."), "success")
     return redirect(url_for("account.show"))
 
