@@ -42,12 +42,13 @@ def _name(view: ReportView, code: str) -> str:
 
 
 def _variant(view: ReportView, code: str, found: Mapping[str, Any], currency: str) -> dict[str, Any]:
-    per_store = found["new_customers"] / found["stores"] if found["stores"] else None
+    new = found["new_customers"]
+    per_store = new / found["stores"] if found["stores"] and new is not None else None
     cost = found["cost_minor"]
     return {
         "name": _name(view, code),
         "is_control": code == CONTROL,
-        "new": whole(found["new_customers"]),
+        "new": _count(new),
         "per_store": "–" if per_store is None else decimal(per_store, 1),
         "cost": "–" if cost is None else money(cost, currency, cents=False),
         "each": "–" if found["cost_per_new_minor"] is None else money(found["cost_per_new_minor"], currency),
@@ -77,13 +78,18 @@ def _outside(found: Mapping[str, Any] | None, currency: str) -> dict[str, Any] |
     }
 
 
+def _count(n: int | None) -> str:
+    """A count of people; fewer than five are not told."""
+    return _("under 5") if n is None else whole(n)
+
+
 def _stay(name: str, found: Mapping[str, Any], currency: str) -> dict[str, Any]:
     if "refusal" in found:
-        return {"name": name, "n": whole(found["n"]), "why": translate(Message.from_dict(found["refusal"]))}
+        return {"name": name, "n": _count(found["n"]), "why": translate(Message.from_dict(found["refusal"]))}
     margin, value = found["weekly_margin_minor"], found["value_per_cost"]
     return {
         "name": name,
-        "n": whole(found["n"]),
+        "n": _count(found["n"]),
         "why": None,
         "weeks": decimal(found["weeks"], 1),
         "tau": decimal(found["tau_weeks"], 1),

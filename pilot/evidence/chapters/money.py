@@ -96,11 +96,12 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         inputs.look_plan, context.money, variant, days=inputs.window.days, days_before=inputs.before.days
     )
     treated = _treated(context, variant)
+    given_out = max(0, round(found.rewards * found.store_weeks))  # beyond what control's own rewards would have been
     owed = liability(
         inputs.plan.offers_of(variant),
         given,
         identified_minor=sum(row.identified_net_minor for row in treated),
-        redeemed_minor=sum(row.reward_minor for row in treated),
+        redeemed_minor=given_out,
     )
     terms = by_terms(
         inputs.plan.offers_of(variant),
@@ -108,7 +109,7 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         receipts=inputs.receipts,
         stores=_stores(inputs, [row.unit for row in treated]),
         window=inputs.window,
-        rewards_on_receipts=any(row.reward_minor for row in treated),
+        on_receipts_minor=given_out,
     )
     once = _once(context, found.stores, variant)
     account = _account(context, found, owed, terms, once)
@@ -116,6 +117,7 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
     net = sum(amount for _, amount in account)
     fixed = net - round(found.effect.estimate.effect * found.store_weeks)
     low, high = _times(interval, found.store_weeks, fixed)
+    gate = inputs.analysis.look.gate_confidence
     horizon = _over_horizon(context, found, fixed, once)
     customers = _listed(inputs, [row.unit for row in treated])
     base = owed.base_minor if owed else 0
@@ -135,10 +137,12 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         "identified_customers": terms.customers,
         "liability": asdict(owed) if owed else None,
         "return": _return(account, net, low, high, fixed_cost=not (found.discounts or found.rewards or owed)),
-        "horizon_minor": horizon["net"],
-        "horizon_low_minor": horizon["low"],
-        "horizon_high_minor": horizon["high"],
-        **_losses(context, found, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon["needed"]),
+        "horizon_minor": horizon.net(found),
+        "horizon_low_minor": horizon.ends(found, CONFIDENCE_LEVEL)[0],
+        "horizon_high_minor": horizon.ends(found, CONFIDENCE_LEVEL)[1],
+        "gate_confidence": gate,
+        "horizon_high_gate_minor": horizon.ends(found, gate)[1],
+        **_losses(context, found, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon.needed),
     }
 
 
@@ -180,22 +184,30 @@ def _once(context: _Context, stores: int, variant: str) -> dict[str, int]:
     }
 
 
-def _over_horizon(context: _Context, found: MoneyEffect, fixed: int, once: Mapping[str, int]) -> dict[str, Any]:
-    """The same stores over the plan's horizon: what runs goes on at its rate, set-up and stores are paid once.
+@dataclass(frozen=True, slots=True)
+class _Horizon:
+    """The same stores over the plan's horizon: so many store-weeks, and what is paid or earned whatever is sold."""
 
-    ``needed`` is the effect per store-week at which that is nothing.
-    """
+    store_weeks: int
+    constant: int
+
+    @property
+    def needed(self) -> float:
+        """The effect per store-week at which it comes to nothing."""
+        return -self.constant / self.store_weeks
+
+    def net(self, found: MoneyEffect) -> int:
+        return round(found.effect.estimate.effect * self.store_weeks) + self.constant
+
+    def ends(self, found: MoneyEffect, confidence_level: float) -> tuple[int | None, int | None]:
+        return _times(found.effect.inference.interval(confidence_level), self.store_weeks, self.constant)
+
+
+def _over_horizon(context: _Context, found: MoneyEffect, fixed: int, once: Mapping[str, int]) -> _Horizon:
+    """What runs goes on at its rate; set-up and stores are paid once."""
     paid_once = once["setup"] + once["stores"]
-    store_weeks = found.stores * context.given.horizon_weeks
     running = (fixed + paid_once) * (context.given.horizon_weeks / context.stage_weeks)
-    constant = round(running) - paid_once
-    low, high = _times(found.effect.inference.interval(CONFIDENCE_LEVEL), store_weeks, constant)
-    return {
-        "net": round(found.effect.estimate.effect * store_weeks) + constant,
-        "low": low,
-        "high": high,
-        "needed": -constant / store_weeks,
-    }
+    return _Horizon(found.stores * context.given.horizon_weeks, round(running) - paid_once)
 
 
 def _losses(

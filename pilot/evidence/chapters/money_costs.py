@@ -23,8 +23,8 @@ _BENEFITS = (Mechanic.PRIVILEGED_TERMS, Mechanic.CLOSED_ACCESS, Mechanic.CLUB_ME
 
 @dataclass(frozen=True, slots=True)
 class Liability:
-    """Points that were issued in the treated stores by the terms, and paid on their receipts; what is still to be
-    redeemed with low, base and high redemption."""
+    """Points that were issued in the treated stores by the terms, and paid on their receipts beyond what control paid;
+    what is still to be redeemed with low, base and high redemption."""
 
     issued_minor: int
     redeemed_minor: int
@@ -69,11 +69,12 @@ def by_terms(
     receipts: ir.Table,
     stores: Sequence[int],
     window: Window,
-    rewards_on_receipts: bool,
+    on_receipts_minor: int,
 ) -> ByTerms:
-    """Benefits per identified customer and 28 days, gifts and prizes where receipts carry no rewards, fees as income.
+    """Benefits per identified customer and 28 days, gifts and prizes, fees as income.
 
-    Of several offers to segments the dearest counts for everybody.
+    Gifts and prizes count as far as they go beyond the offer's rewards on receipts (``on_receipts_minor``), which are
+    in the account already. Of several offers to segments the dearest counts for everybody.
     """
     benefits, prizes, fees = [0], [0], [0]
     seen = _customers(receipts, stores, window, None)
@@ -84,10 +85,10 @@ def by_terms(
         terms = read_terms(offer.mechanic, offer.terms)
         if isinstance(terms, t.ClubMembership):
             fees.append(int(Decimal(terms.fee_minor) * seen * window.days / terms.period_days))
-        if isinstance(terms, t.GiftOrDraw) and not rewards_on_receipts:
+        if isinstance(terms, t.GiftOrDraw):
             given_away = terms.prizes or _customers(receipts, stores, window, terms.qualifying_spend_minor)
             prizes.append(given_away * terms.prize_cost_minor)
-    return ByTerms(seen, max(benefits), max(prizes), max(fees))
+    return ByTerms(seen, max(benefits), max(0, max(prizes) - on_receipts_minor), max(fees))
 
 
 def _customers(receipts: ir.Table, stores: Sequence[int], window: Window, least_minor: int | None) -> int:

@@ -55,7 +55,7 @@ def _arm(inputs: ChapterInputs, arm: str, mine: Newcomers, rate: float | None) -
     stores = sum(inputs.population.assignment.get(unit) == arm for unit in _units_of_stores(inputs))
     each = cost / len(mine) if cost is not None and len(mine) >= FEWEST else None
     told: dict[str, Any] = {
-        "new_customers": len(mine),
+        "new_customers": _count(mine),
         "stores": stores,
         "cost_minor": cost,
         "cost_per_new_minor": each,
@@ -72,7 +72,7 @@ def _stay(inputs: ChapterInputs, mine: Newcomers, rate: float | None, each: floa
             raise NotEstimable(_FEW)
         stay = lifetime(mine, inputs.window)
     except NotEstimable as refused:
-        return {"n": len(mine), "refusal": in_our_words(refused.message).to_dict()}
+        return {"n": _count(mine), "refusal": in_our_words(refused.message).to_dict()}
     told = {
         "n": stay.n,
         "left": stay.left,
@@ -100,6 +100,11 @@ def _channels(inputs: ChapterInputs, mine: Newcomers, rate: float | None, each: 
     segments: Any = segments_of(inputs.session, inputs.plan, mine.customer_key, named)
     codes = np.array([code or OTHERS for code in segments.to_pylist()])
     return [{"channel": code, **_stay(inputs, mine.among(codes == code), rate, each)} for code in (*named, OTHERS)]
+
+
+def _count(mine: Newcomers) -> int | None:
+    """How many; None for so few that they could be recognised."""
+    return len(mine) if not 0 < len(mine) < FEWEST else None
 
 
 def _outside(inputs: ChapterInputs, variant: str, cost: int | None) -> dict[str, Any]:

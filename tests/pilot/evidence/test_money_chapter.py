@@ -60,6 +60,8 @@ def test_the_account_of_a_gain_adds_up_and_is_what_the_effect_says(database: Dat
     assert mine["net_low_minor"] < mine["net_minor"] < mine["net_high_minor"]
     assert mine["net_low_minor"] == round(mine["per_store_week"]["interval"][0] * 32) - 34_000
     assert mine["horizon_minor"] == round(mine["per_store_week"]["effect"] * 8 * 52) - 130_000 - 24_000
+    assert mine["gate_confidence"] == 0.95
+    assert mine["horizon_high_gate_minor"] == mine["horizon_high_minor"]  # one look: the gate reads 95 %
     assert mine["return"]["ratio"] == pytest.approx(mine["net_minor"] / 34_000)
     assert mine["return"]["interval"][0] == pytest.approx(mine["net_low_minor"] / 34_000)
     assert mine["p_loss_neutral"] == pytest.approx(_p_loss(mine, sd=0.10), abs=2e-3)
@@ -117,13 +119,19 @@ def test_points_in_the_account_are_those_paid_and_those_still_owed(database: Dat
     network.draw_and_start()
     network.run_to(START + timedelta(days=27), lift=20)
     treated = network.read(lambda s, p: network.treated_stores(s, p, 1))
+    usual = [  # a scheme that every store has: it is no cost of the offer
+        [f"U-{store}-{day}", store, f"{START + timedelta(days=day)}T20:00:00+00:00", "5.00", "7", str(day), "sale",
+         f"{store}-C2", "0.50"]
+        for store in network.stores
+        for day in range(28)
+    ]  # fmt: skip
     paid = [
         [f"P-{store}-{day}", store, f"{START + timedelta(days=day)}T21:00:00+00:00", "5.00", "8", str(day), "sale",
          f"{store}-C1", "0.20"]
         for store in treated
         for day in range(0, 28, 2)
     ]  # fmt: skip
-    network.load(ImportKind.RECEIPTS, (*RECEIPT_HEADER, "reward"), paid, day_at(START + timedelta(days=28)))
+    network.load(ImportKind.RECEIPTS, (*RECEIPT_HEADER, "reward"), usual + paid, day_at(START + timedelta(days=28)))
     frozen = network.look()
     with database.reading() as session:
         mine = report(session, frozen.code).document.chapters["money"]["variants"]["points"]
@@ -164,6 +172,17 @@ def _draw(*, prizes: int, cost: int) -> PlannedOffer:
     return _offer("gift_or_draw", **terms, prizes=prizes)
 
 
+def test_gifts_count_beyond_the_rewards_that_receipts_carry() -> None:
+    gift = _offer("gift_or_draw", prize_kind="gift", prize="p", qualifying_spend_minor=10_000, prize_cost_minor=300)
+
+    def prizes(on_receipts_minor: int) -> int:
+        return by_terms(
+            [gift], Economics(), receipts=_receipts(), stores=[1], window=WINDOW, on_receipts_minor=on_receipts_minor
+        ).prizes_minor
+
+    assert (prizes(0), prizes(250), prizes(600), prizes(900)) == (600, 350, 0, 0)
+
+
 WINDOW = Window(date(2026, 3, 2), date(2026, 3, 29))
 
 
@@ -202,7 +221,7 @@ def test_what_only_terms_say_is_counted_by_customers_seen(offer: PlannedOffer, e
         receipts=_receipts(),
         stores=[1],
         window=WINDOW,
-        rewards_on_receipts=False,
+        on_receipts_minor=0,
     )
     assert (found.benefits_minor, found.prizes_minor, found.fees_minor) == expected
     assert found.customers == 3
