@@ -260,6 +260,7 @@ _THRESHOLDS: dict[str, tuple[Callable[[], str], _Say]] = {
 _ELIGIBILITY: dict[str, tuple[Callable[[], str], _Say]] = {
     "min_trading_weeks": (lambda: _("Candidates have traded for at least"), _weeks),
     "min_listed_customers": (lambda: _("Candidates have at least so many listed customers"), presenters.whole),
+    "cooling_weeks": (lambda: _("After another pilot, stores rest for"), _weeks),
     "must_include": (lambda: _("Must be in"), _listed),
     "must_exclude": (lambda: _("Must stay out"), _listed),
 }
