@@ -163,6 +163,7 @@ def past_of(lake: Lake, plan: Plan, design: Design) -> Past:
         treated_stores=len(stores) * treated // total,
         spend_minor=spending.spend_per_customer(lake, version, *period),
         sales_shares=shares,
+        margin_share=spending.margin_share(lake, version, *period),
     )
 
 
