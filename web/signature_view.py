@@ -8,7 +8,7 @@ from pilot.access.permissions import Permission
 from pilot.access.queries import users
 from pilot.governance import approvals
 from pilot.governance.deputies import acting
-from pilot.governance.signing import draft_hash
+from pilot.governance.signing import draft_hash, is_written
 from pilot.planning.lifecycle import PilotState
 from pilot.planning.model import Acceptance, Pilot
 from pilot.planning.proofs import ProofKind
@@ -65,8 +65,8 @@ def signature(pilot: Pilot) -> Signature | None:
 
 
 def acceptable(pilot: Pilot) -> Acceptable | None:
-    """For a draft: what an executive would accept, or has accepted."""
-    if pilot.state != PilotState.DRAFT:
+    """For a draft or an amendment in writing: what an executive would accept, or has accepted."""
+    if not is_written(session(), pilot):
         return None
     plan_hash = draft_hash(session(), pilot)
     found = accepted(pilot).get(plan_hash)

@@ -166,7 +166,12 @@ def _guardrails(evidence: Evidence, variant: str) -> list[RuleResult]:
 
 
 def _money(evidence: Evidence, variant: str) -> list[RuleResult]:
-    """Where the gate asks for it: the net is positive, a loss is unlikely given the sceptical prior, none is shown."""
+    """Where the gate asks for it: the net is positive, a loss is unlikely given the sceptical prior, none is shown.
+
+    All three are over the plan's horizon (documents of before: of the stage). A loss is shown at the confidence of the
+    gate; a look that can only stop for harm does not ask.
+    """
+    look = evidence.report.look
     if GateRule.MONEY not in evidence.stage.gate:
         return []
     chapter = evidence.chapters.get(ChapterCode.MONEY.value, {})
@@ -174,17 +179,18 @@ def _money(evidence: Evidence, variant: str) -> list[RuleResult]:
     if REFUSAL in chapter or REFUSAL in found or "net_minor" not in found:
         reason = refusal_of(dict(chapter)) or refusal_of(dict(found)) or _NOT_IN_REPORT
         return [RuleResult(RuleCode.MONEY_RECKONED, passed=False, variant=variant, reason=reason)]
-    net, most = float(found["net_minor"]), float(evidence.plan.thresholds.loss_probability)
-    loss, high = found.get("p_loss_sceptical"), found.get("net_high_minor")
+    net = float(found.get("horizon_minor", found["net_minor"]))
+    high = found.get("horizon_high_gate_minor", found.get("horizon_high_minor", found.get("net_high_minor")))
+    loss, most = found.get("p_loss_sceptical"), float(evidence.plan.thresholds.loss_probability)
     unknown = None if loss is not None else _CHANCE_UNKNOWN
-    return [
+    results = [
         RuleResult(RuleCode.MONEY_EARNED, net > 0, net, 0.0, variant),
-        RuleResult(
-            RuleCode.LOSS_UNLIKELY, loss is not None and loss <= most, loss, most, variant, reason=unknown
-        ),
-        RuleResult(RuleCode.LOSS_NOT_SHOWN, high is None or high >= 0, None if high is None else float(high), 0.0,
-                   variant),
-    ]  # fmt: skip
+        RuleResult(RuleCode.LOSS_UNLIKELY, loss is not None and loss <= most, loss, most, variant, reason=unknown),
+    ]
+    if not (look.harm_only or look.exploratory):
+        shown = None if high is None else float(high)
+        results.append(RuleResult(RuleCode.LOSS_NOT_SHOWN, shown is None or shown >= 0.0, shown, 0.0, variant))
+    return results
 
 
 def _waiting(evidence: Evidence, variant: str) -> list[Waiting]:

@@ -25,9 +25,13 @@ RULES: dict[RuleCode, Message] = {
         "rule_not_futile", N_("The last look still has a chance to advance, given the neutral prior")
     ),
     RuleCode.MONEY_RECKONED: Message("rule_money_reckoned", N_("What it earns can be reckoned")),
-    RuleCode.MONEY_EARNED: Message("rule_money_earned", N_("It earned more than it cost")),
-    RuleCode.LOSS_UNLIKELY: Message("rule_loss_unlikely", N_("A loss is unlikely, given the sceptical prior")),
-    RuleCode.LOSS_NOT_SHOWN: Message("rule_loss_not_shown", N_("It is not shown to lose money")),
+    RuleCode.MONEY_EARNED: Message("rule_money_earned", N_("Over the plan's horizon it earns more than it costs")),
+    RuleCode.LOSS_UNLIKELY: Message(
+        "rule_loss_unlikely", N_("A loss over the plan's horizon is unlikely, given the sceptical prior")
+    ),
+    RuleCode.LOSS_NOT_SHOWN: Message(
+        "rule_loss_not_shown", N_("It is not shown to lose money over the plan's horizon")
+    ),
     RuleCode.NO_ALARM: Message("rule_no_alarm", N_("No check of the experiment itself gives an alarm")),
 }
 

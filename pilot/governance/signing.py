@@ -24,9 +24,10 @@ from pilot.planning.errors import OwnPlan, PlanMovedOn, ReasonMissing
 from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Acceptance, Pilot, PilotState
 from pilot.planning.proofs import ProofKind
-from pilot.planning.queries import draft_plan, plan_of
+from pilot.planning.queries import plan_of
 from pilot.planning.submission import acceptance_of, as_submitted
 from pilot.planning.telling import approval_wanted
+from pilot.planning.wizard import amendment_of, working_plan
 from pilot.words import N_
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, 
 def accept_unproven(
     session: Session, pilot: Pilot, *, plan_hash: str, reason: str, actor: User, now: datetime
 ) -> Acceptance:
-    """Accept by name that the draft with this hash cannot prove its break-even; then it can be submitted.
+    """Accept by name that the draft, or the amendment in writing, with this hash cannot prove its break-even.
 
     Raises ``OwnPlan``, ``MayNot`` (not an executive), ``ReasonMissing``, ``NothingToAccept``, and ``PlanMovedOn`` where
     the draft is no longer the one that was read.
@@ -105,7 +106,7 @@ def accept_unproven(
     standing = require_acting(session, actor, Permission.PLAN_APPROVE, pilot, now=now)
     why = _reason(reason)
     planning.lock(session, pilot)
-    if pilot.state != PilotState.DRAFT:
+    if not is_written(session, pilot):
         raise NothingToAccept(pilot=pilot.name, reason=N_("it is no draft"))
     if acceptance_of(session, pilot, plan_hash) is not None:
         raise NothingToAccept(pilot=pilot.name, reason=N_("somebody has accepted it already"))
@@ -122,9 +123,14 @@ def accept_unproven(
     return accepted
 
 
+def is_written(session: Session, pilot: Pilot) -> bool:
+    """Whether somebody writes at the plan: a draft, or an amendment of a sealed plan."""
+    return pilot.state == PilotState.DRAFT or amendment_of(session, pilot) is not None
+
+
 def draft_hash(session: Session, pilot: Pilot) -> str:
-    """The hash that the draft would be submitted with now."""
-    return as_submitted(session, pilot, draft_plan(pilot)).hash()
+    """The hash that the draft, or the amendment in writing, would be submitted with now."""
+    return as_submitted(session, pilot, working_plan(session, pilot)).hash()
 
 
 def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, actor: User, now: datetime) -> Approval:

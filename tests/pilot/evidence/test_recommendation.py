@@ -301,3 +301,23 @@ def test_a_recommendation_of_an_earlier_release_can_be_read() -> None:
     found = Recommendation.from_document(stored)
     assert (found.choice, found.cause, found.waiting) == (Recommended.STOP, None, ())
     assert found.reasons[0].reason is None
+
+
+def test_money_is_judged_over_the_plans_horizon() -> None:
+    """The whole set-up is charged to the stage: its own net is a loss, and over the horizon it earns."""
+    chapters = money(
+        net_minor=-520_000_00, net_high_minor=-400_000_00, horizon_minor=2_100_000_00,
+        horizon_high_minor=2_900_000_00, horizon_high_gate_minor=3_000_000_00, p_loss_sceptical=0.01,
+    )  # fmt: skip
+    found = recommend(a_report(a_leading_row(8, 0.001), looks=2), a_stage(looks=2, gate=MONEY_GATE), chapters)
+    assert (found.choice, found.reasons) == (Recommended.ADVANCE, ())
+
+
+def test_a_loss_is_shown_at_the_confidence_of_the_gate_and_never_at_a_look_for_harm_only() -> None:
+    losing = money(horizon_minor=-50_00, horizon_high_minor=-1, horizon_high_gate_minor=3, p_loss_sceptical=0.99)
+    many = recommend(a_report(a_leading_row(8, 0.02), looks=2), a_stage(looks=2, gate=MONEY_GATE), losing)
+    assert RuleCode.LOSS_NOT_SHOWN not in failed(many)
+    lost = money(horizon_minor=-50_00, horizon_high_gate_minor=-1, p_loss_sceptical=0.99)
+    few = recommend(a_report(a_leading_row(8, 0.02), looks=2, n_units=12), a_stage(looks=2, gate=MONEY_GATE), lost)
+    assert few.choice is Recommended.EXTEND
+    assert RuleCode.LOSS_NOT_SHOWN not in {result.rule for result in few.rules}

@@ -18,6 +18,7 @@ from pilot.governance.queries import options
 from pilot.governance.signing import draft_hash
 from pilot.notices.queries import unread
 from pilot.planning import service as planning
+from pilot.planning import wizard
 from pilot.planning.errors import CannotProveBreakEven, OwnPlan, PlanMovedOn, ReasonMissing
 from pilot.planning.model import PilotState
 from pilot.planning.submission import acceptance_of
@@ -129,3 +130,19 @@ def test_an_acceptance_counts_for_exactly_the_draft_that_was_read(unprovable: Sm
         network.submit()
     with pytest.raises((PlanMovedOn, NothingToAccept)):
         accept(network, "second", read)
+
+
+def test_an_amendment_that_cannot_prove_it_either_is_accepted_while_it_is_written(unprovable: SmallNetwork) -> None:
+    network, now = unprovable, day_at(START - timedelta(days=3))
+    accept(network, "executive")
+    network.submit()
+    network.sign()
+    document = network.read(lambda s, p: {**p.plan, "hypothesis": "Another."})
+    with pytest.raises(CannotProveBreakEven):
+        network.amend(document, "We learned.", on=now.date())
+    with pytest.raises(NothingToAccept):
+        accept(network, "executive", "0" * 64)
+    network.act(lambda s, p: wizard.save(s, p, document, actor=network.person("manager"), now=now))
+    accept(network, "executive")
+    network.amend(document, "We learned.", on=now.date())
+    assert network.read(lambda s, p: p.state) == PilotState.SUBMITTED
