@@ -176,7 +176,7 @@ def _effects(
         low, high = (None if end is None else end / one.level for end in one.estimate.interval)
         return {"estimate": one.estimate.to_dict(), "share": {"effect": one.share, "interval": [low, high]}}
 
-    rows = [{"group": group, "declared": group in named, **or_reason(found, group)} for group in groups]
+    rows = [{"group": group, **_named(group in named), **or_reason(found, group)} for group in groups]
     return effects, rows
 
 
