@@ -91,11 +91,16 @@ class Account:
             return CardShowing.SHOWN
         return CardShowing.HINTED if outside.effect_micro < 0 < listed.effect_micro else None
 
-    @property
-    def total_rose(self) -> bool:
-        """Whether the gate's interval of the store total lies above zero."""
-        gate = self.row(Part.TOTAL).interval_gate
+    def rose(self, part: Part) -> bool:
+        """Whether the gate's interval of ``part`` lies above zero."""
+        gate = self.row(part).interval_gate
         return gate is not None and gate[0] is not None and gate[0] > 0.0
+
+    @property
+    def sold_more(self) -> bool:
+        """Whether more was sold: in total, or outside the list, where cards that are shown more often cannot raise
+        anything."""
+        return self.rose(Part.TOTAL) or self.rose(Part.OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,13 @@ def _sentence(found: Mapping[str, Any], effects: Mapping[str, int], currency: st
             "the cards show.",
             **values,
         )
-    listed = found["rows"]["listed"]
+    listed, outside = found["rows"]["listed"], found["rows"]["outside"]
+    if outside["interval"] and is_above_zero(outside):
+        return _(
+            "Sales outside the list rose by %(outside)s a store and week, but the total is too noisy to say that the "
+            "stores sold more (%(effect)s, %(level)s interval %(interval)s, n = %(n)s).",
+            **values,
+        )
     if listed["interval"] and is_above_zero(listed):
         return _(
             "Just swiped, as far as can be told: listed customers' cards show %(listed)s a store and week, but there "

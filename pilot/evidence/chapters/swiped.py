@@ -1,7 +1,7 @@
 """Real or just swiped: the exact account of the store total, what moved between the arms, and the red banner.
 
 ``only_identification`` is fixed before any result: the share of receipts with a customer rose by the report's own
-test, and the gate's interval of the store total does not lie above zero.
+test, and neither the gate's interval of the store total nor that of sales outside the list lies above zero.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _variant(inputs: ChapterInputs, sales: Sequence[UnitSales], cells: Crossed, 
         "adjusted": found.adjusted,
         "card_showing": found.card_showing.value if found.card_showing else None,
         "identification": rate,
-        "only_identification": bool(rose and not found.total_rose),
+        "only_identification": bool(rose and not found.sold_more),
         "moved": _moved(inputs, sales, cells, found),
     }
 
