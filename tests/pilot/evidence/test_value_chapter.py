@@ -1,11 +1,13 @@
 """The chapter about value: newcomers by variant and channel, their cost, how long they stay, and what is refused."""
 
 from datetime import UTC, datetime, time, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pilot.database import Database
+from pilot.evidence.chapters.value import _outside
 from pilot.evidence.queries import report
 from pilot.imports.model import ImportKind
 from tests.pilot.evidence.small_network import GATE, RECEIPT_HEADER, START, SmallNetwork, day_at
@@ -59,26 +61,37 @@ def test_who_stays_is_worth_more_than_who_leaves_at_the_same_cost(database: Data
     assert young["value_per_cost"] == pytest.approx(0.3)
     assert old["value_per_cost"] == pytest.approx(1.2)
     assert mine["stay"]["n"] == 40
+    _the_cost_of_sales_gained_has_a_range_only_where_the_gain_is_more_than_nothing(chapters)
 
 
-def test_the_cost_of_sales_gained_has_a_range_only_where_the_gain_is_more_than_nothing(
-    database: Database, tmp_path: Any
+def _the_cost_of_sales_gained_has_a_range_only_where_the_gain_is_more_than_nothing(
+    chapters: dict[str, dict[str, Any]],
 ) -> None:
-    chapters = _chapters(database, tmp_path)
     outside = chapters["value"]["variants"]["points"]["outside"]
-    account = chapters["swiped"]["variants"]["points"]
-    row = account["rows"]["outside"]
+    row = chapters["swiped"]["variants"]["points"]["rows"]["outside"]
     weeks = 8 * 8
     assert outside["gain_minor"] == row["whole_minor"] == pytest.approx(row["effect_micro"] * weeks / 1e6, abs=1)
     assert outside["low_minor"] == pytest.approx(row["interval"][0] * weeks)
-    if outside["low_minor"] > 0:
-        assert outside["cost_per_unit"] == pytest.approx(80_000 / outside["gain_minor"])
-        assert outside["interval"] == pytest.approx([80_000 / outside["high_minor"], 80_000 / outside["low_minor"]])
-    else:
-        assert outside["refusal"]["code"] == "no_gain_outside_list"
+    assert outside["low_minor"] > 0  # forty newcomers bought, and none of them was on the list
+    assert outside["cost_per_unit"] == pytest.approx(80_000 / outside["gain_minor"])
+    assert outside["interval"] == pytest.approx([80_000 / outside["high_minor"], 80_000 / outside["low_minor"]])
 
 
 def test_where_nobody_came_nothing_is_said_of_their_lives(database: Database, tmp_path: Any) -> None:
     found = _chapters(database, tmp_path, come=False)["value"]["variants"]["points"]
     assert (found["new_customers"], found["cost_per_new_minor"]) == (0, None)
     assert found["stay"]["refusal"]["code"] == "few_newcomers"
+
+
+def test_a_gain_that_may_be_nothing_and_an_unknown_cost_are_refused_by_name() -> None:
+    def outside(interval: list[float | None] | None, cost: int | None) -> dict[str, Any]:
+        row = {"interval": interval, "whole_minor": 1_000}
+        done = {"swiped": {"variants": {"v": {"rows": {"outside": row}, "treated_days": 70}}}}
+        return _outside(SimpleNamespace(done=done), "v", cost)  # type: ignore[arg-type] # it reads only what is done
+
+    assert outside([10.0, 100.0], 500)["interval"] == [0.5, 5.0]
+    assert outside([10.0, None], 500)["interval"] == [None, 5.0]
+    for interval in ([0.0, 100.0], [None, 100.0]):
+        assert outside(interval, 500)["refusal"]["code"] == "no_gain_outside_list"
+    assert outside([10.0, 100.0], None)["refusal"]["code"] == "cost_unknown"
+    assert outside(None, 500)["refusal"]["code"] == "no_account"
