@@ -3,11 +3,17 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from openpyxl import load_workbook
+from sqlalchemy import select
 
+from pilot.access.model import User
+from pilot.notices.mail import compose
+from pilot.notices.model import Delivery
 from pilot.settings import Settings
 from tests import pseudo
 from tests.rules.house import ROOT
@@ -105,3 +111,29 @@ def test_scripts_say_nothing_of_their_own() -> None:
 def _in_english(client: FlaskClient) -> FlaskClient:
     post(client, "/account/preferences", {"language": "en", "timezone": ""}, page="/account/")
     return client
+
+
+def test_files_to_take_along_are_in_the_language(as_person: SignIn, language: str) -> None:
+    client = as_person("executive")
+    book = load_workbook(BytesIO(client.get(f"{REPORT}/report.xlsx").data), read_only=True)
+    notebook = json.loads(client.get(f"{REPORT}/report.ipynb").text)
+    said = " ".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    effects, again = {"fi": ("Vaikutukset", "uudelleen laskettuna"), "ru": ("Эффекты", "вычисленный снова")}[language]
+    assert effects in book.sheetnames
+    assert again in said
+
+
+def test_mail_is_in_the_readers_language(as_person: SignIn, app: Flask, language: str) -> None:
+    post(as_person("admin"), "/webhooks/mail", page="/webhooks/")
+    with app.extensions["pilot_database"].unit_of_work() as session:
+        delivery = session.scalars(select(Delivery).order_by(Delivery.id.desc())).first()
+        assert delivery is not None
+        admin = session.scalars(select(User).where(User.email == "admin@example.org")).one()
+        settings = app.config["PILOT_SETTINGS"]
+        mail = compose(settings, delivery, admin, now=settings.now())
+    for kind in ("plain", "html"):
+        body = mail.get_body((kind,))
+        assert body is not None
+        text = str(body.get_content())
+        assert {"fi": "Jos voit lukea tämän", "ru": "Если вы это читаете"}[language] in text
+        assert "If you can read this" not in text
