@@ -8,8 +8,10 @@ import pytest
 
 from pilot.database import Database
 from pilot.evidence.queries import ReportView, report
+from pilot.outcomes.days.service import Days
 from tests.pilot.evidence.shopping_network import ShoppingNetwork
 from tests.pilot.evidence.small_network import START
+from tests.pilot.evidence.test_looks import compute
 
 PARTS = ("total", "listed", "outside")
 
@@ -72,6 +74,20 @@ def test_a_pilot_to_win_customers_is_led_by_sales_outside_the_list(database: Dat
     share = rows["full_price_share"]  # nobody gets a discount: every store has the same share
     assert share.refusal is not None
     assert share.refusal.code == "no_variation"
+
+
+def test_it_is_the_same_from_days_from_kept_sums_and_from_receipts(sqlite_database: Database, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    network = ShoppingNetwork(sqlite_database, files)
+    network.running(objective="win", primary="sales_outside_list", secondary=["full_price_share", "purchase_frequency"])
+    network.run_to(START + timedelta(days=27), lift=20)
+    days = Days(network.lake)
+    days.rebuild()
+    assert days.day_facts(network.lake.version()) is not None
+    from_days, from_kept_sums = compute(network).text(), compute(network).text()
+    days.drop()
+    assert compute(network).text() == from_days == from_kept_sums
 
 
 def test_where_customers_are_drawn_there_is_no_account(database: Database, tmp_path: Path) -> None:
