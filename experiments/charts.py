@@ -173,8 +173,8 @@ def curve(
         alt.Chart(_inline([{"x": point.x, "y": point.y} for point in points]))
         .mark_line(point=True, color=_TREATED)
         .encode(
-            x=alt.X("x:Q", title=x_title, scale=alt.Scale(nice=True, padding=8)),
-            y=alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=True, padding=8), axis=alt.Axis(format=".1%")),
+            x=alt.X("x:Q", title=x_title, scale=alt.Scale(nice=True, padding=8), axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("y:Q", title=y_title, scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".1%")),
         )
     )
     if line is None:

@@ -28,7 +28,7 @@ def test_the_objective_proposes_what_is_measured_and_says_why(
     expect(page.get_by_label("Role of Store total")).to_have_value("secondary")
     expect(page.get_by_label("The gate rests on")).to_have_value("store_totals")
     manager.sees("New customers spend outside the list; listed ones who show the card more only lower it")
-    manager.keep("brief")
+    manager.keep("brief", at="text=All metrics with their definitions")
 
     page.get_by_label("Keep the customers we have").check()
     manager.press("Fill in what the chosen objective proposes")

@@ -28,7 +28,7 @@ def test_designs_are_ranked_in_money_and_one_is_taken_into_the_draft(
     assert re.fullmatch(r"€[\d,]+", designs.first.locator("td").nth(2).inner_text())
     manager.sees("Of what control's customers buy, 0.0% would be bought in treated stores.")
     expect(page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
-    manager.keep("design_wizard", at="text=Designs it could have")
+    manager.keep("design_wizard", at="[aria-label=Designs] tbody tr:nth-child(7)")
 
     wanted = page.locator("tr", has_text="4 stores, 4 weeks").filter(has_text="Complete").first
     wanted.get_by_role("button", name="Use this design").click()
