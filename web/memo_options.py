@@ -54,7 +54,10 @@ def _risk_of_approving(view: ReportView, plan: Plan, _option: Option) -> str:
     else:
         values = {"loss": probability(worst["p_loss_sceptical"]), "weeks": _horizon(view)}
         said.append(
-            _("If it does not work after all, it loses money: probability %(loss)s over %(weeks)s weeks.", **values)
+            _(
+                "Given the sceptical prior, it loses money over %(weeks)s weeks with a probability of %(loss)s.",
+                **values,
+            )
         )
         low = worst.get("horizon_low_minor")
         if low is not None and low < 0:
