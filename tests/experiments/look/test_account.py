@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import Mechanism, UnitMoments, store_total
+from experiments import Mechanism, Share, UnitMoments, store_total
 from experiments.errors import InvalidNumber, NotEstimable
 from experiments.estimate.account import MICRO, UnitSums, exact_effects, exact_weights, rounded
 from experiments.look.account import Account, CardShowing, Crossed, Part, UnitSales, account, moved_sales
@@ -83,6 +83,25 @@ def test_the_first_row_is_the_reports_row_of_the_store_total(mechanism: Mechanis
     assert row.estimate == report.estimate
     assert row.interval_gate == report.inference.interval(0.975)
     assert row.effect_micro / MICRO == pytest.approx(report.estimate.effect, abs=1e-6)
+
+
+def test_with_two_variants_each_has_its_own_account_against_control() -> None:
+    mechanism = complete_draw(15, (Share("control", 1), Share("points", 1), Share("card", 1)))
+    plan = a_plan(mechanism)
+    rng = random.Random(8)
+    sales = []
+    for unit in mechanism.codes:
+        base, lift = rng.uniform(0.5, 1.5), {"control": 1.0, "points": 1.3, "card": 0.7}[plan.assignment[unit]]
+        listed, outside = (round(base * share * 10**6 * rng.gauss(1, 0.03)) for share in (0.6 * lift, 0.4))
+        sales.append(UnitSales(unit, DAYS, BEFORE_DAYS, listed, outside, round(base * 10**6)))
+    crossed = crossed_of(list(mechanism.codes), seed=9, treated=set())
+    for variant, sign in (("points", 1), ("card", -1)):
+        found = account(plan, sales, variant, gate_confidence=0.9)
+        total, listed_row, outside_row = (found.row(part) for part in Part)
+        assert total.effect_micro == listed_row.effect_micro + outside_row.effect_micro
+        assert sign * listed_row.effect_micro > 0
+        assert found.n_units == 10
+        assert moved_sales(plan, sales, crossed, variant, gate_confidence=0.9).n_units == 10
 
 
 @settings(max_examples=30, deadline=None)
