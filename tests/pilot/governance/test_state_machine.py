@@ -70,6 +70,10 @@ class People(RuleBasedStateMachine):
     def somebody_approves(self, who: str) -> None:
         self.walk.approve(who)
 
+    @rule(who=people, of_now=st.booleans())
+    def somebody_accepts_that_it_proves_nothing(self, who: str, of_now: bool) -> None:
+        self.walk.accept(who, of_now=of_now)
+
     @rule(who=people)
     def somebody_sends_it_back(self, who: str) -> None:
         self.walk.send_back(who)

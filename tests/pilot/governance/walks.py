@@ -35,8 +35,9 @@ from pilot.governance import service as governance
 from pilot.governance.errors import NotAtGate
 from pilot.governance.model import Approval, Choice, Decision, PolicyVersion
 from pilot.governance.policy import AS_DELIVERED, Policy
+from pilot.governance.signing import draft_hash
 from pilot.planning import service as planning
-from pilot.planning.model import Pilot, PilotState, PlanVersion, Stage, StageState
+from pilot.planning.model import Acceptance, Pilot, PilotState, PlanVersion, Stage, StageRestriction, StageState
 from pilot.planning.queries import pilot as pilot_by_code
 from pilot.planning.queries import read_text
 from pilot.settings import Settings
@@ -50,9 +51,14 @@ GATE = ["no_alarm"]
 _UNDER_WAY = (StageState.RUNNING, StageState.EXTENDED, StageState.AT_GATE, StageState.PASSED)
 # Each kind of row with the entries of the log that tell of it.
 _TOLD = {
-    Approval: ("plan.cosign", "plan.approve"), Decision: ("report.decide",), Draw: ("stage.draw",),
-    FrozenReport: ("report.freeze",), PlanVersion: ("plan.submit", "plan.amend"), PolicyVersion: ("policy.change",),
-}  # fmt: skip
+    Acceptance: ("plan.accept_unproven",),
+    Approval: ("plan.cosign", "plan.approve"),
+    Decision: ("report.decide",),
+    Draw: ("stage.draw",),
+    FrozenReport: ("report.freeze",),
+    PlanVersion: ("plan.submit", "plan.amend"),
+    PolicyVersion: ("policy.change",),
+}
 
 
 @lru_cache(maxsize=1)
@@ -156,6 +162,15 @@ class Walk:
     def approve(self, who: str) -> bool:
         return self.attempt("approve", lambda s, p: governance.approve_and_seal(
             s, p, actor=self.user(s, who), now=self.now, entropy=ENTROPY))  # fmt: skip
+
+    def accept(self, who: str, *, of_now: bool = True) -> bool:
+        def act(session: Session, pilot: Pilot) -> None:
+            wanted = draft_hash(session, pilot) if of_now else "0" * 64
+            governance.accept_unproven(
+                session, pilot, plan_hash=wanted, reason="We learn anyway.", actor=self.user(session, who), now=self.now
+            )
+
+        return self.attempt("accept", act)
 
     def send_back(self, who: str) -> bool:
         return self.attempt("send back", lambda s, p: governance.send_back_plan(
@@ -294,7 +309,8 @@ class Walk:
             assert _most(signed, row["cosigns"], row["approvals"]), "a stage started without its signatures"
 
     def _nobody_signs_their_own(self, session: Session, pilot: Pilot) -> None:
-        rows = (*session.scalars(select(Approval)), *session.scalars(select(Decision)))
+        signed = (*session.scalars(select(Approval)), *session.scalars(select(Decision)))
+        rows = (*signed, *session.scalars(select(Acceptance)))
         for row in rows:
             assert pilot.owner_id not in (row.user_id, row.for_user_id), "somebody signed their own plan"
 
@@ -351,6 +367,8 @@ class Walk:
         for kind, told in _TOLD.items():
             rows = len(session.scalars(select(kind)).all())  # type: ignore[call-overload] # each is an entity
             assert rows == sum(verbs.count(verb) for verb in told), f"the log does not tell of every {kind.__name__}"
+        limits = [e for e in session.scalars(select(AuditEntry)) if e.verb == "stage.pass" and '"regions":["' in e.text]
+        assert len(session.scalars(select(StageRestriction)).all()) == len(limits), "a limit that the log does not tell"
         moves = {
             "stage.start": sum(s.state in (*_UNDER_WAY, StageState.STOPPED) and s.number in self.starts
                                for s in session.scalars(select(Stage))),
