@@ -129,6 +129,11 @@ class UnknownMetric(Refused):
     template = N_("There is no metric “{metric}”. The library has: {known}.")
 
 
+class SubgroupDoesNotFit(Refused):
+    code = "subgroup_does_not_fit"
+    template = N_("No group “{group}” can be looked at by plan. There are: {known}.")
+
+
 class MetricDoesNotFit(Refused):
     code = "metric_does_not_fit"
     template = N_("The metric “{metric}” does not fit: {problem}.")
@@ -195,6 +200,14 @@ class CannotProveBreakEven(Refused):
         "Stage {stage} sees a change of {smallest:.1%} of sales at the smallest, and the offer pays from "
         "{break_even:.1%} on: the design cannot prove its break-even. Take more stores or weeks, or ask an executive "
         "to accept by name that it cannot."
+    )
+
+
+class OfferNeverPays(CannotProveBreakEven):
+    code = "offer_never_pays"
+    template = N_(
+        "The offer of stage {stage} can never pay: {reason}. An executive may accept by name that it cannot prove its "
+        "break-even."
     )
 
 

@@ -17,6 +17,7 @@ from pilot.planning.errors import (
     PlanIncomplete,
     RivalStoresDoNotFit,
     StagesDoNotFit,
+    SubgroupDoesNotFit,
     VariantsDoNotFit,
     WindDownDoesNotFit,
     WrongLead,
@@ -24,6 +25,7 @@ from pilot.planning.errors import (
 from pilot.planning.metrics import library_metric
 from pilot.planning.plan import (
     ALL_UNITS,
+    REGION_PREFIX,
     TOTALS,
     GateRule,
     Leads,
@@ -95,6 +97,14 @@ def _segments(plan: Plan) -> None:
     named = {*plan.segments, *(offer.segment for offer in plan.offers if offer.segment is not None)}
     if plan.offers and named - known:
         raise UnknownSegment(segment=", ".join(sorted(named - known)), known=", ".join(sorted(known)) or "–")
+
+
+def _subgroups(plan: Plan) -> None:
+    """Regions are known to the network alone: a form offers those that there are."""
+    known = {*(f"segment:{segment.code}" for segment in plan.segment_rules), "size:small", "size:large"}
+    for group in plan.subgroups:
+        if group not in known and not (group.startswith(REGION_PREFIX) and plan.unit is AssignmentUnit.STORE):
+            raise SubgroupDoesNotFit(group=group, known=", ".join([*sorted(known), f"{REGION_PREFIX}…"]))
 
 
 def _mechanism(plan: Plan) -> None:
@@ -259,5 +269,6 @@ def _because(template: str, **values: str) -> Message:
 
 
 RULES: tuple[Rule, ...] = (
-    _complete, _variants, _offers, _segments, _mechanism, _metrics, _leads, _stages, _money, _rivals, _wind_down,
+    _complete, _variants, _offers, _segments, _subgroups, _mechanism, _metrics, _leads, _stages, _money, _rivals,
+    _wind_down,
 )  # fmt: skip

@@ -10,6 +10,7 @@ from pilot.planning.errors import (
     OfferMissing,
     PlanIncomplete,
     StagesDoNotFit,
+    SubgroupDoesNotFit,
     UnknownMetric,
     VariantsDoNotFit,
     WrongLead,
@@ -126,3 +127,10 @@ def test_the_library_has_words_for_every_metric() -> None:
 def test_a_draw_with_a_criterion_is_refused_by_name_until_a_plan_can_state_one() -> None:
     with pytest.raises(MechanismDoesNotFit, match=r"“rerandomized”.*criterion"):
         require_sense(a_plan(mechanism={"kind": "rerandomized"}))
+
+
+def test_a_group_that_is_not_there_cannot_be_looked_at_by_plan() -> None:
+    for group in ("segment:nobody", "size:medium", "young", "region"):
+        with pytest.raises(SubgroupDoesNotFit, match="size:large"):
+            require_sense(a_plan(subgroups=[group]))
+    assert problems(a_plan(subgroups=["region:R01", "size:small"])) == ()
