@@ -255,6 +255,7 @@ _WIND_DOWN: dict[str, tuple[Callable[[], str], _Say]] = {
 _THRESHOLDS: dict[str, tuple[Callable[[], str], _Say]] = {
     "loss_probability": (lambda: _("Advance only while the probability of a loss is at most"), _share),
     "harm_probability": (lambda: _("Stop for harm when its probability exceeds"), _share),
+    "harm_share": (lambda: _("Harm is a fall by more than"), _share),
     "futility_probability": (lambda: _("Stop for futility when the chance to advance is below"), _share),
 }
 _ELIGIBILITY: dict[str, tuple[Callable[[], str], _Say]] = {

@@ -145,7 +145,7 @@ def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
     return {"stages": found, "thresholds": thresholds}
 
 
-_THRESHOLDS = ("loss_probability", "harm_probability", "futility_probability")
+_THRESHOLDS = ("loss_probability", "harm_probability", "harm_share", "futility_probability")
 
 
 def _wind_down(form: Form, _kept: Mapping[str, Any]) -> Document:

@@ -69,8 +69,9 @@ def _belief(plan: Plan) -> Facts:
         (
             _("The gates switch at"),
             _(
-                "a loss at most %(loss)s likely, harm above %(harm)s, futility below %(futility)s",
+                "a loss at most %(loss)s likely, a fall of %(fall)s above %(harm)s, futility below %(futility)s",
                 loss=_share(plan.thresholds.loss_probability),
+                fall=_share(plan.thresholds.harm_share),
                 harm=_share(plan.thresholds.harm_probability),
                 futility=_share(plan.thresholds.futility_probability),
             ),

@@ -199,9 +199,15 @@ def check_status(status: str) -> Badge:
 
 
 def choice_name(choice: str) -> str:
-    return {
-        "approve": _("Advance"), "approve_some": _("Advance in some regions"), "extend": _("Extend"), "send_back": _("Send back"), "stop": _("Stop"),
-    }.get(str(choice), str(choice))  # fmt: skip
+    """An executive's choice."""
+    names = {
+        "approve": _("Advance"),
+        "approve_some": _("Advance in some regions"),
+        "extend": _("Extend"),
+        "send_back": _("Send back"),
+        "stop": _("Stop"),
+    }
+    return names.get(str(choice), str(choice))
 
 
 def level_before(value: float, covariate: str, currency: str) -> str:

@@ -19,7 +19,7 @@ Weeks = Annotated[Whole, Field(ge=1, le=260)]
 Minor = Annotated[Whole, Field(ge=0, le=10**15)]
 
 # Sealed in English as they stand; shown in the reader’s language. A person may replace them by their own source.
-CONVENTION = N_("convention: most programs move a store's sales by less than four per cent")
+CONVENTION = N_("convention: few programs move a store's sales by more than ten per cent")
 WIDE = N_("convention: wide enough to let the data speak")
 
 
@@ -40,7 +40,7 @@ class PlannedPrior(Part):
 class Priors(Part):
     """The sceptical and the neutral prior; no probability is said without them."""
 
-    sceptical: PlannedPrior = PlannedPrior(sd_share=Decimal("0.02"), source=CONVENTION)
+    sceptical: PlannedPrior = PlannedPrior(sd_share=Decimal("0.05"), source=CONVENTION)
     neutral: PlannedPrior = PlannedPrior(sd_share=Decimal("0.1"), source=WIDE)
 
     @model_validator(mode="after")
@@ -124,10 +124,11 @@ class GateThresholds(Part):
     """The probabilities at which a gate's rules switch, each given a prior of the plan.
 
     Advance only while the probability of a loss (sceptical prior) is at most ``loss_probability``; stop for harm when
-    that of harm (sceptical prior) exceeds ``harm_probability``; stop for futility when the chance (neutral prior) that
-    the last look could advance is below ``futility_probability``.
+    that of a fall by more than ``harm_share`` of control's mean (sceptical prior) exceeds ``harm_probability``; stop
+    for futility when the chance (neutral prior) that the last look could advance is below ``futility_probability``.
     """
 
     loss_probability: Share = Decimal("0.2")
     harm_probability: Share = Decimal("0.25")
+    harm_share: Share = Decimal("0.05")
     futility_probability: Share = Decimal("0.1")

@@ -48,7 +48,7 @@ class Given(BaseModel):
     reason_code: str
     reason: str
     plan_version: int | None = Field(
-        description="The version of the sealed plan whose terms these are; they stay theirs when later stages get others"
+        description="The version of the sealed plan whose terms these are; later stages may get others"
     )
     valid_until: date | None = Field(description="The last day of the stage; null: until further notice, or nothing")
 
