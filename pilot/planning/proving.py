@@ -17,10 +17,9 @@ from pilot.planning import spending
 from pilot.planning.candidates import NOTHING_EXCLUDED, Exclusions
 from pilot.planning.designer import Design, Visible, design_of, smallest_effect_of
 from pilot.planning.economics import Past, store_total_break_even_share
-from pilot.planning.errors import CannotProveBreakEven
+from pilot.planning.errors import CannotProveBreakEven, OfferNeverPays
 from pilot.planning.metrics import library_metric
 from pilot.planning.plan import OUTSIDE_LIST, STORE_TOTAL, Plan
-from pilot.programs.economics import thresholds
 from pilot.words import N_, Message
 
 if TYPE_CHECKING:
@@ -53,13 +52,20 @@ class Proving:
         return self.smallest <= self.break_even
 
     @property
+    def never_pays(self) -> bool:
+        """Whether the reward takes the whole margin, so that no lift pays for it and none can be proven."""
+        return self.reason is not None and self.reason.code == _NEVER_PAYS
+
+    @property
     def is_unproven(self) -> bool:
-        """Compared, and the stage sees less well than the offer must do."""
-        return self.proves is False
+        """The stage sees less well than the offer must do, or there is no lift that pays."""
+        return self.proves is False or self.never_pays
 
     @property
     def error(self) -> CannotProveBreakEven:
         """What refuses the submission; only where ``is_unproven``."""
+        if self.never_pays:
+            return OfferNeverPays(stage=self.stage, reason=self.reason)
         return CannotProveBreakEven(stage=self.stage, smallest=self.smallest, break_even=self.break_even)
 
     @property
@@ -71,6 +77,7 @@ class Proving:
         return Message("proves" if self.proves else "proves_not", _PROVES if self.proves else _PROVES_NOT, values)
 
 
+_NEVER_PAYS = "margin_below_reward"
 _PROVES = N_("It sees changes from {smallest:.1%} of sales on, and the offer pays from {break_even:.1%} on.")
 _PROVES_NOT = N_(
     "It sees changes from {smallest:.1%} of sales on, but the offer pays from {break_even:.1%} on already: a result in "
@@ -107,21 +114,19 @@ def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
     stage = visible.stage
     if plan.economics is None:
         return _unknown(stage, plan, _NO_ECONOMICS)
+    lifts = {variant: store_total_break_even_share(plan, variant, past) for variant in plan.treated}
+    for variant, lift in lifts.items():
+        if isinstance(lift, Message):
+            return Proving(stage, variant, None, None, None, None, lift)
     if visible.effect is None or visible.relative is None:
         return _unknown(stage, plan, visible.refusal or _NO_ECONOMICS)
     if plan.primary not in _IN_MONEY:
         reason = N_("{metric} cannot be set against money; the store total beside it can")
         return _unknown(stage, plan, Message("not_money", reason, {"metric": library_metric(plan.primary).title}))
-    dearest: tuple[Decimal, str] | None = None
-    for variant in plan.treated:
-        lift = store_total_break_even_share(plan, variant, past)
-        if isinstance(lift, Message):
-            return Proving(stage, variant, None, None, None, None, lift)
-        if dearest is None or lift > dearest[0]:
-            dearest = lift, variant
-    if dearest is None or dearest[0] <= 0:
+    known = [(lift, variant) for variant, lift in lifts.items() if not isinstance(lift, Message)]
+    lift, variant = max(known, default=(Decimal(0), ""))
+    if lift <= 0:
         return _unknown(stage, plan, _NOTHING_TO_EARN)
-    lift, variant = dearest
     per_store = _per_store(plan, visible, past)
     smallest = visible.effect / per_store if plan.primary == OUTSIDE_LIST and per_store else visible.relative
     return Proving(
@@ -151,11 +156,7 @@ def past_of(lake: Lake, plan: Plan, design: Design) -> Past:
         stores = {i for code, ids in design.candidates.stores.items() if code in drawn for i in ids}
     shares: dict[str, tuple[Decimal, ...]] = {}
     for offer in plan.offers:
-        parts = thresholds(offer.mechanic, offer.terms)
-        if parts is None:
-            continue
-        split = spending.shares_by_spend if parts[0] == "spend" else spending.shares_by_basket
-        found = split(lake, version, *period, parts[1])
+        found = spending.sales_shares(lake, version, offer.mechanic, offer.terms)
         if found is not None:
             shares[offer.code] = found
     return Past(

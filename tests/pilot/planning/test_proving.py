@@ -13,7 +13,7 @@ from pilot.planning.candidates import NOTHING_EXCLUDED
 from pilot.planning.designer import Visible
 from pilot.planning.economics import Past
 from pilot.planning.errors import CannotProveBreakEven
-from pilot.planning.plan import Plan
+from pilot.planning.plan import Plan, PlannedOffer
 from pilot.planning.proving import proves_break_even, proving, unproven
 from pilot.planning.queries import draft_plan
 from pilot.planning.submission import as_submitted
@@ -74,6 +74,15 @@ def test_what_cannot_be_compared_says_why_and_blocks_nobody(plan: Plan, visible:
     assert found.proves is None
     assert not found.is_unproven
     assert why in str(found.message)
+
+
+def test_an_offer_that_takes_the_whole_margin_can_never_prove_itself_whatever_the_design_sees() -> None:
+    terms = {**OFFER, "terms": {"discount_share": "0.30"}}
+    plan = a_plan().model_copy(update={"offers": (PlannedOffer.model_validate(terms),)})
+    found = proves_break_even(plan, seen(0.001), Past())
+    assert found.is_unproven
+    with pytest.raises(CannotProveBreakEven, match="can never pay"):
+        raise found.error
 
 
 @given(st.floats(0.001, 0.9), st.floats(1.01, 3.0))
