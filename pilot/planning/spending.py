@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PAST_WEEKS = 13
 _DAYS = 28
 _WEEK = 7
+_MOST_WEEKS = 52  # of a past that is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +98,35 @@ def shares_by_basket(
 
 
 def past_of_offer(lake: Lake, mechanic: str, terms: Mapping[str, Any]) -> OfferPast:
-    """What the past says about one offer: how sales divide over its tiers (in one of its periods) or baskets, and what
-    an identified customer spends in 28 days."""
-    parts = thresholds(mechanic, terms)
-    days = int(terms.get("period_days") or 0)
-    weeks = min(52, max(1, -(-days // _WEEK))) if parts and parts[0] == "spend" and days else PAST_WEEKS
-    period = past_period(lake, None, weeks)
+    """What the past says about one offer: the margin, what an identified customer spends in 28 days, and how sales
+    divide over its tiers or steps."""
+    period = past_period(lake, None)
     if period is None:
         return OfferPast(None, None, None, None)
-    margin, spend = margin_share(lake, None, *period), spend_per_customer(lake, None, *period)
+    shares = sales_shares(lake, None, mechanic, terms)
+    return OfferPast(period, margin_share(lake, None, *period), spend_per_customer(lake, None, *period), shares)
+
+
+def sales_shares(
+    lake: Lake, version: int | None, mechanic: str, terms: Mapping[str, Any]
+) -> tuple[Decimal, ...] | None:
+    """How past sales divide over a tier card's tiers, in one of its periods, or over a scale's steps; None where
+    nothing is known, and for other mechanics.
+
+    A past that is shorter than the period of the tiers is held against its part of what they ask for.
+    """
+    parts = thresholds(mechanic, terms)
     if parts is None:
-        return OfferPast(period, margin, spend, None)
+        return None
     by, begins = parts
-    shares = (shares_by_spend if by == "spend" else shares_by_basket)(lake, None, *period, begins)
-    return OfferPast(period, margin, spend, shares)
+    wanted = int(terms["period_days"]) if by == "spend" else PAST_WEEKS * _WEEK
+    period = past_period(lake, version, min(_MOST_WEEKS, -(-wanted // _WEEK)))
+    if period is None:
+        return None
+    if by == "basket":
+        return shares_by_basket(lake, version, *period, begins)
+    days = (period[1] - period[0]).days + 1
+    return shares_by_spend(lake, version, *period, tuple(begin * days // wanted for begin in begins))
 
 
 def _shares(amounts: "ir.Table", begins: Sequence[int]) -> tuple[Decimal, ...] | None:

@@ -110,6 +110,16 @@ def test_the_past_is_read_from_the_lake(settings: Settings, period: tuple[date, 
         Decimal(sum(v for v in by_customer.values() if v < middle)) / total,
         Decimal(sum(v for v in by_customer.values() if v >= middle)) / total,
     )
+    whole_past: dict[str, Any] = {"period_days": 7 * WEEKS, "tiers": [
+        {"name": "Silver", "from_spend_minor": 0, "discount_share": "0.01"},
+        {"name": "Gold", "from_spend_minor": middle, "discount_share": "0.02"},
+    ]}  # fmt: skip
+    shares = spending.shares_by_spend(lake, None, first, last, (0, middle))
+    assert spending.sales_shares(lake, None, "tier_card", whole_past) == shares
+    tiers = [whole_past["tiers"][0], {**whole_past["tiers"][1], "from_spend_minor": middle * 4 // 3 + 1}]
+    longer = {"period_days": 364, "tiers": tiers}  # 52 weeks, of which 39 are known: three quarters of what it asks for
+    assert spending.sales_shares(lake, None, "tier_card", longer) == shares
+    assert spending.sales_shares(lake, None, "fixed_discount", {"discount_share": "0.05"}) is None
     size = sorted(row["net_minor"] for row in sold)[len(sold) // 2]
     baskets = sum(row["net_minor"] for row in sold)
     assert spending.shares_by_basket(lake, None, first, last, (0, size)) == (
