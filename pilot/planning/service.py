@@ -160,8 +160,11 @@ def start_stage(
     actor: User,
     now: datetime,
 ) -> None:
-    """Give the drawn stage its go-ahead, at the latest on the day it starts."""
+    """Give the drawn stage its go-ahead, at the latest on the day it starts; not into a blackout of all its stores."""
+    from pilot.planning.calendar import require_no_blackout  # it knows candidates, and those the engine
+
     lock(session, pilot)
+    require_no_blackout(session, sealed_plan(session, pilot), stage_number)
     pilot.start_stage(stage_number, approvals, needed=needed, today=business_day(session, now))
     session.flush()
     _record(session, pilot, "stage.start", {"stage": stage_number}, actor, now)

@@ -6,8 +6,10 @@ from typing import Any
 from pilot.evidence.chapter_charts import Bar, bar_of, intervals
 from pilot.evidence.charts import variant_label
 from pilot.evidence.queries import ReportView
+from pilot.planning.calendar_model import CalendarEvent
 from web import presenters
 from web.chapters.estimates import Cells, cells, is_above_zero, per_unit, reason
+from web.report_events import events_of, week_label
 from web.words import _
 
 
@@ -23,7 +25,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
     shown: dict[str, Any] = {"code": variant, "name": variant_label(view, variant), "refusal": reason(found)}
     if shown["refusal"]:
         return shown
-    currency = view.document.currency
+    currency, events = view.document.currency, events_of(view)
     rows = [_row(row, presenters.whole(row["tenth"]), currency) for row in found["tenths"]]
     total = found["total"]
     return shown | {
@@ -36,9 +38,9 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
         "share_chart": _share_chart(found),
         "effect_chart": _effect_chart(found, currency),
         "weeks": [
-            {"week": presenters.day(row["week"]), "cells": cells(row, "money", currency)} for row in found["weeks"]
+            {"week": week_label(row["week"], events), "cells": cells(row, "money", currency)} for row in found["weeks"]
         ],
-        "week_chart": _week_chart(found, currency),
+        "week_chart": _week_chart(found, currency, events),
         "fade": _fade(found["fade"], currency),
         "after": reason(found["after"]),
     }
@@ -137,9 +139,9 @@ def _effect_chart(found: Mapping[str, Any], currency: str) -> dict[str, Any] | N
     return intervals(bars, title=_("Effect by tenth of earlier spend"), axis=axis) if bars else None
 
 
-def _week_chart(found: Mapping[str, Any], currency: str) -> dict[str, Any] | None:
+def _week_chart(found: Mapping[str, Any], currency: str, events: list[CalendarEvent]) -> dict[str, Any] | None:
     bars = [
-        bar_of(presenters.day(row["week"]), row["estimate"], per_unit(currency))
+        bar_of(week_label(row["week"], events), row["estimate"], per_unit(currency))
         for row in found["weeks"]
         if "estimate" in row
     ]

@@ -1,6 +1,6 @@
 """A report, frozen or exploratory, and the executives' decision on it."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -25,8 +25,6 @@ from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries as planning
-from pilot.planning.calendar import events_of_stage
-from pilot.planning.calendar_model import CalendarEvent
 from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
@@ -35,6 +33,7 @@ from web import decision_words, forms, known_words, report_words, subjects
 from web.auth import actor, requires
 from web.chapters.registry import menu
 from web.errors import FieldUnreadable, status_of
+from web.report_events import events_of
 from web.report_source import report_view
 from web.words import _
 from web.work import roll_back, session, settings
@@ -67,7 +66,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
     """One look: the sentence, the table, the charts with their data, what it rests on."""
     view = report_view(pilot, report)
     minor = 10 ** get_currency_precision(view.document.currency)
-    events = _events(pilot, view)
+    events = events_of(view)
     return render_template(
         "reports/show.html",
         pilot=pilot,
@@ -220,15 +219,6 @@ def _decision_page(pilot: Pilot, error: str | None = None) -> str:
         grounds={one.code: decision_words.of_report(one.code) for one in reports},
         people={user.id: user.name for user in users(session())},
     )
-
-
-def _events(pilot: Pilot, view: ReportView) -> list[CalendarEvent]:
-    """What the calendar knows of the weeks and stores of the series."""
-    if not view.series:
-        return []
-    weeks = [point.week for point in view.series]
-    plan = planning.plan_of(session(), pilot, view.document.plan_hash)
-    return events_of_stage(session(), plan, view.document.stage, min(weeks), max(weeks) + timedelta(days=6))
 
 
 def _series_table(view: ReportView) -> list[tuple[Any, list[tuple[str, float]]]]:

@@ -23,6 +23,7 @@ from pilot.planning.errors import (
 from pilot.planning.queries import draft_plan
 from pilot.settings import Settings
 from tests.builders import a_user
+from tests.pilot.assignment.a_drawn_pilot import drawn, sealed, started
 from tests.pilot.planning.a_network import NOW, STARTS_ON, a_lake, a_network, a_pilot
 
 
@@ -104,3 +105,12 @@ def test_a_store_that_the_plan_leaves_out_is_no_candidate(session: Session, sett
     found = candidate_list(session, lake, draft_plan(pilot), 1, version=lake.version())
     assert found.left_out == (("S02", "excluded"),)
     assert len(found.candidates) == 11
+
+
+def test_a_blackout_that_came_after_the_seal_stops_the_go_ahead(session: Session, settings: Settings) -> None:
+    lake = a_lake(settings)
+    pilot = sealed(session, lake)
+    drawn(session, lake, pilot)
+    an_event(session, EventKind.BLACKOUT)
+    with pytest.raises(StageInBlackout):
+        started(session, pilot)
