@@ -22,10 +22,11 @@ from pilot.programs.errors import (
 )
 from pilot.programs.mechanics import read_terms, spec_of
 from pilot.programs.model import CONTROL, Offer, Program, Variant
-from pilot.words import N_
+from pilot.words import N_, Message, translate
 
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,35}")
-CONTROL_NAME = N_("Control: nothing changes")
+# Named in the language of who makes the program, as people name the others.
+_CONTROL_NAME = Message("control_name", N_("Control: nothing changes"))
 
 
 def create_program(
@@ -36,7 +37,7 @@ def create_program(
     if session.scalar(select(Program.id).where(Program.code == code)) is not None:
         raise CodeTaken(name=code)
     program = Program(code=code, name=name, description=description, owner_id=actor.id, created_at=now)
-    program.variants.append(Variant(code=CONTROL, name=CONTROL_NAME, position=0))
+    program.variants.append(Variant(code=CONTROL, name=translate(_CONTROL_NAME), position=0))
     session.add(program)
     flush_new(session, code)
     _record(session, "program.create", program, {"name": name, "description": description}, actor, now)
