@@ -24,7 +24,14 @@ from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.errors import PilotError
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import REFUSAL, customers, or_reason, require_enough, require_stores
+from pilot.evidence.chapters.reasons import (
+    FEWEST_CUSTOMERS,
+    REFUSAL,
+    customers,
+    or_reason,
+    require_enough,
+    require_stores,
+)
 from pilot.planning.economics import offer_assumptions
 from pilot.planning.metrics import in_our_words
 from pilot.planning.plan_parts import Economics
@@ -155,12 +162,12 @@ def _tenth(
     tenth: str,
 ) -> dict[str, Any]:
     n = {arm: sum(sums.listed(unit, tenth) for unit in members) for arm, members in arms.items()}
-    paid = rewards.of_tenth[tenth]
+    paid, enough = rewards.of_tenth[tenth], min(n.values()) >= FEWEST_CUSTOMERS
     row: dict[str, Any] = {
         "tenth": int(tenth),
         **customers(n[CONTROL], n[variant]),
-        "reward_minor": round(paid),
-        "reward_per_customer": paid / n[variant] if n[variant] else None,
+        "reward_minor": round(paid) if enough else None,
+        "reward_per_customer": paid / n[variant] if enough else None,
     }
 
     def found() -> dict[str, Any]:
