@@ -64,8 +64,9 @@ def test_the_account_of_a_gain_adds_up_and_is_what_the_effect_says(database: Dat
     assert mine["horizon_high_gate_minor"] == mine["horizon_high_minor"]  # one look: the gate reads 95 %
     assert mine["return"]["ratio"] == pytest.approx(mine["net_minor"] / 34_000)
     assert mine["return"]["interval"][0] == pytest.approx(mine["net_low_minor"] / 34_000)
-    assert mine["p_loss_neutral"] == pytest.approx(_p_loss(mine, sd=0.10), abs=2e-3)
-    assert mine["p_loss_sceptical"] == pytest.approx(_p_loss(mine, sd=0.02), abs=2e-3)
+    for name in ("sceptical", "neutral"):
+        sd = float(found["priors"][name]["sd_share"])
+        assert mine[f"p_loss_{name}"] == pytest.approx(_p_loss(mine, sd=sd), abs=2e-3)
     assert mine["p_loss_neutral"] < mine["p_loss_sceptical"]
 
 
