@@ -11,6 +11,7 @@ from pilot.governance.model import Choice
 from pilot.governance.rules import agrees
 from pilot.words import translate
 from web import presenters, report_words
+from web.memo_words import only_identification
 from web.words import _
 from web.work import session
 
@@ -46,7 +47,7 @@ def shown(item: InboxItem) -> ShownItem:
         pilot=item.pilot_name,
         ask=translate(item.message),
         sentence=_sentence(item),
-        banner=_("Only identification rose: nothing here is new business.") if item.only_identification else "",
+        banner=only_identification() if item.only_identification else "",
         money=_money(item.money, item.currency or ""),
         since=presenters.day(item.since.date()),
         recommended=presenters.recommendation(item.recommendation) if item.recommendation else None,

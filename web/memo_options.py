@@ -6,13 +6,11 @@ from typing import Any
 
 from pilot.evidence.chapters.registry import refusal_of
 from pilot.evidence.queries import ReportView
-from pilot.evidence.recommendation import Waiting
 from pilot.governance import queries as governance
 from pilot.governance.model import Choice
 from pilot.governance.queries import Option
-from pilot.planning.metrics import library_metric
 from pilot.planning.plan import Plan
-from web import presenters, report_words
+from web import gate_words, presenters
 from web.words import _
 from web.work import session
 
@@ -79,22 +77,8 @@ def _risk_of_extending(view: ReportView, plan: Plan, option: Option) -> str:
             day=presenters.day(option.until),
         )
     ]
-    said += [_told_by_waiting(view, waiting) for waiting in view.recommendation.waiting[:1]]
+    said += gate_words.waiting(view)[:1]
     return " ".join(said)
-
-
-def _told_by_waiting(view: ReportView, waiting: Waiting) -> str:
-    metric = library_metric(waiting.metric).metric
-    currency = view.document.currency
-    return _(
-        "It would see an effect of %(then)s instead of %(now)s %(per)s; the chance that it ends in an advance is "
-        "%(chance)s, and deciding after it is worth %(worth)s on average against deciding now.",
-        then=presenters.size_of(waiting.visible_then, metric.unit.value, currency),
-        now=presenters.size_of(waiting.visible, metric.unit.value, currency),
-        per=report_words.per_what(waiting.metric),
-        chance=probability(waiting.chance),
-        worth=presenters.size_of(waiting.worth, metric.unit.value, currency),
-    )
 
 
 def _risk_of_asking(_view: ReportView, _plan: Plan, _option: Option) -> str:

@@ -105,9 +105,14 @@ def _because(view: ReportView) -> str:
 def _banner(view: ReportView) -> str:
     if not view.document.chapters.get("swiped", {}).get("only_identification"):
         return ""
+    return only_identification()
+
+
+def only_identification() -> str:
+    """The red banner: what the chapter "Real or just swiped?" found, as one sentence."""
     return _(
-        "Only identification rose: customers showed their card more often, but the stores did not sell more. "
-        "Nothing here is new business."
+        "Only identification rose: customers showed their card more often, and there is no evidence that the stores "
+        "sold more."
     )
 
 
@@ -160,7 +165,9 @@ def _reckoned(view: ReportView, name: str, found: Mapping[str, Any]) -> MemoMone
         interval=presenters.interval((found["net_low_minor"], found["net_high_minor"]), "money", currency),
     )
     loss = _(
-        "Probability of a loss: %(sceptical)s given the sceptical prior, %(neutral)s given the neutral one.",
+        "Probability of a loss over %(weeks)s weeks: %(sceptical)s given the sceptical prior, %(neutral)s given the "
+        "neutral one.",
+        weeks=presenters.whole(view.document.chapters["money"]["horizon_weeks"]),
         sceptical=probability(found["p_loss_sceptical"]),
         neutral=probability(found["p_loss_neutral"]),
     )
@@ -184,7 +191,10 @@ def _unknown(view: ReportView, plan: Plan) -> Iterator[str]:
             yield _sentence(f"{_(title)}: {translate(refusal)}")
     for found in document.analysis.diagnostics:
         if found.status is not Status.OK:
-            yield _sentence(f"{report_words.check_name(found.check)}: {translate(found.message)}")
+            # A check of balance names its covariate by code: the report has its numbers.
+            is_balance = found.check.startswith("balance:")
+            said = presenters.check_status(found.status.value).text if is_balance else translate(found.message)
+            yield _sentence(f"{report_words.check_name(found.check)}: {said}")
     yield from _data(view)
     yield from _assumed(plan)
 
@@ -230,7 +240,7 @@ def _signed(pilot: Pilot, view: ReportView) -> Iterator[str]:
     zone = timezone()
     for one in governance.sign_offs(session(), pilot):
         if one.plan_hash == view.document.plan_hash:
-            values = {"who": one.who, "at": presenters.moment(one.at, zone)}
+            values = {"who": _who(one.who, one.for_whom), "at": presenters.moment(one.at, zone)}
             is_cosigned = one.kind == "cosign"
             yield (
                 _("%(who)s co-signed the plan, %(at)s.", **values)
@@ -242,15 +252,27 @@ def _signed(pilot: Pilot, view: ReportView) -> Iterator[str]:
     decided = governance.decisions_of(session(), view.frozen)
     for row in decided:
         values = {
-            "who": row.who,
+            "who": _who(row.who, row.for_whom),
             "at": presenters.moment(row.at, zone),
-            "did": presenters.choice_name(row.choice) if row.choice else _("Answer"),
+            "did": _did(row.choice, row.regions),
             "why": row.text,
         }
         effect = "" if row.takes_effect or not row.choice else " " + _("(waits for a second person)")
         yield _("%(who)s: %(did)s, %(at)s: “%(why)s”", **values) + effect
     if not decided:
         yield _("Nobody has decided yet.")
+
+
+def _who(name: str, for_whom: str) -> str:
+    """A deputy signs in somebody's place, and both are named."""
+    return f"{name} ({_('for %(name)s', name=for_whom)})" if for_whom else name
+
+
+def _did(choice: str | None, regions: tuple[str, ...]) -> str:
+    if choice is None:
+        return _("Answer")
+    name = presenters.choice_name(choice)
+    return f"{name} ({', '.join(regions)})" if regions else name
 
 
 def _about(title: Message, text: str) -> str:

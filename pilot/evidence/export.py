@@ -21,7 +21,7 @@ _KEPT = (
     "metric", "metric_unit", "level", "role", "direction", "variant", "segment", "stamps", "assumption", "refusal",
     "leads",
 )  # fmt: skip
-_COUNTS_OF_CUSTOMERS = ("customers", "n_customers")
+_COUNTS_OF_CUSTOMERS = ("customers", "n_customers", "new_customers")
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS = (
     "metric", "role", "variant", "segment", "effect", "relative_effect", "low", "high", "confidence_level", "p_value",

@@ -163,10 +163,11 @@ def _waiting(
 def _signatures(session: Session, pilot: Pilot, user: User, *, now: datetime) -> Iterator[_Found]:
     """What the policy still wants signed and this person, or who they stand in for, may sign; nobody signs twice."""
     kinds = wanted(session, pilot, now=now)
-    if not kinds or any(user.id in proof.people for proof in holding(session, pilot, now=now)):
+    given = frozenset(person for proof in holding(session, pilot, now=now) for person in proof.people)
+    if not kinds or user.id in given:
         return
     for kind, permission, waiting in _SIGNED:
-        if kind in kinds and acting(session, user, permission, pilot, now=now) is not None:
+        if kind in kinds and acting(session, user, permission, pilot, now=now, but=given) is not None:
             yield waiting, None, None
             return
 
@@ -179,13 +180,12 @@ def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User, *, now: d
     outcome = now_standing.outcome
     if outcome is not None and outcome.choice == Choice.SEND_BACK and pilot.owner_id == user.id:
         yield Waiting.ANSWER, stage, report
-    acts = None if outcome is not None else acting(session, user, Permission.DECISION_MAKE, pilot, now=now)
-    if acts is not None:
-        said = {one for decision in now_standing.latest for one in (decision.user_id, decision.for_user_id)}
-        if not now_standing.latest:
-            yield Waiting.DECIDE, stage, report
-        elif not said & {user.id, *([acts.principal.id] if acts.principal else ())}:
-            yield Waiting.AGREE, stage, report
+    if outcome is not None:
+        return
+    said = {one for decision in now_standing.latest for one in (decision.user_id, decision.for_user_id) if one}
+    acts = acting(session, user, Permission.DECISION_MAKE, pilot, now=now, but=frozenset(said))
+    if acts is not None and user.id not in said:
+        yield Waiting.AGREE if now_standing.latest else Waiting.DECIDE, stage, report
 
 
 def _item(
