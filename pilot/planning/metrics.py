@@ -101,11 +101,6 @@ _LISTED = ProposedGuardrail(
     Decimal("0.05"),
     _why("spend_per_customer", N_("Who is new must not be paid for by those who were here: they spend as before")),
 )
-_OUTSIDE = ProposedGuardrail(
-    OUTSIDE_LIST,
-    Decimal("0.05"),
-    _why("outside_list", N_("Those without a card must not be driven away by prices for members")),
-)
 
 PROPOSALS: dict[Objective, Proposal] = {
     Objective.WIN: Proposal(
@@ -125,7 +120,7 @@ PROPOSALS: dict[Objective, Proposal] = {
     Objective.KEEP: Proposal(
         STORE_TOTAL,
         ("retention_31_60d", "repeat_purchase_60d", "purchase_frequency"),
-        (_OUTSIDE, _BASKET),
+        (_FULL_PRICE, _BASKET),
         Leads.STORE_TOTALS,
         Windows(),
         _WEEKS,

@@ -31,6 +31,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
     return shown | {
         "headline": _headline(found, currency),
         "basis": _basis(found),
+        "may_be_identification": found["identification"] not in ("ok", None),
         "rows": rows,
         "total": _row(
             {**total, "estimate": total["sales"]} if "sales" in total else total, _("All listed customers"), currency

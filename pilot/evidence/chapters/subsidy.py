@@ -28,6 +28,7 @@ from pilot.evidence.chapters.reasons import (
     FEWEST_CUSTOMERS,
     REFUSAL,
     customers,
+    identification_of,
     or_reason,
     require_enough,
     require_stores,
@@ -94,6 +95,7 @@ def _variant(inputs: ChapterInputs, sums: ListedSums, variant: str) -> dict[str,
     rewards = _rewards(inputs, sums, arms[CONTROL], arms[variant], variant)
     rows = [_tenth(sums, plan, units, arms, variant, rewards, tenth) for tenth in TENTHS]
     return {
+        "identification": identification_of(inputs, variant),
         "basis": rewards.basis,
         "terms_share": rewards.share,
         "tenths": rows,
