@@ -161,7 +161,8 @@ def play_stage(number: int, program: Program, found: World, seed: int) -> tuple[
         report = analyze_look(plan, {"store_total": _totals(units, window, before, weeks)})
         chapters = {}
         if GateRule.MONEY in program.gate:
-            account = money(plan, units, window, before, treated, weeks=weeks, reward=program.reward)
+            account = money(plan, units, window, before, treated, weeks=weeks, reward=program.reward,
+                            confidence=report.look.gate_confidence)  # fmt: skip
             chapters = {"money": {"variants": {CARD: account}}}
         said = recommend(report, PLAN, stage, chapters)
         if said.choice is not Recommended.EXTEND:
@@ -191,6 +192,7 @@ def money(
     *,
     weeks: int,
     reward: float,
+    confidence: float,
 ) -> dict[str, Any]:
     """The account of a look, as the chapter of a report reckons it where nothing is paid but rewards."""
     rows = [
@@ -201,7 +203,7 @@ def money(
         for i, code in units
     ]  # fmt: skip
     found = money_effect(plan, rows, CARD, days=7 * weeks, days_before=7 * PRE_WEEKS)
-    estimate, (_, high) = found.effect.estimate, found.effect.inference.interval(0.95)
+    estimate, (_, high) = found.effect.estimate, found.effect.inference.interval(confidence)
     scale, sceptical = found.control_sales * MARGIN, PLAN.priors.sceptical
     prior = Prior(
         "sceptical", scale * float(sceptical.mean_share) - found.rewards, scale * float(sceptical.sd_share),
@@ -210,7 +212,7 @@ def money(
     known = posterior(estimate.effect, found.effect.regression_error, found.effect.regression_df, prior)
     return {
         "net_minor": round(estimate.effect * found.store_weeks),
-        "net_high_minor": None if high is None else round(high * found.store_weeks),
+        "horizon_high_gate_minor": None if high is None else round(high * found.store_weeks),
         "p_loss_sceptical": known.probability_below(0.0),
     }
 

@@ -21,7 +21,7 @@ from pilot.words import N_
 STANDS_IN = frozenset(
     {Permission.PLAN_COSIGN, Permission.PLAN_APPROVE, Permission.PLAN_SEND_BACK, Permission.DECISION_MAKE}
 )
-_STAND_IN_ROLES = (Role.ANALYST, Role.EXECUTIVE)
+HAVE_DEPUTIES = (Role.ANALYST, Role.EXECUTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def appoint(
         raise DeputyDoesNotFit(problem=N_("nobody appoints themselves"))
     if last_day < first_day:
         raise DeputyDoesNotFit(problem=N_("the last day comes before the first"))
-    if Role(user.role) not in _STAND_IN_ROLES:
+    if Role(user.role) not in HAVE_DEPUTIES:
         raise DeputyDoesNotFit(problem=N_("only analysts and executives sign, so only they need a deputy"))
     if not (user.is_active and deputy.is_active):
         raise DeputyDoesNotFit(problem=N_("both have to be able to sign in"))

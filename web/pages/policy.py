@@ -111,6 +111,7 @@ def _page(**more: Any) -> str:
         "versions": _versions(session()),
         "deputies": deputies.deputies(session()),
         "people": [(str(one.id), one.name) for one in people if one.is_active],
+        "signers": [(str(one.id), one.name) for one in people if one.is_active and one.role in deputies.HAVE_DEPUTIES],
         "names": {one.id: one.name for one in people},
         "today": planning.business_day(session(), settings().now()),
         "pilots": [(one.code, one.name) for one in planning.pilots(session()) if not one.is_ended],

@@ -226,7 +226,7 @@ def test_only_identification_stops_however_significant() -> None:
 
 
 def test_a_likely_fall_stops_before_the_test_of_harm_does() -> None:
-    row = replace(a_leading_row(-3, 0.06), p_harm=0.03)
+    row = replace(a_leading_row(-6, 0.06), p_harm=0.03)
     found = recommend(a_report(row, looks=2), a_stage(looks=2))
     assert (found.choice, found.cause) == (Recommended.STOP, Cause.HARM)
     assert RuleCode.HARM_UNLIKELY in failed(found)
@@ -264,7 +264,7 @@ def test_at_the_last_look_nobody_asks_what_waiting_would_tell() -> None:
 def test_few_units_leave_a_look_before_the_last_for_harm_alone() -> None:
     """Under 20 units neither futility nor a probability ends the stage early: only the test of harm does."""
     dull = recommend(a_report(a_leading_row(0.1, 0.9), looks=2, n_units=12), a_stage(looks=2))
-    falling = recommend(a_report(replace(a_leading_row(-3, 0.06), p_harm=0.03), looks=2, n_units=12), a_stage(looks=2))
+    falling = recommend(a_report(replace(a_leading_row(-6, 0.06), p_harm=0.03), looks=2, n_units=12), a_stage(looks=2))
     broken = recommend(a_report(a_leading_row(-8, 0.001), looks=2, n_units=12), a_stage(looks=2))
     assert [dull.choice, falling.choice, broken.choice] == [Recommended.EXTEND, Recommended.EXTEND, Recommended.STOP]
 
