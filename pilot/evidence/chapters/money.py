@@ -22,6 +22,7 @@ from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.money_costs import ByTerms, Liability, by_terms, liability
 from pilot.planning.metrics import in_our_words
+from pilot.planning.plan import OUTSIDE_LIST
 from pilot.planning.plan_parts import Economics, PlannedPrior
 from pilot.words import N_, Message
 
@@ -142,7 +143,7 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         "horizon_high_minor": horizon.ends(found, CONFIDENCE_LEVEL)[1],
         "gate_confidence": gate,
         "horizon_high_gate_minor": horizon.ends(found, gate)[1],
-        **_losses(context, found, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon.needed),
+        **_losses(context, found, variant, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon.needed),
     }
 
 
@@ -211,16 +212,19 @@ def _over_horizon(context: _Context, found: MoneyEffect, fixed: int, once: Mappi
 
 
 def _losses(
-    context: _Context, found: MoneyEffect, *, needed_stage: float, needed_horizon: float
+    context: _Context, found: MoneyEffect, variant: str, *, needed_stage: float, needed_horizon: float
 ) -> dict[str, float | None]:
-    """P(loss) given each prior. The plan's belief is about sales; in money per store-week it says margin × control's
-    sales × belief, less the discounts and rewards that were given."""
+    """P(loss) given each prior, at the stage's end and over the horizon."""
     effect = found.effect
     answers: dict[str, float | None] = {}
-    scale = found.control_sales * _margin_rate(context.money)
     for name, planned in _priors(context.inputs):
-        mean = scale * float(planned.mean_share) - found.discounts - found.rewards
-        sd = scale * float(planned.sd_share)
+        mean, sd = belief_in_money(
+            planned,
+            sales=_believed_sales(context, found, variant),
+            margin_rate=_margin_rate(context.money),
+            discounts=found.discounts,
+            rewards=found.rewards,
+        )
         if not (sd > 0.0 and effect.regression_error > 0.0):
             answers |= {f"p_loss_{name}": None, f"p_loss_stage_{name}": None}
             continue
@@ -235,9 +239,30 @@ def _losses(
     return answers
 
 
+def belief_in_money(
+    prior: PlannedPrior, *, sales: float, margin_rate: float, discounts: float, rewards: float
+) -> tuple[float, float]:
+    """Mean and sd, per store-week, of what a belief about net sales says about money.
+
+    Net sales that change by x, of which ``discounts`` were given away at the till, leave m x − (1 − m) discounts −
+    rewards: goods cost (1 − m)(x + discounts).
+    """
+    mean = margin_rate * sales * float(prior.mean_share) - (1.0 - margin_rate) * discounts - rewards
+    return mean, margin_rate * sales * float(prior.sd_share)
+
+
+def _believed_sales(context: _Context, found: MoneyEffect, variant: str) -> float:
+    """What the prior's shares are shares of: control's sales, or those outside the list where they are primary."""
+    if context.inputs.plan.primary == OUTSIDE_LIST:
+        row = context.inputs.analysis.row(OUTSIDE_LIST, variant)
+        if row.estimate is not None:
+            return row.estimate.mean_control
+    return found.control_sales
+
+
 def _margin_rate(money: Sequence[UnitMoney]) -> float:
-    """What goods earned before the offer took its part, per unit of sales."""
-    sales = sum(row.sales_minor for row in money)
+    """What goods earned before the offer took its part, per unit of sales before it did."""
+    sales = sum(row.sales_minor + row.discount_minor for row in money)
     return sum(row.margin_minor + row.discount_minor for row in money) / sales if sales > 0 else 0.0
 
 

@@ -13,11 +13,12 @@ from scipy import stats
 
 from experiments.measure.windows import Window
 from pilot.database import Database
+from pilot.evidence.chapters.money import belief_in_money
 from pilot.evidence.chapters.money_costs import by_terms, liability
 from pilot.evidence.queries import report
 from pilot.imports.model import ImportKind
 from pilot.planning.plan import PlannedOffer
-from pilot.planning.plan_parts import Economics
+from pilot.planning.plan_parts import Economics, PlannedPrior
 from pilot.programs.queries import program
 from pilot.programs.service import set_offer
 from tests.pilot.evidence.small_network import RECEIPT_HEADER, START, SmallNetwork, day_at
@@ -151,6 +152,14 @@ def test_points_in_the_account_are_those_paid_and_those_still_owed(database: Dat
         owed["high_minor"] - owed["base_minor"],
     )
     assert mine["return"]["interval_refusal"]["code"] == "cost_moves_with_sales"
+
+
+def test_a_belief_about_net_sales_pays_the_goods_that_a_discount_gave_away() -> None:
+    """5 % off, margin 30 %, 1,000.00 of sales a week: with net sales as they were, goods of 50.00 more cost 35.00."""
+    prior = PlannedPrior(mean_share=Decimal("-0.01"), sd_share=Decimal("0.05"), source="a test")
+    mean, sd = belief_in_money(prior, sales=100_000.0, margin_rate=0.3, discounts=5_000.0, rewards=100.0)
+    assert mean == pytest.approx(0.3 * -1_000 - 0.7 * 5_000 - 100)
+    assert sd == pytest.approx(0.3 * 5_000)
 
 
 def _offer(mechanic: str, **terms: Any) -> PlannedOffer:
