@@ -9,7 +9,7 @@ from pilot.access.model import User
 from pilot.planning.errors import MechanicNotInProgram
 from pilot.planning.metrics import LIBRARY_VERSION, PROPOSALS
 from pilot.planning.model import Pilot
-from pilot.planning.plan import STANDARD_GATE, GateRule, Objective
+from pilot.planning.plan import ALL_UNITS, STANDARD_GATE, GateRule, Objective
 from pilot.planning.queries import business_day
 from pilot.planning.service import create_pilot
 from pilot.programs.mechanics import spec_of
@@ -79,6 +79,14 @@ def propose_measures(document: dict[str, Any], objective: Objective) -> dict[str
         "windows": proposal.windows.model_dump(mode="json"),
         "metrics_version": LIBRARY_VERSION,
     }
+
+
+def among_rivals(document: dict[str, Any]) -> dict[str, Any]:
+    """A pilot that defends and says no more than “all stores” begins among the stores near the rival."""
+    stages, rivals = document["stages"], document["rival_stores"]
+    if document["objective"] != Objective.DEFEND or not rivals or not stages or stages[0]["units"] != [ALL_UNITS]:
+        return document
+    return {**document, "stages": [{**stages[0], "units": list(rivals)}, *stages[1:]]}
 
 
 def _monday(day: date) -> date:

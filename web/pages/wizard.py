@@ -12,7 +12,7 @@ from pilot.assignment.exclusions import excluding
 from pilot.errors import PilotError
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
-from pilot.planning.brief import propose_measures
+from pilot.planning.brief import among_rivals, propose_measures
 from pilot.planning.calendar import conflicts
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Objective, Plan
@@ -110,7 +110,7 @@ def _step(pilot: Pilot, step: Step, *, amending: bool) -> ResponseReturnValue:
         document = plan_form.read(step, request.form, document)
         if request.form.get("go") == "propose":
             document = propose_measures(document, forms.choice("objective", _("Objective"), Objective))
-        save(session(), pilot, document, actor=actor(), now=settings().now())
+        save(session(), pilot, among_rivals(document), actor=actor(), now=settings().now())
     except PilotError as error:
         roll_back()
         found = queries.pilot(session(), code)

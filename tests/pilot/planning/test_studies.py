@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
 from pilot.planning import studies, wizard
-from pilot.planning.brief import draft_from_brief
+from pilot.planning.brief import among_rivals, draft_from_brief
 from pilot.planning.contamination import cross_shopping
 from pilot.planning.designer import design_of
 from pilot.planning.errors import MechanicNotInProgram, NoDesignThere, NotADraft
@@ -109,6 +109,15 @@ def test_an_objective_proposes_a_whole_draft_whose_gate_asks_about_money(session
     assert plan.stages[0].starts_on >= NOW.date() + timedelta(weeks=4)
     with pytest.raises(MechanicNotInProgram, match="Card"):
         _brief(session, manager, Objective.KEEP, code="second", mechanic="tier_card")
+
+
+def test_a_pilot_that_defends_begins_among_the_stores_near_the_rival(session: Session) -> None:
+    a_network(session)
+    document = draft_plan(a_pilot(session, objective="defend", rival_stores=["S01", "S02"])).to_document()
+    assert among_rivals(document)["stages"][0]["units"] == ["S01", "S02"]
+    named = {**document, "stages": [{**document["stages"][0], "units": ["S01"]}]}
+    assert among_rivals(named) == named
+    assert among_rivals({**document, "objective": "keep"})["stages"][0]["units"] == ["all"]
 
 
 def test_an_amendment_is_written_beside_the_plan_in_force(session: Session) -> None:
