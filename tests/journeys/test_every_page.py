@@ -7,12 +7,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from pilot.evidence.chapters.registry import ChapterCode
 from tests.journeys.conftest import SCREENSHOTS, WIDTHS, Visitor, on
 from tests.web.house import GATE_DAY, House
 
 pytestmark = pytest.mark.browser
 
 REPORT = "/pilots/points/reports/points-1-1"
+CHAPTERS = tuple(f"{REPORT}/chapters/{code}" for code in ChapterCode)
 PAGES: dict[str, tuple[str, ...]] = {
     "manager": (
         "/", "/account/", "/pilots/", "/pilots/new", "/pilots/draft", "/pilots/points/amend/review",
@@ -27,7 +29,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     ),
     "analyst": (
         "/", "/pilots/submitted", "/imports/", "/quarantine/", "/segments/", "/segments/new", "/segments/young",
-        "/network/",
+        "/network/", *CHAPTERS,
     ),
     "executive": (
         "/", "/pilots/points", "/pilots/points/stages", "/pilots/points/assignment", REPORT, "/pilots/points/decision",
