@@ -93,7 +93,6 @@ def test_what_is_explored_beyond_the_plan_is_stamped_everywhere(
     assert manager.page.url.endswith("/reports/points-1-2")
     manager.sees("exploratory: not frozen, and no decision can rest on it")
     assert manager.page.get_by_text("The gate's own rules recommend").count() == 0
-    manager.keep("exploratory")
     stamped: dict[str, Any] = {}
     name, content = taken(manager, "CSV")
     stamped[name] = {row["stamp"] for row in csv.DictReader(io.StringIO(content.decode()))}

@@ -37,7 +37,7 @@ def test_the_memo_has_the_report_s_money_and_takes_the_decision(tmp_path: Path, 
     shown = page.locator(".memo-money dd strong").inner_text()
     assert -int(re.sub(r"[^0-9]", "", shown)) == net < 0
     assert shown.startswith("\N{MINUS SIGN}")
-    executive.sees("Probability of a loss:")
+    executive.sees("Probability of a loss over 52 weeks:")
     assert look(executive, "executive", MEMO, 1280) == []
     executive.keep("memo")
 
@@ -62,4 +62,3 @@ def test_where_only_identification_rose_the_memo_has_a_red_banner(tmp_path: Path
     banner = page.locator(".memo-banner")
     assert "Only identification rose" in banner.inner_text()
     assert banner.evaluate("it => getComputedStyle(it).color") == "rgb(127, 29, 29)"
-    executive.keep("memo-banner")
