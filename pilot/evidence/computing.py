@@ -214,7 +214,7 @@ def _report(
         window=window,
         before=before,
         through=through,
-        open_receipts=lambda: source.receipts(before.first, window.last),
+        open_receipts=lambda: source.receipts(before.first, max(window.last, through)),
         analysis=analysis,
         moments=measured.moments,
         seed=seed,

@@ -43,7 +43,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
         ],
         "week_chart": _week_chart(found, currency, events),
         "fade": _fade(found["fade"], currency),
-        "after": reason(found["after"]),
+        "after": _after(found["after"], currency),
     }
 
 
@@ -182,3 +182,19 @@ def _fade(found: Mapping[str, Any], currency: str) -> dict[str, Any]:
             **values,
         )
     return {"sentence": said, "cells": shown}
+
+
+def _after(found: Mapping[str, Any], currency: str) -> str:
+    """What the reward left behind once it had ended, or that this is not yet observed."""
+    if "estimate" not in found:
+        return reason(found)
+    shown = cells(found, "money", currency)
+    return _(
+        "After the reward had ended (whole weeks: %(weeks)s) sales per customer and week were %(effect)s against "
+        "control, %(level)s interval %(interval)s, n = %(n)s. This is exploratory.",
+        weeks=presenters.whole(found["weeks"]),
+        effect=shown.effect,
+        interval=shown.interval,
+        n=shown.n,
+        level=presenters.level(found["estimate"]["confidence_level"]),
+    )

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class ChapterInputs:
     """One look at one stage. ``done`` holds the chapters that were computed before this one, by code.
 
-    ``open_receipts`` gives the lake's receipts at the report's version, for the months of ``before`` and ``window``.
+    ``open_receipts`` gives the lake's receipts at the report's version, for the months from ``before`` to
+    ``through``; every chapter keeps to its own days.
     """
 
     session: Session

@@ -20,13 +20,15 @@ from experiments.estimate.estimate import Estimate
 from experiments.estimate.subsidised_share import subsidised_share
 from experiments.look.plan import LookPlan
 from experiments.look.unit_effects import Ratio, permuted, ratio_effect, ratio_table
+from experiments.measure.windows import Window
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
+from pilot.audit.queries import history_of
 from pilot.errors import PilotError
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.reasons import (
+    EXPLORATORY,
     FEWEST_CUSTOMERS,
-    REFUSAL,
     customers,
     identification_of,
     or_reason,
@@ -34,11 +36,13 @@ from pilot.evidence.chapters.reasons import (
     require_stores,
 )
 from pilot.planning.economics import offer_assumptions
-from pilot.planning.metrics import in_our_words
 from pilot.planning.plan_parts import Economics
+from pilot.planning.queries import business_day
 from pilot.programs.economics import offer_cost
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from experiments.measure.listed_sums import ListedSums
 
 TENTHS = tuple(str(number) for number in range(1, 11))
@@ -84,11 +88,11 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     sums = listed_sums(inputs.receipts, homes=homes, window=inputs.window, before=inputs.before)
     return {
         "confidence_level": 0.95,
-        "variants": {variant: or_reason(_variant, inputs, sums, variant) for variant in inputs.plan.treated},
+        "variants": {variant: or_reason(_variant, inputs, homes, sums, variant) for variant in inputs.plan.treated},
     }
 
 
-def _variant(inputs: ChapterInputs, sums: ListedSums, variant: str) -> dict[str, Any]:
+def _variant(inputs: ChapterInputs, homes: pa.Table, sums: ListedSums, variant: str) -> dict[str, Any]:
     plan = inputs.look_plan
     units = [unit for unit in inputs.population.units if plan.assignment[unit] in (CONTROL, variant)]
     arms = {arm: [unit for unit in units if plan.assignment[unit] == arm] for arm in (CONTROL, variant)}
@@ -102,7 +106,7 @@ def _variant(inputs: ChapterInputs, sums: ListedSums, variant: str) -> dict[str,
         "total": or_reason(_total, sums, plan, units, arms, variant, rewards),
         "weeks": _weeks(inputs, sums, plan, units, variant),
         "fade": or_reason(_fade, sums, plan, units, variant),
-        "after": {REFUSAL: in_our_words(_RUNNING).to_dict()},
+        "after": or_reason(_after, inputs, homes, units, variant),
     }
 
 
@@ -269,3 +273,36 @@ def _fade(sums: ListedSums, plan: LookPlan, units: Sequence[str], variant: str) 
         for unit in units
     ]
     return {"weeks": third, "estimate": ratio_effect(ratios, plan, variant).to_dict()}
+
+
+def _after(inputs: ChapterInputs, homes: pa.Table, units: Sequence[str], variant: str) -> dict[str, Any]:
+    """The effect per week in the whole weeks after a stopped pilot's reward had ended: the lull that it leaves."""
+    from experiments.measure.listed_sums import listed_sums
+
+    first, last = _weeks_after(inputs)
+    if last <= first:
+        raise NotEstimable(_RUNNING)
+    longer = Window(inputs.window.first, inputs.window.first + timedelta(days=7 * last - 1))
+    sums = listed_sums(inputs.receipts, homes=homes, window=longer, before=inputs.before)
+    ratios = [
+        Ratio(
+            unit,
+            sums.amount("net_minor", unit, first=first),
+            sums.listed(unit) * (last - first),
+            sums.before("net_minor", unit),
+            sums.listed(unit) * -sums.first_week,
+        )
+        for unit in units
+    ]
+    return {"weeks": last - first, "stamp": EXPLORATORY, **_estimate(ratios, inputs.look_plan, variant)}
+
+
+def _weeks_after(inputs: ChapterInputs) -> tuple[int, int]:
+    """The first whole week after the day on which the pilot was stopped, and the one after the last that is complete;
+    counted from the start, equal where there is none."""
+    stops = [entry for entry in history_of(inputs.session, "pilot", inputs.pilot) if entry.verb == "pilot.stop"]
+    if not stops:
+        return 0, 0
+    ended = business_day(inputs.session, stops[-1].at)
+    first = (max(ended, inputs.window.last) - inputs.window.first).days // 7 + 1
+    return first, ((inputs.through - inputs.window.first).days + 1) // 7

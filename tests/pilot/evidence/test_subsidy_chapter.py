@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from pilot.database import Database
+from pilot.evidence.computing import compute_report
 from pilot.evidence.queries import report
-from tests.pilot.evidence.small_network import START, SmallNetwork
+from pilot.planning import service as planning
+from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 
 
 def _chapter(database: Database, tmp_path: Path, lift: int) -> dict[str, Any]:
@@ -46,3 +48,21 @@ def test_without_an_effect_everything_was_subsidised(database: Database, tmp_pat
     found = _chapter(database, tmp_path, lift=0)
     assert found["total"]["subsidised"]["high"] == 1.0
     assert 0.5 < found["total"]["subsidised"]["low"] < found["total"]["subsidised"]["share"]
+
+
+def test_what_a_reward_leaves_behind_is_told_once_it_has_ended(database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(database, tmp_path).running()
+    network.run_to(START + timedelta(days=27), lift=60)
+    network.look()
+    stopped = START + timedelta(days=30)
+    executive = network.person("executive")
+    network.act(lambda s, p: planning.stop_pilot(s, p, reason="Enough", actor=executive, now=day_at(stopped)))
+    network.run_to(START + timedelta(days=62), lift=-30, first=START + timedelta(days=28))
+    now = day_at(START + timedelta(days=63))
+    document = network.read(lambda s, p: compute_report(s, p, 1, lake=network.lake, now=now, exploratory=True))
+    found = document.chapters["subsidy"]["variants"]["points"]
+    assert found["after"]["weeks"] == 4  # days 35 to 62: the week in which it ended does not count
+    assert found["after"]["stamp"] == "exploratory"
+    assert found["after"]["estimate"]["relative_effect"] == pytest.approx(-0.3, abs=0.07)
+    assert found["total"]["subsidised"]["share"] == pytest.approx(1 / 1.6, abs=0.05)  # as it was in the window
+    assert len(found["weeks"]) == 4
