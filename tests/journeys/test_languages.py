@@ -106,3 +106,27 @@ def test_a_person_switches_before_sign_in_and_for_good_in_the_account(
     sign_in(another, "manager")
     assert spoken(another) == "fi"  # the person's own choice goes along to another browser
     assert another.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+# Where words are longest: forms, buttons, tables and the memo.
+LONG_WORDED = {
+    "manager": (
+        "/", "/pilots/draft", "/pilots/draft/edit/brief", "/pilots/draft/edit/design", "/pilots/draft/edit/money",
+        "/programs/card", "/calendar/",
+    ),
+    "executive": (f"{REPORT}/memo", f"{REPORT}/chapters/money", f"{REPORT}/chapters/swiped", DECISION, "/policy/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("locale", ["fi-FI", "ru-RU"])
+def test_longer_words_still_fit_a_phone(
+    abroad: Callable[..., Visitor], finished_house: House, serve: Callable[[Settings], str], locale: str
+) -> None:
+    address, wide = serve(finished_house.settings_on(GATE_DAY)), {}
+    for name, paths in LONG_WORDED.items():
+        visitor = abroad(address, locale, 390)
+        visitor.open("/sign-in")
+        sign_in(visitor, name)
+        widths = {path: visitor.open(path).evaluate("document.documentElement.scrollWidth") for path in paths}
+        wide |= {path: width for path, width in widths.items() if width > 390}
+    assert wide == {}
