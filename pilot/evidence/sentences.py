@@ -42,7 +42,7 @@ RECOMMENDATIONS: dict[Recommended, Message] = {
 }
 
 CAUSES: dict[Cause, Message] = {
-    Cause.HARM: Message("cause_harm", N_("it does harm")),
+    Cause.HARM: Message("cause_harm", N_("harm is shown, or too likely given the sceptical prior")),
     Cause.MONEY: Message("cause_money", N_("it does not earn its cost")),
     Cause.FUTILITY: Message("cause_futility", N_("the looks that are left could hardly change the picture")),
     Cause.IDENTIFICATION: Message("cause_identification", N_("only identification rose: cards were shown more often")),
