@@ -19,8 +19,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "manager": (
         "/", "/account/", "/pilots/", "/pilots/new", "/pilots/draft", "/pilots/points/amend/review",
         "/pilots/draft/edit/brief", "/pilots/draft/edit/stores", "/pilots/draft/edit/design",
-        "/pilots/draft/edit/money", "/pilots/draft/edit/stages", "/pilots/draft/edit/wind_down", "/pilots/draft/edit/review",
-        "/calendar/?from=2026-03-02", "/calendar/new",
+        "/pilots/draft/edit/money", "/pilots/draft/edit/stages", "/pilots/draft/edit/wind_down",
+        "/pilots/draft/edit/review", "/calendar/?from=2026-03-02", "/calendar/new",
         "/pilots/draft/report", "/pilots/draft/assignment", "/metric-library/",
         "/metric-library/?search=card", "/programs/", "/programs/new", "/programs/card",
         "/programs/card/points/offer", "/programs/card/points/offer/tier_card",
