@@ -8,6 +8,7 @@ before the first draw; ``benchmarks/demo_power.py`` says what the totals of each
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,10 +102,10 @@ class Stage:
                     per_mille[household] = round(1000 * share * REDEEMED)
         households = pa.array(sorted(per_mille), pa.int64())
         shares = pa.array([per_mille[household] for household in sorted(per_mille)], pa.int64())
-        place = pc.index_in(table["customer_key"].combine_chunks(), households)
-        share = pc.fill_null(shares.take(place), 0).to_numpy(zero_copy_only=False)
+        place: Any = pc.index_in(table["customer_key"].combine_chunks(), households)
+        share: Any = pc.fill_null(shares.take(place), 0)
         started = pc.greater_equal(table["business_date"], pa.scalar(week_start(FIRST_WEEK)))
         net = table["net_minor"].to_numpy()
-        reward = np.where(started.to_numpy(zero_copy_only=False), net * share // 1000, 0)
+        reward = np.where(started.to_numpy(zero_copy_only=False), net * share.to_numpy(zero_copy_only=False) // 1000, 0)
         column = table.column_names.index("reward_minor")
         return table.set_column(column, "reward_minor", pa.array(reward, pa.int64()))
