@@ -265,7 +265,7 @@ def _signed(pilot: Pilot, view: ReportView) -> Iterator[str]:
 
 def _who(name: str, for_whom: str) -> str:
     """A deputy signs in somebody's place, and both are named."""
-    return f"{name} ({_('for %(name)s', name=for_whom)})" if for_whom else name
+    return _("%(name)s (for %(other)s)", name=name, other=for_whom) if for_whom else name
 
 
 def _did(choice: str | None, regions: tuple[str, ...]) -> str:
