@@ -12,7 +12,7 @@ from pilot.assignment.exclusions import exclusions
 from pilot.evidence import queries
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
-from pilot.evidence.sentences import STAMPS
+from pilot.evidence.sentences import STAMPS, check_sentence
 from pilot.governance import queries as governance
 from pilot.governance.deputies import acting
 from pilot.governance.model import Choice
@@ -98,7 +98,10 @@ def _warnings(report: ReportView) -> list[str]:
         if stamp in BLOCKING_STAMPS
     ]
     found = [one for one in report.document.analysis.diagnostics if one.status is not Status.OK]
-    return [*said, *(f"{report_words.check_name(one.check)}: {translate(one.message)}" for one in found)]
+    return [
+        *said,
+        *(f"{report_words.check_name(one.check)}: {translate(check_sentence(one.message))}" for one in found),
+    ]
 
 
 def form(pilot: Pilot, report: FrozenReport) -> dict[str, Any]:

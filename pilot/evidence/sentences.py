@@ -3,7 +3,8 @@
 from experiments.estimate.estimate import Method
 from experiments.look.report import Stamp
 from pilot.evidence.recommendation import Cause, Recommended, RuleCode
-from pilot.words import N_, Message
+from pilot.planning.candidate_words import COVARIATES
+from pilot.words import N_, Message, SpokenMessage
 
 RULES: dict[RuleCode, Message] = {
     RuleCode.LOOK_MAY_ADVANCE: Message("rule_look", N_("This look may take the pilot on")),
@@ -100,6 +101,12 @@ CONTROL = Message("variant_control", N_("Control"))
 def check_title(check: str) -> Message:
     """The title of a diagnostic, such as ``balance:net_minor_per_week``; its own code where the table has none."""
     return CHECKS.get(check.split(":", 1)[0], Message("check", "{check}", {"check": check}))
+
+
+def check_sentence(said: SpokenMessage) -> Message:
+    """What a diagnostic says, with the covariate that it is about in words instead of its code."""
+    label = COVARIATES.get(said.values.get("covariate", ""))
+    return Message("check", said.template, {**said.values, **({"covariate": label} if label else {})})
 
 
 def report_ready(pilot: str, stage: int, choice: Recommended) -> Message:

@@ -11,7 +11,7 @@ from experiments.look.report import Stamp
 from pilot.evidence.charts import covariate_label, variant_label
 from pilot.evidence.export import FEW, exported, is_suppressed, stamp_of
 from pilot.evidence.queries import ReportView
-from pilot.evidence.sentences import METHODS, STAMPS, check_title
+from pilot.evidence.sentences import METHODS, STAMPS, check_sentence, check_title
 from pilot.evidence.sheets import Book, Cell, Percent, Points, Table
 from pilot.planning.metrics import in_our_words, library_metric
 from pilot.words import N_, Message, translate
@@ -170,7 +170,7 @@ def _checks(view: ReportView) -> Table:
     columns = [N_("Check"), N_("Verdict"), N_("What it says")]
     verdicts = {"ok": N_("In order"), "warn": N_("Look closer"), "alarm": N_("Alarm")}
     rows = [
-        [translate(check_title(one.check)), _say(verdicts[one.status.value]), translate(one.message)]
+        [translate(check_title(one.check)), _say(verdicts[one.status.value]), translate(check_sentence(one.message))]
         for one in view.document.analysis.diagnostics
     ]
     rows += [[_say(N_("Warning")), "", translate(one)] for one in view.document.analysis.warnings]
