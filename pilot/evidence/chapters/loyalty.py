@@ -81,7 +81,10 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
         "days": repeat.params["days"],
         "variants": {
             variant: {
-                "rows": {row.value: or_reason(compute, variant) for row, compute in rows.items()},
+                "rows": {
+                    row.value: {**_stamp(inputs, row, repeat), **or_reason(compute, variant)}
+                    for row, compute in rows.items()
+                },
                 "identification": identification_of(inputs, variant),
             }
             for variant in inputs.plan.treated

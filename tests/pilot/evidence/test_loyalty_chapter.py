@@ -52,6 +52,7 @@ def test_what_customers_say_is_compared_and_paid_referrals_do_not_count(database
     assert wallet["estimate"]["interval"][0] < 0.20 < wallet["estimate"]["interval"][1]
     assert (wallet["n_control"], wallet["n_variant"], wallet["customers"]) == (32, 32, 32)
     assert found["unpaid_referrals"]["estimate"]["effect"] == pytest.approx(-0.75)
+    assert all(row["stamp"] == "exploratory" for row in found.values())  # the plan names 60 days, the window has 28
     assert "refusal" in found["response"]  # everybody answered: no difference can be tested
     assert chapter["days"] == 28
 
