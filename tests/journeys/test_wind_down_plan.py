@@ -1,4 +1,4 @@
-"""Wind-down plan: no plan goes to its signatures before it says what customers keep, until when, and what that costs."""
+"""Wind-down plan: no plan is signed before it says what customers keep, until when, and what that costs."""
 
 from collections.abc import Callable
 

@@ -26,7 +26,8 @@ PAGES = {
         "/programs/", "/programs/new", "/programs/card", "/programs/card/points/offer",
         "/programs/card/points/offer/tier_card", "/programs/card/points/offer/personal_card",
         "/programs/card/points/offer/gift_or_draw", "/programs/card/points/offer/service_standard",
-        "/programs/card/offers/card.points.all/break-even?margin=30", "/programs/card/offers/card.points.all/break-even",
+        "/programs/card/offers/card.points.all/break-even?margin=30",
+        "/programs/card/offers/card.points.all/break-even",
         "/assignments/?store=S01&customer=S01-C1", "/assignments/?store=S99", "/nowhere", "/pilots/none",
     ),
     "analyst": (

@@ -27,7 +27,8 @@ def test_the_decision_page_shows_the_rules_and_guardrails_before_and_after_the_d
 def test_an_executive_who_has_chosen_reads_that_one_more_is_needed(as_person: SignIn) -> None:
     form = {"choice": "approve", "reason": "It pays."}
     post(as_person("executive"), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
-    assert "have to agree: 2; so far: 1. You have said so already." in as_person("executive").get("/pilots/points/decision").text
+    said = as_person("executive").get("/pilots/points/decision").text
+    assert "have to agree: 2; so far: 1. You have said so already." in said
     assert "have to agree: 2; so far: 1." in as_person("second").get("/pilots/points/decision").text
 
 
