@@ -1,8 +1,9 @@
 """The gate of a stage: each rule applied to a look, and what follows. Everything comes from the frozen evidence.
 
-Harm stops in two ways: the test of harm fires at the level of the look, or a fall of more than the plan's own share is
-likelier than the plan allows, given the sceptical prior (which by itself starts at 16 % with the defaults), while the
-estimate itself is bad. Futility: the largest chance that the last look could advance, given the neutral prior.
+Harm stops in two ways: the test of harm fires at the level of the look, or a fall of more than the plan's own share (at
+least one standard deviation of the sceptical prior, which by itself starts at 16 %) is likelier than the plan allows,
+given that prior, while the estimate itself is bad. Futility: the largest chance that the last look could advance, given
+the neutral prior.
 Money: the chapter's own numbers. A look beyond the planned ones passes no gate.
 """
 
@@ -119,6 +120,7 @@ def _chance_of_a_fall(evidence: Evidence, row: ReportRow) -> float | None:
     """P(a fall of more than the plan's ``harm_share`` of control's mean), given the sceptical prior; None where it
     cannot be said.
 
+    The fall is at least one standard deviation of that prior: a wide prior by itself makes no fall likelier than 16 %.
     0 where the estimate itself is not bad: a prior alone stops nobody. With few units only the test stops a look
     before the last.
     """
@@ -128,7 +130,7 @@ def _chance_of_a_fall(evidence: Evidence, row: ReportRow) -> float | None:
     if estimate is None or not _can_be_weighed(estimate) or look.exploratory or look.harm_only:
         return None
     prior = _prior("sceptical", evidence.plan.priors.sceptical, estimate)
-    margin = float(evidence.plan.thresholds.harm_share) * abs(estimate.mean_control)
+    margin = max(float(evidence.plan.thresholds.harm_share) * abs(estimate.mean_control), prior.sd)
     good = _good(row, estimate)
     if good >= 0.0:
         return 0.0

@@ -240,6 +240,16 @@ def test_a_prior_alone_stops_nobody() -> None:
     assert RuleCode.HARM_UNLIKELY not in failed(found)
 
 
+def test_a_wide_prior_does_not_turn_a_slightly_bad_estimate_into_harm() -> None:
+    """A prior of 10 % by itself holds a fall of more than 5 % for likelier than the plan allows."""
+    wide = {
+        "sceptical": {"mean_share": "0", "sd_share": "0.1", "source": "large effects"},
+        "neutral": {"mean_share": "0", "sd_share": "0.2", "source": "larger ones"},
+    }
+    found = recommend(a_report(a_leading_row(-0.5, 0.8), looks=2), a_stage(looks=2), priors=wide)
+    assert RuleCode.HARM_UNLIKELY not in failed(found)
+
+
 def test_what_can_no_longer_succeed_is_stopped_for_futility() -> None:
     found = recommend(a_report(a_leading_row(0.1, 0.9), looks=2), a_stage(looks=2))
     assert (found.choice, found.cause) == (Recommended.STOP, Cause.FUTILITY)
