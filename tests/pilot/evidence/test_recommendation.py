@@ -248,7 +248,7 @@ def test_a_wide_prior_does_not_turn_a_slightly_bad_estimate_into_harm() -> None:
     }
     row = a_leading_row(-0.5, 0.95)
     assert row.estimate is not None
-    unsure = replace(row, estimate=replace(row.estimate, std_error=8.0))
+    unsure = replace(row, estimate=replace(row.estimate, std_error=20.0))
     found = recommend(a_report(unsure, looks=2), a_stage(looks=2), priors=wide)
     assert RuleCode.HARM_UNLIKELY not in failed(found)
 
