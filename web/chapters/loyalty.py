@@ -56,12 +56,21 @@ def _title(row: LoyaltyRow, days: int) -> str:
 
 
 def _headline(rows: Mapping[str, Any], titles: Mapping[LoyaltyRow, str]) -> str:
+    """What moved, in words; the share beyond the home store on its own, for visits at home move it by themselves."""
     told = [row for row in _COSTLY if "estimate" in rows[row.value]]
-    rose = [titles[row] for row in told if is_above_zero(rows[row.value]["estimate"]) is True]
-    fell = [titles[row] for row in told if is_above_zero(rows[row.value]["estimate"]) is False]
-    n = presenters.whole(rows[told[0].value]["estimate"]["n_units"]) if told else ""
+    rest = [row for row in told if row is not LoyaltyRow.BEYOND_HOME]
     if not told:
         return _("Nothing that costs the customer something could be compared; repeat purchase alone may be habit.")
+    said = [_sacrifices(rest, rows, titles)] if rest else []
+    if LoyaltyRow.BEYOND_HOME in told:
+        said.append(_beyond(rows[LoyaltyRow.BEYOND_HOME.value]["estimate"]))
+    return " ".join(said)
+
+
+def _sacrifices(told: list[LoyaltyRow], rows: Mapping[str, Any], titles: Mapping[LoyaltyRow, str]) -> str:
+    rose = [titles[row] for row in told if is_above_zero(rows[row.value]["estimate"]) is True]
+    fell = [titles[row] for row in told if is_above_zero(rows[row.value]["estimate"]) is False]
+    n = presenters.whole(rows[told[0].value]["estimate"]["n_units"])
     if rose and fell:
         return _(
             "Some of what costs the customer something rose (%(rose)s), some fell (%(fell)s), n = %(n)s.",
@@ -74,8 +83,36 @@ def _headline(rows: Mapping[str, Any], titles: Mapping[LoyaltyRow, str]) -> str:
     if fell:
         return _("What costs the customer something fell: %(fell)s, n = %(n)s.", fell=", ".join(fell), n=n)
     return _(
-        "There is no evidence of a difference in anything that costs the customer something, n = %(n)s.",
+        "There is no evidence of a difference in: %(rows)s, n = %(n)s.",
+        rows=", ".join(titles[row] for row in told),
         n=n,
+    )
+
+
+def _beyond(found: Mapping[str, Any]) -> str:
+    """The share of purchases beyond the home store: it also moves when only the visits at home do."""
+    values = {
+        "treated": presenters.share(found["mean_variant"]),
+        "control": presenters.share(found["mean_control"]),
+        "n": presenters.whole(found["n_units"]),
+    }
+    above = is_above_zero(found)
+    if above is False:
+        return _(
+            "A smaller share of visits goes beyond the home store: %(treated)s against %(control)s, n = %(n)s. More "
+            "visits at home lower this share by arithmetic, so it does not say that anybody goes elsewhere less.",
+            **values,
+        )
+    if above:
+        return _(
+            "A larger share of visits goes beyond the home store: %(treated)s against %(control)s, n = %(n)s. Fewer "
+            "visits at home raise this share by arithmetic, so it does not say that anybody goes elsewhere more.",
+            **values,
+        )
+    return _(
+        "There is no evidence that the share of visits beyond the home store differs: %(treated)s against "
+        "%(control)s, n = %(n)s.",
+        **values,
     )
 
 
