@@ -8,11 +8,10 @@ from flask_wtf import CSRFProtect
 
 from pilot import __version__
 from pilot.database import Database
-from pilot.evidence.sentences import check_sentence
 from pilot.keys import read_or_make_key
 from pilot.planning.metrics import library_metric
 from pilot.settings import Settings, load_settings
-from pilot.words import Message, SpokenMessage, localised, translate
+from pilot.words import Message, localised, translate
 from web import api, pages, plan_view, presenters, shared
 from web.auth import register_auth
 from web.errors import register_errors
@@ -58,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     pages.register_pages(app, csrf)
     api.register_api(app, csrf)
-    app.jinja_env.filters.update(FILTERS, tr=translate, check=_check, localised=localised, stored=_stored, say=_say)
+    app.jinja_env.filters.update(FILTERS, tr=translate, localised=localised, stored=_stored, say=_say)
     app.jinja_env.globals.update(
         navigation=navigation,
         currency=shared.currency,
@@ -81,11 +80,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _stored(document: dict[str, Any]) -> str:
     """A stored message in the reader's language."""
     return translate(Message.from_dict(document))
-
-
-def _check(said: SpokenMessage) -> str:
-    """What a check of the experiment says in the reader's language."""
-    return translate(check_sentence(said))
 
 
 def _say(template: str) -> str:

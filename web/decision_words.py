@@ -12,7 +12,8 @@ from pilot.assignment.exclusions import exclusions
 from pilot.evidence import queries
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
-from pilot.evidence.sentences import STAMPS, check_sentence
+from pilot.evidence.recommendation import RuleResult
+from pilot.evidence.sentences import STAMPS
 from pilot.governance import queries as governance
 from pilot.governance.deputies import acting
 from pilot.governance.model import Choice
@@ -42,6 +43,14 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """The rules of the gate that answer one question, those not met first."""
+
+    title: str
+    rules: list[Rule]
+
+
+@dataclass(frozen=True, slots=True)
 class Grounds:
     """What a decision rests on: the sentences, the rules of the gate, the guardrails, and what warns.
 
@@ -49,7 +58,7 @@ class Grounds:
     """
 
     sentences: list[str]
-    rules: list[Rule]
+    questions: list[Question]
     guardrails: list[ShownRow]
     warnings: list[str]
     look: str = ""
@@ -71,7 +80,7 @@ def grounds(report: ReportView) -> Grounds:
     rows = report_words.rows(report)
     return Grounds(
         report_words.verdict(report),
-        rules(report),
+        questions(report),
         [row for row in rows if row.guardrail or row.is_guardrail],
         _warnings(report),
         gate_words.look(report),
@@ -79,13 +88,14 @@ def grounds(report: ReportView) -> Grounds:
     )
 
 
-def rules(report: ReportView) -> list[Rule]:
-    """Every rule of the gate with its badge."""
+def questions(report: ReportView) -> list[Question]:
+    """Every rule of the gate with its badge, beneath the question that it answers."""
     badges = {True: Badge(_("Met"), "good"), False: Badge(_("Not met"), "bad")}
-    return [
-        Rule(badges[one.passed], report_words.rule_in_words(report, one), gate_words.numbers(report, one))
-        for one in report.recommendation.rules
-    ]
+
+    def worded(one: RuleResult) -> Rule:
+        return Rule(badges[one.passed], report_words.rule_in_words(report, one), gate_words.numbers(report, one))
+
+    return [Question(title, [worded(one) for one in found]) for title, found in gate_words.by_question(report)]
 
 
 def _warnings(report: ReportView) -> list[str]:
@@ -98,10 +108,7 @@ def _warnings(report: ReportView) -> list[str]:
         if stamp in BLOCKING_STAMPS
     ]
     found = [one for one in report.document.analysis.diagnostics if one.status is not Status.OK]
-    return [
-        *said,
-        *(f"{report_words.check_name(one.check)}: {translate(check_sentence(one.message))}" for one in found),
-    ]
+    return [*said, *(report_words.check_warning(report, one) for one in found)]
 
 
 def form(pilot: Pilot, report: FrozenReport) -> dict[str, Any]:

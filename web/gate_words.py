@@ -13,6 +13,24 @@ from web.presenters import day, p_value, quantity, share, whole
 from web.report_words import per_what
 from web.words import _
 
+# The question that each rule answers, in the order in which a reader asks.
+_QUESTIONS: dict[str, tuple[RuleCode, ...]] = {
+    "believed": (
+        RuleCode.LEADING_ESTIMATED,
+        RuleCode.LEADING_TRUSTED,
+        RuleCode.MORE_THAN_IDENTIFICATION,
+        RuleCode.NO_ALARM,
+        RuleCode.LOOK_MAY_ADVANCE,
+    ),
+    "works": (RuleCode.LEADING_IMPROVES, RuleCode.NOT_FUTILE),
+    "harmed": (
+        RuleCode.NO_HARM,
+        RuleCode.HARM_UNLIKELY,
+        RuleCode.GUARDRAIL_HOLDS,
+        RuleCode.GUARDRAIL_NOT_BROKEN,
+    ),
+    "pays": (RuleCode.MONEY_RECKONED, RuleCode.MONEY_EARNED, RuleCode.LOSS_UNLIKELY, RuleCode.LOSS_NOT_SHOWN),
+}
 _TESTS = (RuleCode.LEADING_IMPROVES, RuleCode.NO_HARM, RuleCode.GUARDRAIL_HOLDS)
 _CHANCES = (RuleCode.HARM_UNLIKELY, RuleCode.LOSS_UNLIKELY)
 
@@ -37,6 +55,22 @@ def look(report: ReportView) -> str:
     return _(
         "Look %(look)s of %(looks)s: its test is made at %(level)s, of %(alpha)s for all looks of the stage.", **values
     )
+
+
+def by_question(report: ReportView) -> list[tuple[str, list[RuleResult]]]:
+    """The rules beneath the question that each answers, those not met first; a question without rules is left out."""
+    titles = {
+        "believed": _("Can it be believed?"),
+        "works": _("Does it work?"),
+        "harmed": _("Is anything harmed?"),
+        "pays": _("Does it pay?"),
+    }
+    found = []
+    for question, codes in _QUESTIONS.items():
+        mine = [one for one in report.recommendation.rules if one.rule in codes]
+        if mine:
+            found.append((titles[question], sorted(mine, key=lambda one: one.passed)))
+    return found
 
 
 def cause(report: ReportView) -> str:

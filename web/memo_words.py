@@ -14,7 +14,7 @@ from pilot.planning import queries as planning
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Plan
 from pilot.words import Message, translate
-from web import presenters, report_words
+from web import gate_words, presenters, report_words
 from web.chapters.registry import TITLES
 from web.memo_options import MemoOption, options, probability
 from web.shared import timezone
@@ -98,8 +98,13 @@ def _because(view: ReportView) -> str:
         return ""
     rules, unmet = view.recommendation.rules, view.recommendation.reasons
     said = _("%(met)s of %(all)s rules of the gate are met.", met=len(rules) - len(unmet), all=len(rules))
+    counts = [
+        _("%(question)s %(met)s of %(all)s", question=title, met=sum(one.passed for one in found), all=len(found))
+        for title, found in gate_words.by_question(view)
+    ]
+    said = f"{said} {' · '.join(counts)}"
     cause = view.recommendation.cause
-    return f"{_sentence(translate(CAUSES[cause]))} {said}" if cause else said
+    return f"{presenters.sentence(translate(CAUSES[cause]))} {said}" if cause else said
 
 
 def _banner(view: ReportView) -> str:
@@ -183,18 +188,15 @@ def _unknown(view: ReportView, plan: Plan) -> Iterator[str]:
                 yield _about(row.title, translate(STAMPS[stamp]))
     for row in view.rows:
         if row.segment is None and row.refusal is not None and not row.leads and row.role != "guardrail":
-            yield _about(row.title, translate(row.refusal))
+            yield _about(row.title, report_words.refused(view, row.refusal))
     for code, told in document.chapters.items():
         refusal = refusal_of(told)
         if refusal is not None and code != "money":
             title = next((name for known, name in TITLES.items() if known.value == code), code)
-            yield _sentence(f"{_(title)}: {translate(refusal)}")
+            yield presenters.sentence(f"{_(title)}: {translate(refusal)}")
     for found in document.analysis.diagnostics:
         if found.status is not Status.OK:
-            # A check of balance names its covariate by code: the report has its numbers.
-            is_balance = found.check.startswith("balance:")
-            said = presenters.check_status(found.status.value).text if is_balance else translate(found.message)
-            yield _sentence(f"{report_words.check_name(found.check)}: {said}")
+            yield presenters.sentence(report_words.check_warning(view, found))
     yield from _data(view)
     yield from _assumed(plan)
 
@@ -277,13 +279,7 @@ def _did(choice: str | None, regions: tuple[str, ...]) -> str:
 
 def _about(title: Message, text: str) -> str:
     name = translate(title)
-    return _sentence(text if name in text else f"{name}: {text}")
-
-
-def _sentence(text: str) -> str:
-    """``text`` as a sentence of its own."""
-    whole = text[:1].upper() + text[1:]
-    return whole if whole.endswith((".", "!", "?")) else f"{whole}."
+    return presenters.sentence(text if name in text else f"{name}: {text}")
 
 
 def _few(names: tuple[str, ...], most: int = 6) -> str:

@@ -143,6 +143,12 @@ def days(n: int) -> str:
     return ngettext("%(num)d day", "%(num)d days", n)
 
 
+def sentence(text: str) -> str:
+    """A stored fragment as a sentence of its own."""
+    whole_text = text[:1].upper() + text[1:]
+    return whole_text if whole_text.endswith((".", "!", "?")) else f"{whole_text}."
+
+
 def short_hash(value: str | None) -> str:
     """The first twelve digits: enough to compare by eye; the page has the whole one beside."""
     return value[:12] if value else "–"

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from experiments.estimate.estimate import Estimate, Method
-from experiments.look.report import BLOCKING_STAMPS, Stamp
+from experiments.look.report import BLOCKING_STAMPS, Diagnostic, Stamp
 from pilot.evidence.charts import covariate_label, variant_label
 from pilot.evidence.queries import ReportView, RowView
 from pilot.evidence.recommendation import RuleResult
-from pilot.evidence.sentences import METHODS, RULES, STAMPS, check_title
+from pilot.evidence.sentences import METHODS, RULES, STAMPS, check_sentence, check_title
 from pilot.planning.metrics import library_metric
-from pilot.words import translate
+from pilot.words import Message, translate
 from web import plan_words, presenters
 from web.words import _
 
@@ -101,6 +101,34 @@ def rule_in_words(report: ReportView, result: RuleResult) -> str:
     return f"{sentence} ({', '.join(about)})" if about else sentence
 
 
+def refused(report: ReportView, why: Message) -> str:
+    """Why there is no number, with the variant's name instead of its code."""
+    variant = why.values.get("variant")
+    named = {"variant": f"“{variant_label(report, variant)}”"} if isinstance(variant, str) else {}
+    return translate(Message(why.code, why.template, {**why.values, **named}))
+
+
+def check_says(report: ReportView, found: Diagnostic) -> str:
+    """What a check says: levels before the start in their own units, with the variant's name."""
+    values = found.message.values
+    if found.check.startswith("balance:") and {"control", "treated"} <= values.keys():
+        covariate, currency = found.check.split(":", 1)[1], report.document.currency
+        return _(
+            "%(covariate)s before the start: control %(control)s, “%(variant)s” %(treated)s",
+            covariate=covariate_label(covariate),
+            control=presenters.level_before(float(values["control"]), covariate, currency),
+            treated=presenters.level_before(float(values["treated"]), covariate, currency),
+            variant=variant_label(report, found.variant or ""),
+        )
+    return translate(check_sentence(found.message))
+
+
+def check_warning(report: ReportView, found: Diagnostic) -> str:
+    """A check that is not in order as a line of its own: its title and what it says."""
+    title = translate(check_title(found.check))
+    return f"{title}: {check_says(report, found)}"
+
+
 def check_name(check: str) -> str:
     """The title of a check of the experiment, with the covariate it is about."""
     title = translate(check_title(check))
@@ -110,7 +138,7 @@ def check_name(check: str) -> str:
 def _sentence(report: ReportView, row: RowView) -> str:
     metric, variant = translate(row.title), variant_label(report, row.variant)
     if row.estimate is None:
-        why = translate(row.refusal) if row.refusal else ""
+        why = refused(report, row.refusal) if row.refusal else ""
         return _("%(metric)s cannot be estimated for “%(variant)s”. %(why)s", metric=metric, variant=variant, why=why)
     low_high = row.interval_gate or row.estimate.interval
     values = {
@@ -166,7 +194,7 @@ def _shown(report: ReportView, row: RowView, names: dict[str, str]) -> ShownRow:
         alternatives=tuple(_line(other, row, currency) for other in row.alternatives),
         stamps=tuple(Stamped(translate(STAMPS[s]), s in BLOCKING_STAMPS) for s in map(Stamp, row.stamps)),
         assumption=translate(row.assumption) if row.assumption else None,
-        refusal=translate(row.refusal) if row.refusal else None,
+        refusal=refused(report, row.refusal) if row.refusal else None,
         guardrail=_guardrail(row, currency),
         is_guardrail=row.role == "guardrail",
         truth=presenters.change(row.truth, row.unit, currency) if row.truth is not None else None,

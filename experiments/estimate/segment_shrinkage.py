@@ -43,7 +43,7 @@ def shrink_segments(
         raise NotEstimable(
             Message(
                 "too_few_segments_to_shrink",
-                N_("{n} segments do not tell how much segments differ; three are needed"),
+                N_("{n} groups do not tell how much groups differ; three are needed"),
                 {"n": len(b)},
             )
         )

@@ -1,12 +1,17 @@
 """What the report's chapters say in a sentence: both arms together, and no more than was found."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from experiments.look.report import Diagnostic, Status
+from experiments.messages import Message
 from pilot.evidence.chapters.loyalty import LoyaltyRow
+from pilot.words import Message as Refusal
+from web import report_words
 from web.chapters import loyalty, value
 
 
@@ -56,3 +61,25 @@ def test_a_smaller_share_beyond_the_home_store_is_not_called_a_loss_of_loyalty()
     assert "A smaller share of visits goes beyond the home store: 24.5% against 34.2%, n = 20." in said
     assert "lower this share by arithmetic" in said
     assert "fell" not in said
+
+
+def test_a_check_of_balance_speaks_in_money_and_per_cent() -> None:
+    report: Any = SimpleNamespace(document=SimpleNamespace(currency="USD"), variant_names={"card": "Points card"})
+
+    def said(covariate: str, control: float, treated: float) -> str:
+        message = Message("balance", "{covariate}", {"covariate": covariate, "control": control, "treated": treated})
+        found = Diagnostic(f"balance:{covariate}", Status.WARN, 0.4, message, "card")
+        return report_words.check_says(report, found)
+
+    assert said("identified_ppm", 767_900.0, 745_300.0) == (
+        "Share of receipts with a customer before the start: control 76.8%, “Points card” 74.5%"
+    )
+    assert said("net_minor_per_week", 84_960.0, 91_200.0) == (
+        "Net sales per week before the start: control $850, “Points card” $912"
+    )
+
+
+def test_a_refusal_names_the_variant_and_not_its_code() -> None:
+    report: Any = SimpleNamespace(variant_names={"card": "Points card"})
+    why = Refusal("empty_arm", "{n_variant} units of {variant} have data", {"variant": "card", "n_variant": 0})
+    assert report_words.refused(report, why) == "0 units of “Points card” have data"

@@ -109,7 +109,8 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any], threshold
     }
     sentence = _(
         "Before the start, customers at home in control stores made %(control)s of their purchases in stores that are "
-        "treated now; customers at home in treated stores %(treated)s.",
+        "treated now. Of what customers at home in treated stores bought, %(treated)s was bought in treated stores, "
+        "their own or another.",
         **values,
     )
     if found["too_much"]:

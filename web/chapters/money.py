@@ -8,7 +8,7 @@ from babel.numbers import get_currency_precision
 from pilot.evidence.money_words import NET, ROWS, account_chart
 from pilot.evidence.queries import ReportView
 from pilot.words import Message, translate
-from web.presenters import MINUS, level, money, relative, share
+from web.presenters import MINUS, level, money, relative, sentence, share
 from web.words import _
 
 _NEARLY_NEVER = 0.001
@@ -122,13 +122,13 @@ def _redemption(chapter: Mapping[str, Any], found: Mapping[str, Any], currency: 
 
 def _return(found: Mapping[str, Any]) -> dict[str, Any]:
     if "refusal" in found:
-        return {"ratio": None, "why": translate(Message.from_dict(found["refusal"]))}
+        return {"ratio": None, "why": sentence(translate(Message.from_dict(found["refusal"])))}
     why = found.get("interval_refusal")
     low, high = found.get("interval", (None, None))
     return {
         "ratio": relative(found["ratio"]),
         "interval": None if why else _("%(low)s to %(high)s", low=_end(low), high=_end(high)),
-        "why": translate(Message.from_dict(why)) if why else None,
+        "why": sentence(translate(Message.from_dict(why))) if why else None,
     }
 
 

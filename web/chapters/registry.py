@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flask import url_for
 
@@ -44,10 +44,13 @@ class Entry:
     is_current: bool
 
 
-def menu(view: ReportView, pilot: str, current: ChapterCode | None) -> list[Entry]:
-    """The effects, then every chapter that the report holds and a page presents."""
+def menu(view: ReportView, pilot: str, current: ChapterCode | Literal["memo"] | None) -> list[Entry]:
+    """The memo, the effects, then every chapter that the report holds and a page presents."""
     report = view.document.code
-    entries = [Entry(_("Effects"), url_for("reports.show", pilot=pilot, report=report), current is None)]
+    entries = [
+        Entry(_("Memo"), url_for("memo.show", pilot=pilot, report=report), current == "memo"),
+        Entry(_("Effects"), url_for("reports.show", pilot=pilot, report=report), current is None),
+    ]
     known = {chapter.code for chapter in CHAPTERS}
     for code, title in TITLES.items():
         if code in known and code in PRESENTERS and code.value in view.document.chapters:

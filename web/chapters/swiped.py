@@ -186,7 +186,9 @@ def _moved(found: Mapping[str, Any], currency: str) -> dict[str, str]:
             "(%(level)s interval %(interval)s, p %(p)s, n = %(n)s).",
             **values,
         )
-    spent = _("Customers at home in treated stores spent %(spent)s a week in control stores, a home store.", **values)
+    spent = _(
+        "Customers at home in treated stores spent %(spent)s a week, per home store, in control stores.", **values
+    )
     return {"sentence": sentence, "spent": spent}
 
 

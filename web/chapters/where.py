@@ -37,7 +37,10 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _names() -> dict[tuple[str, str], str]:
-    found = {(Family.SIZE.value, SMALL): _("Smaller half of the stores"), (Family.SIZE.value, LARGE): _("Larger half")}
+    found = {
+        (Family.SIZE.value, SMALL): _("Smaller half of the stores"),
+        (Family.SIZE.value, LARGE): _("Larger half of the stores"),
+    }
     found |= {(Family.REGION.value, one.code): one.name for one in network.regions(session())}
     return found | {(Family.SEGMENT.value, one.code): one.name for one in segments(session())}
 
@@ -77,6 +80,7 @@ def _family(
         "anchor": metric.entry.code,
         "sentence": _sentence(found["interaction"], chapter["alpha"], declared=found["declared"], name=name),
         "rows": rows,
+        "nothing_estimated": all(row["cells"].refusal for row in rows),
         "not_shrunk": reason(found["shrinkage"]),
         "chart": _chart(found, name),
     }
@@ -85,7 +89,7 @@ def _family(
 def _sentence(test: Mapping[str, Any], alpha: float, *, declared: bool, name: Any) -> str:
     """What the interaction test says; never that it works here and not there without it."""
     if "p_value" not in test:
-        return _("Whether the effect differs between these groups cannot be tested: %(why)s", why=reason(test))
+        return _("Whether the effect differs between these groups cannot be tested: %(why)s.", why=reason(test))
     values = {
         "groups": ", ".join(name(code) for code in test["compared"]),
         "p": presenters.p_value(test["p_value"]),

@@ -10,6 +10,7 @@ from pilot.governance import queries as governance
 from pilot.planning.model import Pilot
 from web import decision_words
 from web.auth import requires
+from web.chapters.registry import menu
 from web.memo_pdf import memo_pdf
 from web.memo_words import memo
 from web.report_source import report_view
@@ -32,7 +33,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         tab="report",
         error=None,
         view=view,
-        menu=[],
+        menu=menu(view, pilot.code, "memo"),
         memo=memo(pilot, view),
         forest=charts.forest_chart(view),
         hashes=_hashes(view),

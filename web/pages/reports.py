@@ -78,7 +78,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         verdict=report_words.verdict(view),
         rows=report_words.rows(view),
         segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
-        rules=decision_words.rules(view),
+        questions=decision_words.questions(view),
         forest=charts.forest_chart(view),
         series_chart=charts.series_chart(view, minor_per_unit=minor, events=events) if view.series else None,
         events=events,
@@ -88,7 +88,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         series_unit=library_metric(view.document.series_metric).metric.unit.value,
         balance=[(charts.covariate_label(row.covariate), row) for row in view.document.balance],
         checks=[
-            (report_words.check_name(found.check), found)
+            (report_words.check_name(found.check), found, report_words.check_says(view, found))
             for found in view.document.analysis.diagnostics
             if _is_news(found)
         ],
