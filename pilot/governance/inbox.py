@@ -16,6 +16,7 @@ from pilot.evidence.chapters.registry import refusal_of
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import document_of, latest_report
+from pilot.governance import asking
 from pilot.governance.approvals import holding, wanted
 from pilot.governance.decisions import standing
 from pilot.governance.deputies import acting
@@ -33,6 +34,7 @@ class Waiting(StrEnum):
     FINISH_PLAN = "finish_plan"
     COSIGN = "cosign"
     APPROVE = "approve"
+    ACCEPT_UNPROVEN = "accept_unproven"
     DRAW = "draw"
     START = "start"
     MAKE_REPORT = "make_report"
@@ -45,6 +47,10 @@ _ASKS: dict[Waiting, str] = {
     Waiting.FINISH_PLAN: N_("Finish the plan and submit it"),
     Waiting.COSIGN: N_("Read the plan and co-sign it, or send it back"),
     Waiting.APPROVE: N_("Approve and seal the plan, or send it back"),
+    Waiting.ACCEPT_UNPROVEN: N_(
+        "Accept, or leave it: it cannot prove its break-even. It sees changes from {smallest:.1%} of sales on, and the "
+        "offer pays from {break_even:.1%} on."
+    ),
     Waiting.DRAW: N_("Draw stage {stage}"),
     Waiting.START: N_("Start stage {stage}"),
     Waiting.MAKE_REPORT: N_("Make the report on stage {stage}: its window is over"),
@@ -52,6 +58,7 @@ _ASKS: dict[Waiting, str] = {
     Waiting.AGREE: N_("Decide on the report on stage {stage}: another executive has chosen, a second has to agree"),
     Waiting.ANSWER: N_("Answer on stage {stage}: the report was sent back"),
 }
+_NEVER_PAYS = N_("Accept, or leave it: no lift pays for its offer, so it cannot prove its break-even.")
 # The last of these acts is since when the thing waits.
 _SINCE: dict[Waiting, tuple[str, ...]] = {
     Waiting.FINISH_PLAN: ("pilot.create", "plan.send_back"),
@@ -129,6 +136,7 @@ def inbox(session: Session, user: User, *, now: datetime) -> list[InboxItem]:
         over = partial(_is_over, today)
         for waiting, stage, report in _waiting(session, pilot, user, now=now, is_over=over):
             found.append(_item(session, pilot, waiting, stage, report))
+        found += _acceptance(session, pilot, user, now=now)
     return sorted(found, key=lambda item: (item.since, item.pilot))
 
 
@@ -170,6 +178,27 @@ def _signatures(session: Session, pilot: Pilot, user: User, *, now: datetime) ->
         if kind in kinds and acting(session, user, permission, pilot, now=now, but=given) is not None:
             yield waiting, None, None
             return
+
+
+def _acceptance(session: Session, pilot: Pilot, user: User, *, now: datetime) -> Iterator[InboxItem]:
+    """A draft whose author asks to accept that it cannot prove its break-even, of this person or as a deputy."""
+    asked = asking.asked_to_accept(session, pilot)
+    if asked is None or acting(session, user, Permission.PLAN_APPROVE, pilot, now=now) is None:
+        return
+    message = Message("waiting_accept_never_pays", _NEVER_PAYS, {})
+    if asked.smallest is not None and asked.break_even is not None:
+        values = {"smallest": asked.smallest, "break_even": asked.break_even}
+        message = Message("waiting_accept_unproven", _ASKS[Waiting.ACCEPT_UNPROVEN], values)
+    yield InboxItem(
+        Waiting.ACCEPT_UNPROVEN,
+        pilot.code,
+        pilot.name,
+        asked.stage,
+        asked.at,
+        message,
+        currency=network(session).currency,
+        money=None if asked.at_risk_minor is None else InboxMoney(MoneyIs.AT_RISK, asked.at_risk_minor),
+    )
 
 
 def _at_gate(session: Session, pilot: Pilot, stage: Stage, user: User, *, now: datetime) -> Iterator[_Found]:

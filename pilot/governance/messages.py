@@ -6,16 +6,16 @@ from pilot.governance.model import Choice
 from pilot.words import N_, Message
 
 _CHOSEN: dict[Choice, str] = {
-    Choice.APPROVE: N_("Stage {stage} of “{pilot}” was approved by {who}: {reason}"),
-    Choice.APPROVE_SOME: N_("Stage {stage} of “{pilot}” was approved for {regions} by {who}: {reason}"),
+    Choice.APPROVE: N_("Stage {stage} of “{pilot}” was advanced by {who}: {reason}"),
+    Choice.APPROVE_SOME: N_("Stage {stage} of “{pilot}” was advanced in {regions} by {who}: {reason}"),
     Choice.EXTEND: N_("Stage {stage} of “{pilot}” was extended by {who}: {reason}"),
     Choice.SEND_BACK: N_("The report on stage {stage} of “{pilot}” was sent back by {who}: {reason}"),
     Choice.STOP: N_("“{pilot}” was stopped at stage {stage} by {who}: {reason}"),
 }
 _PROPOSED: dict[Choice, str] = {
-    Choice.APPROVE: N_("{who} would approve stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
+    Choice.APPROVE: N_("{who} would advance stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
     Choice.APPROVE_SOME: N_(
-        "{who} would approve stage {stage} of “{pilot}” for {regions}; a second executive has to agree: {reason}"
+        "{who} would advance stage {stage} of “{pilot}” in {regions}; a second executive has to agree: {reason}"
     ),
     Choice.EXTEND: N_("{who} would extend stage {stage} of “{pilot}”; a second executive has to agree: {reason}"),
     Choice.STOP: N_("{who} would stop “{pilot}” at stage {stage}; a second executive has to agree: {reason}"),
@@ -39,6 +39,19 @@ def approved(pilot: str, who: str) -> Message:
 def unproven_accepted(pilot: str, who: str, reason: str) -> Message:
     template = N_("{who} accepted that the plan of “{pilot}” cannot prove its break-even: {reason}")
     return Message("unproven_accepted", template, {"pilot": pilot, "who": who, "reason": reason})
+
+
+def acceptance_wanted(pilot: str, smallest: float | None, break_even: float | None) -> Message:
+    """What the executives read who are asked to accept it."""
+    if smallest is None or break_even is None:
+        template = N_("“{pilot}” waits for an executive to accept, or leave, that no lift pays for its offer.")
+        return Message("acceptance_wanted_never_pays", template, {"pilot": pilot})
+    template = N_(
+        "“{pilot}” waits for an executive to accept, or leave, that it cannot prove its break-even: it sees changes "
+        "from {smallest:.1%} of sales on, and the offer pays from {break_even:.1%} on."
+    )
+    values = {"pilot": pilot, "smallest": smallest, "break_even": break_even}
+    return Message("acceptance_wanted", template, values)
 
 
 def plan_sent_back(pilot: str, who: str, reason: str) -> Message:
@@ -80,6 +93,7 @@ _ACTS: dict[str, str] = {
     "plan.cosign": N_("Plan co-signed"),
     "plan.approve": N_("Plan approved"),
     "plan.seal": N_("Plan sealed"),
+    "plan.ask_acceptance": N_("Executives asked to accept that the plan cannot prove its break-even"),
     "plan.accept_unproven": N_("Accepted that the plan cannot prove its break-even"),
     "plan.send_back": N_("Plan sent back"),
     "assignment.seal_seeds": N_("Binding seeds made"),
@@ -88,6 +102,7 @@ _ACTS: dict[str, str] = {
     "stage.reach_gate": N_("Stage reached its gate"),
     "stage.extend": N_("Stage extended"),
     "stage.pass": N_("Stage passed its gate"),
+    "report.explore": N_("Stage explored beyond the plan"),
     "report.freeze": N_("Report frozen"),
     "report.decide": N_("Executive decided"),
     "report.answer": N_("Author answered"),

@@ -57,12 +57,27 @@ def test_a_design_that_cannot_reach_its_level_is_refused_with_what_would_do(
 def test_a_design_that_cannot_see_its_break_even_is_not_submitted(
     house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
 ) -> None:
-    manager = visit(serve(house), "manager")
+    address = serve(house)
+    manager = visit(address, "manager")
     _reckons(manager, margin="95")
     manager.open("/pilots/draft/edit/review")
     manager.sees("It cannot prove its break-even.")
-    manager.press("Submit for co-signing", sure=True)
-    expect(manager.page.locator("#problem")).to_contain_text("the design cannot prove its break-even", timeout=30_000)
+    manager.press("Ask an executive to accept it", sure=True)
+    manager.sees("The executives are asked.")
+    manager.sees("to accept that by name.")
+    expect(manager.page.get_by_role("button", name="Submit for co-signing")).to_have_count(0)
+
+    executive = visit(address, "executive")
+    executive.open("/")
+    executive.sees("Accept, or leave it: it cannot prove its break-even. It sees changes from")
+    executive.page.get_by_role("link", name="Read and accept").click()
+    executive.page.get_by_text("Accept that it cannot prove its break-even").click()
+    executive.page.get_by_label("Reason").fill("We learn anyway.")
+    executive.press("Accept by name", sure=True)
+    executive.sees("Your acceptance stands beside the plan.")
+
+    manager.open("/pilots/draft")
+    expect(manager.page.get_by_role("button", name="Submit for co-signing")).to_be_visible(timeout=30_000)
 
 
 def test_stores_that_must_or_must_not_take_part_are_heard(

@@ -137,10 +137,21 @@ def money(pilot: Pilot) -> ResponseReturnValue:
                            at_risk=_at_risk(plan, number, past))  # fmt: skip
 
 
-@pages.post("/<pilot>/design/<int:stage>/<kind>")
-@requires(Permission.PILOT_VIEW, of="pilot")
+@pages.post("/<pilot>/edit/design/<int:stage>/<kind>")
+@requires(Permission.PILOT_EDIT, of="pilot")
 def ask(pilot: Pilot, stage: int, kind: str) -> ResponseReturnValue:
-    """Search the designs, or replay the one that the stage has: long work, with progress."""
+    """Search the designs of a draft's stage, or replay the one that it has: long work, with progress."""
+    return _ask(pilot, stage, kind)
+
+
+@pages.post("/<pilot>/amend/design/<int:stage>/<kind>")
+@requires(Permission.PILOT_AMEND, of="pilot")
+def ask_in_amendment(pilot: Pilot, stage: int, kind: str) -> ResponseReturnValue:
+    """The same of an amendment."""
+    return _ask(pilot, stage, kind)
+
+
+def _ask(pilot: Pilot, stage: int, kind: str) -> ResponseReturnValue:
     asked = StudyKind.REPLAY if kind == "replay" else StudyKind.SEARCH
     job_kind = JobKind.REPLAY_DESIGN if asked is StudyKind.REPLAY else JobKind.SEARCH_DESIGNS
     arguments = {"pilot": pilot.code, "stage": stage, "kind": asked.value, "amending": is_amendment(pilot)}

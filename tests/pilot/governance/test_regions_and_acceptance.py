@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from pilot.access.permissions import MayNot
+from pilot.assignment.exclusions import excluding
 from pilot.assignment.queries import assignment_of, draw_of, left_out
 from pilot.audit.queries import history_of
 from pilot.database import Database
 from pilot.evidence.queries import latest_report
 from pilot.governance import service as governance
+from pilot.governance.asking import ask_acceptance
 from pilot.governance.errors import NothingToAccept, RegionsDoNotFit
+from pilot.governance.inbox import InboxItem, Waiting, inbox
 from pilot.governance.model import Choice
 from pilot.governance.queries import options
 from pilot.governance.signing import draft_hash
@@ -21,7 +24,7 @@ from pilot.planning import service as planning
 from pilot.planning import wizard
 from pilot.planning.errors import CannotProveBreakEven, OwnPlan, PlanMovedOn, ReasonMissing
 from pilot.planning.model import PilotState
-from pilot.planning.submission import acceptance_of
+from pilot.planning.submission import CheckedPlan, acceptance_of
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 
 LATER = START + timedelta(weeks=6)
@@ -61,7 +64,7 @@ def test_a_stage_goes_on_in_the_approved_regions_only(network: SmallNetwork) -> 
     assert drawn
     assert reasons["S10"] == "region_not_approved"
     told = network.read(lambda s, p: [str(row.message) for row in unread(s, network.person("manager").id)])
-    assert any("approved for R01" in text and "R01 is ready." in text for text in told)
+    assert any("advanced in R01" in text and "R01 is ready." in text for text in told)
     passed = network.read(lambda s, p: [e.text for e in history_of(s, "pilot", p.code) if e.verb == "stage.pass"])
     assert '"regions":["R01"]' in passed[0]
 
@@ -146,3 +149,57 @@ def test_an_amendment_that_cannot_prove_it_either_is_accepted_while_it_is_writte
     accept(network, "executive")
     network.amend(document, "We learned.", on=now.date())
     assert network.read(lambda s, p: p.state) == PilotState.SUBMITTED
+
+
+def test_the_executives_are_asked_once_about_exactly_this_draft_and_until_somebody_accepts(
+    unprovable: SmallNetwork,
+) -> None:
+    network, now = unprovable, day_at(START - timedelta(days=5))
+
+    def waits(who: str) -> list[InboxItem]:
+        found = network.read(lambda s, p: inbox(s, network.person(who), now=now))
+        return [item for item in found if item.waiting is Waiting.ACCEPT_UNPROVEN]
+
+    def ask() -> None:
+        checked = network.read(lambda s, p: check_of(s, p, network))
+        network.act(lambda s, p: ask_acceptance(s, p, checked=checked, actor=network.person("manager"), now=now))
+
+    assert waits("executive") == []
+    ask()
+    (item,) = waits("executive")
+    numbers = network.read(lambda s, p: check_of(s, p, network)).unproven[0]
+    assert numbers.smallest is not None
+    assert f"sees changes from {numbers.smallest:.1%} of sales on" in str(item.message)
+    assert f"pays from {numbers.break_even:.1%} on" in str(item.message)
+    assert item.money is not None
+    assert waits("manager") == waits("analyst") == []
+    with pytest.raises(NothingToAccept, match="asked already"):
+        ask()
+    network.act(
+        lambda s, p: planning.edit_draft(
+            s, p, document={**p.plan, "hypothesis": "Another."}, actor=network.person("manager"), now=now
+        )
+    )
+    assert waits("executive") == []
+    ask()
+    assert len(waits("second")) == 1
+    accept(network, "executive")
+    assert waits("second") == []
+    with pytest.raises(NothingToAccept, match="accepted it already"):
+        ask()
+
+
+def test_nothing_is_asked_where_the_break_even_can_be_proven(sqlite_database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(sqlite_database, tmp_path).set_up()
+    network.draft()
+    checked = network.read(lambda s, p: check_of(s, p, network))
+    with pytest.raises(NothingToAccept, match="can prove its break-even"):
+        network.act(
+            lambda s, p: ask_acceptance(
+                s, p, checked=checked, actor=network.person("manager"), now=day_at(START - timedelta(days=5))
+            )
+        )
+
+
+def check_of(session: Any, pilot: Any, network: SmallNetwork) -> CheckedPlan:
+    return planning.check_submission(session, pilot, lake=network.lake, excluded=excluding(session, pilot))
