@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
 
 
+def record_exploration(session: Session, pilot: Pilot, stage_number: int, *, actor: User, now: datetime) -> None:
+    """Somebody asks what a stage's data say beyond the plan: the log keeps who and when, before they see it.
+
+    Raises ``NoSuchStage``.
+    """
+    details = {"stage": pilot.stage(stage_number).number}
+    record(session, actor=actor.email, verb="report.explore", subject_kind="pilot", subject=pilot.code,
+           details=details, at=now)  # fmt: skip
+
+
 def freeze(session: Session, document: ReportDocument, *, actor: User, now: datetime) -> FrozenReport:
     """Freeze a computed report as evidence, and bring its stage to the gate: one look is taken.
 

@@ -93,8 +93,14 @@ def ledger_record(pilot: Pilot) -> ResponseReturnValue:
 def history(pilot: Pilot) -> ResponseReturnValue:
     """Everything that happened to this pilot, newest first."""
     names = {user.email: user.name for user in users(session())}
-    rows = [(row, names.get(row.actor, row.actor)) for row in governance.history(session(), pilot)]
+    rows = [(row, names.get(row.actor, row.actor), _said(row.details)) for row in governance.history(session(), pilot)]
     return render_template("pilots/history.html", pilot=pilot, tab="history", error=None, rows=rows)
+
+
+def _said(details: dict[str, Any]) -> dict[str, Any]:
+    """The details that say something: without what is empty, and without the number of a first signature, 0."""
+    empty = (None, "", [], {})
+    return {key: value for key, value in details.items() if value not in empty and (key, value) != ("renewal", 0)}
 
 
 def _ledger_of(pilot: Pilot, stage: Stage) -> dict[str, Any]:

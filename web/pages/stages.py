@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
+from pilot.evidence.service import record_exploration
 from pilot.governance import service as governance
 from pilot.jobs import service as jobs
 from pilot.jobs.model import JobKind
@@ -66,6 +67,7 @@ def explore(pilot: Pilot, stage: int) -> ResponseReturnValue:
     """What the data say today: computed in the background, stamped exploratory, never frozen."""
     arguments = {"pilot": pilot.code, "stage": stage}
     job = jobs.enqueue(session(), JobKind.EXPLORE, arguments, actor=actor(), now=settings().wall_clock())
+    record_exploration(session(), pilot, stage, actor=actor(), now=settings().now())
     return redirect(url_for("jobs.show", job=job.code))
 
 
