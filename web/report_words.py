@@ -114,7 +114,7 @@ def check_says(report: ReportView, found: Diagnostic) -> str:
     if found.check.startswith("balance:") and {"control", "treated"} <= values.keys():
         covariate, currency = found.check.split(":", 1)[1], report.document.currency
         return _(
-            "%(covariate)s before the start: control %(control)s, “%(variant)s” %(treated)s",
+            "%(covariate)s: control %(control)s, “%(variant)s” %(treated)s",
             covariate=covariate_label(covariate),
             control=presenters.level_before(float(values["control"]), covariate, currency),
             treated=presenters.level_before(float(values["treated"]), covariate, currency),

@@ -12,7 +12,7 @@ from experiments.messages import Message
 from pilot.evidence.chapters.loyalty import LoyaltyRow
 from pilot.words import Message as Refusal
 from web import report_words
-from web.chapters import loyalty, value
+from web.chapters import loyalty, value, where
 
 
 @pytest.fixture(autouse=True)
@@ -72,14 +72,29 @@ def test_a_check_of_balance_speaks_in_money_and_per_cent() -> None:
         return report_words.check_says(report, found)
 
     assert said("identified_ppm", 767_900.0, 745_300.0) == (
-        "Share of receipts with a customer before the start: control 76.8%, “Points card” 74.5%"
+        "Share of receipts with a customer: control 76.8%, “Points card” 74.5%"
     )
-    assert said("net_minor_per_week", 84_960.0, 91_200.0) == (
-        "Net sales per week before the start: control $850, “Points card” $912"
-    )
+    assert said("net_minor_per_week", 84_960.0, 91_200.0) == ("Net sales per week: control $850, “Points card” $912")
 
 
 def test_a_refusal_names_the_variant_and_not_its_code() -> None:
     report: Any = SimpleNamespace(variant_names={"card": "Points card"})
     why = Refusal("empty_arm", "{n_variant} units of {variant} have data", {"variant": "card", "n_variant": 0})
     assert report_words.refused(report, why) == "0 units of “Points card” have data"
+
+
+def test_where_nothing_could_be_estimated_one_sentence_says_so() -> None:
+    refusal = {"refusal": {"code": "few", "template": "too few stores", "values": {}}}
+    groups = [{"group": code, "declared": False, **refusal} for code in ("R1", "R2")]
+    found = {
+        "family": "region", "metric": "store_total", "declared": False, "groups": groups,
+        "interaction": refusal, "shrinkage": refusal,
+    }  # fmt: skip
+    report: Any = SimpleNamespace(document=SimpleNamespace(currency="USD"))
+    family = where._family(report, found, {"alpha": 0.05}, {("region", "R1"): "North"})
+    assert family["sentence"] == "No group could be estimated, so nothing is known of differences between them."
+    assert family["nothing_estimated"]
+    assert [(row["name"], row["cells"].refusal) for row in family["rows"]] == [
+        ("North", "too few stores"),
+        ("R2", "too few stores"),
+    ]

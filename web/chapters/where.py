@@ -72,15 +72,18 @@ def _family(
         }
         for row in found["groups"]
     ]
+    nothing_estimated = all(row["cells"].refusal for row in rows)
     return {
         "code": found["family"],
         "title": _titles()[found["family"]],
         "declared": found["declared"],
         "metric": translate(metric.title),
         "anchor": metric.entry.code,
-        "sentence": _sentence(found["interaction"], chapter["alpha"], declared=found["declared"], name=name),
+        "sentence": _("No group could be estimated, so nothing is known of differences between them.")
+        if nothing_estimated
+        else _sentence(found["interaction"], chapter["alpha"], declared=found["declared"], name=name),
         "rows": rows,
-        "nothing_estimated": all(row["cells"].refusal for row in rows),
+        "nothing_estimated": nothing_estimated,
         "not_shrunk": reason(found["shrinkage"]),
         "chart": _chart(found, name),
     }
