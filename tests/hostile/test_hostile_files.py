@@ -42,11 +42,12 @@ GOOD: dict[ImportKind, Row] = {
         "vat": "1.00",
         "n_items": "1",
     },
+    ImportKind.SURVEYS: {"customer": "101", "asked_on": "2026-02-05", "share_of_wallet": "0.45", "referred": "no"},
 }
 ID = {kind: next(iter(row)) for kind, row in GOOD.items()}
 # Where a kind of file has no amount, date or reference of its own, its id takes the hostile value.
-AMOUNT = {**ID, ImportKind.RECEIPTS: "net"}
-DATE = {**ID, ImportKind.RECEIPTS: "at", ImportKind.STORES: "opened_on"}
+AMOUNT = {**ID, ImportKind.RECEIPTS: "net", ImportKind.SURVEYS: "share_of_wallet"}
+DATE = {**ID, ImportKind.RECEIPTS: "at", ImportKind.STORES: "opened_on", ImportKind.SURVEYS: "asked_on"}
 REFERENCE = {
     **ID,
     ImportKind.RECEIPTS: "store",
@@ -58,6 +59,7 @@ SWAPPED = {
     ImportKind.STORES: ("store", "name"),
     ImportKind.CUSTOMERS: ("customer", "home_store"),
     ImportKind.RECEIPTS: ("net", "vat"),
+    ImportKind.SURVEYS: ("customer", "share_of_wallet"),
 }
 
 
@@ -80,7 +82,7 @@ def in_every_text(value: str) -> Callable[[ImportKind, Row], list[Row]]:
     return lambda kind, row: [{**row, ID[kind]: value}]
 
 
-_OTHER = {"phone": "0407654321", "n_items": "2", "opened_on": "2021-05-01"}
+_OTHER = {"phone": "0407654321", "n_items": "2", "opened_on": "2021-05-01", "referred": "yes"}
 
 
 def doubled(kind: ImportKind, row: Row) -> list[Row]:
@@ -109,14 +111,14 @@ HOSTILE: dict[str, Hostile] = {
     "10 MB line": Hostile("longer than", in_every_text("x" * (10 << 20))),
     "formula cell": Hostile("formula", in_every_text("=HYPERLINK(1)")),
     "NaN and infinity": Hostile("NaN|missing", put(AMOUNT, "NaN", "inf", "-Infinity")),
-    "negative money on a sale": Hostile("negative|formula", negative_on_sale),
+    "negative money on a sale": Hostile("negative|formula|no share", negative_on_sale),
     "years 1970 and 9999": Hostile("not between|a date", put(DATE, "1970-01-01 00:00:00", "9999-12-31T00:00:00")),
     "duplicate id with other content": Hostile("other content", doubled),
     "unknown store": Hostile("There is no|id consists", put(REFERENCE, "no such place")),
     "NUL byte": Hostile("NUL byte|letters, digits", in_every_text("a\0b")),
     "empty file": Hostile("empty|no rows", no_rows, lambda content: b""),
     "cut": Hostile("cut off", csv_bytes=lambda content: content[:-3], parquet_bytes=lambda c: c[: len(c) * 2 // 3]),
-    "swapped columns": Hostile("swapped|id consists|no store", swapped),
+    "swapped columns": Hostile("swapped|id consists|no store|decimal number", swapped),
 }
 
 
