@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 from pilot.settings import Settings
 
@@ -44,8 +45,22 @@ def cookie_settings(settings: Settings) -> dict[str, object]:
     }
 
 
+class QuietParts(SecureCookieSessionInterface):
+    """Parts of a page that only read send no session cookie.
+
+    They may be answered after the person has pressed a button: the older cookie would overwrite the newer one, and with
+    it what the button had to say.
+    """
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        if request.headers.get("HX-Request") and not session.modified:
+            return False
+        return super().should_set_cookie(app, session)
+
+
 def register_security(app: Flask) -> None:
     """Put the headers on every response; pages are never stored by caches in between."""
+    app.session_interface = QuietParts()
 
     @app.after_request
     def protect(response: Response) -> Response:

@@ -104,3 +104,13 @@ def test_every_error_of_ours_has_a_status() -> None:
 
 def _below(kind: type[Exception]) -> list[type[Exception]]:
     return [one for child in kind.__subclasses__() for one in (child, *_below(child))]
+
+
+def test_a_part_that_only_reads_sends_no_session_cookie(as_person: Callable[[str], FlaskClient]) -> None:
+    """Else a part that is answered late would overwrite the cookie of the button pressed meanwhile."""
+    client = as_person("manager")
+    part = "/pilots/draft/visible/1"
+    assert "Set-Cookie" in client.get("/pilots/").headers
+    client.get("/pilots/draft")
+    assert "Set-Cookie" not in client.get(part, headers={"HX-Request": "true"}).headers
+    assert "Set-Cookie" in client.get(part).headers
