@@ -15,7 +15,7 @@ from pilot.words import Message, localised, translate
 from web import api, pages, plan_view, presenters, shared
 from web.auth import register_auth
 from web.errors import register_errors
-from web.language import current_language, language_names, register_language
+from web.language import current_language, here, language_names, register_language
 from web.logs import configure_logs, register_logs
 from web.metrics import register_metrics
 from web.navigation import navigation
@@ -71,8 +71,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     def about() -> dict[str, Any]:
         today = presenters.day(settings.now().date()) if settings.demo else None
         return {
-            "language": current_language(), "languages": language_names(), "demo_today": today, "version": __version__,
-        }  # fmt: skip
+            "language": current_language(),
+            "languages": language_names(),
+            "here": here,
+            "demo_today": today,
+            "version": __version__,
+        }
 
     return app
 

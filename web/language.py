@@ -105,3 +105,11 @@ def register_language(app: Flask) -> None:
         speech: ExitStack | None = g.pop("speech", None)
         if speech is not None:
             speech.close()
+
+
+def here() -> str:
+    """The address of this page, to come back to it in another language; its path alone where that is unreadable."""
+    try:
+        return request.full_path if request.method == "GET" else request.path
+    except UnicodeDecodeError:
+        return request.path

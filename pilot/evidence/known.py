@@ -24,6 +24,7 @@ from pilot.errors import Refused
 from pilot.evidence.computing import compute_report, months_between, report_at
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.queries import document_of, latest_report
+from pilot.evidence.recommendation import Recommendation, Recommended
 from pilot.network.queries import network
 from pilot.outcomes.history import period_known
 from pilot.planning.model import Pilot
@@ -166,7 +167,17 @@ def _of_everybody(document: ReportDocument) -> ReportDocument:
 
 
 def _numbers(document: ReportDocument) -> ReportDocument:
-    return replace(document, exploratory=False, code_version="", audit_head="", lake_version=0, chapters={}, truths=())
+    """Without what made it, and without the chapters and what is recommended, which rests on them."""
+    return replace(
+        document,
+        exploratory=False,
+        code_version="",
+        audit_head="",
+        lake_version=0,
+        chapters={},
+        recommendation=Recommendation(Recommended.EXTEND, (), ()),
+        truths=(),
+    )
 
 
 def _key(row: ReportRow) -> tuple[str, str, str | None]:

@@ -81,7 +81,7 @@ def test_saying_no_when_asked_changes_nothing(
 ) -> None:
     executive = visit(serve(finished_house.settings), "executive")
     page = executive.open("/pilots/points/decision")
-    page.get_by_label("Advance").check()
+    page.get_by_label("Advance", exact=False).first.check()
     page.get_by_label("Reason").fill("Not yet.")
     executive.press("Decide")
     page.get_by_role("button", name="Cancel").click()

@@ -78,7 +78,7 @@ def test_a_pilot_from_the_brief_to_the_decision(network: SmallNetwork, serve: Se
     for name in ("executive", "second"):
         person = visit(after, name)
         person.page.get_by_role("link", name="Read and advance").click()
-        person.page.get_by_label("Advance").check()
+        person.page.get_by_label("Advance", exact=False).first.check()
         person.page.get_by_label("Reason").fill("The stores earn more with it.")
         person.press("Decide", sure=True)
         person.sees("recorded")
