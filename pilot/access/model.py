@@ -1,6 +1,6 @@
-"""People, their one-time links, API keys and the throttle on sign-in attempts."""
+"""People, their deputies, their one-time links, API keys and the throttle on sign-in attempts."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, String
@@ -36,6 +36,20 @@ class User(Base):
     session_version: Mapped[int]
     language: Mapped[str] = mapped_column(String(10), default="")
     timezone: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[instant]
+
+
+class Deputy(Base):
+    """From ``first_day`` to ``last_day`` the deputy may sign and decide in the place of ``user_id``."""
+
+    __tablename__ = "deputy"
+
+    id: Mapped[pk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    deputy_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[instant]
 
 

@@ -1,4 +1,4 @@
-"""Who is told about a frozen report: the author and the executives; of a broken guardrail also the analysts."""
+"""Who is told about a frozen report: author and executives; of a broken guardrail analysts too; and their deputies."""
 
 from datetime import datetime
 
@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from pilot.access.model import Role
 from pilot.access.permissions import Permission
 from pilot.access.queries import people_with
+from pilot.access.standing import with_deputies
 from pilot.evidence.document import ReportDocument
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.recommendation import RuleCode
@@ -15,7 +16,8 @@ from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import announce
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
-from pilot.planning.telling import who_may
+from pilot.planning.queries import business_day
+from pilot.planning.telling import could_sign
 from pilot.words import N_, Message, listed
 
 _BREACHED = N_("The report on stage {stage} of “{pilot}” shows that a guardrail is broken: {metrics}.")
@@ -33,7 +35,7 @@ def report_frozen(session: Session, pilot: Pilot, report: FrozenReport, document
         "recommendation": report.recommendation,
     }
     link = f"/pilots/{pilot.code}/reports/{report.code}"
-    deciders = [user.id for user in who_may(session, Permission.DECISION_MAKE, pilot)]
+    deciders = could_sign(session, Permission.DECISION_MAKE, pilot, at)
     announce(
         session,
         NoticeKind.GATE_REACHED,
@@ -53,12 +55,15 @@ def report_frozen(session: Session, pilot: Pilot, report: FrozenReport, document
         {"variant": rule.variant, "metric": rule.metric, "best_case": rule.value, "limit": rule.threshold}
         for rule in broken
     ]
+    analysts = with_deputies(
+        session, (user.id for user in people_with(session, Role.ANALYST)), today=business_day(session, at)
+    )
     announce(
         session,
         NoticeKind.GUARDRAIL_BREACHED,
         Message("guardrail_breached", _BREACHED, values),
         link=link,
         at=at,
-        on_page=[pilot.owner_id, *(user.id for user in people_with(session, Role.ANALYST)), *deciders],
+        on_page=[pilot.owner_id, *analysts, *deciders],
         facts={**facts, "guardrails": rows},
     )

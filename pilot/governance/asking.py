@@ -12,7 +12,7 @@ from pilot.access.model import User
 from pilot.access.permissions import Permission
 from pilot.audit.model import AuditEntry
 from pilot.audit.service import record
-from pilot.governance import messages, telling
+from pilot.governance import messages
 from pilot.governance.errors import NothingToAccept
 from pilot.governance.signing import draft_hash, is_written
 from pilot.notices.kinds import NoticeKind
@@ -21,6 +21,7 @@ from pilot.planning import service as planning
 from pilot.planning.errors import PlanMovedOn
 from pilot.planning.model import Pilot
 from pilot.planning.submission import acceptance_of
+from pilot.planning.telling import could_sign
 from pilot.words import N_
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def ask_acceptance(session: Session, pilot: Pilot, *, checked: "CheckedPlan", ac
         messages.acceptance_wanted(pilot.name, first.smallest, first.break_even),
         link=f"/pilots/{pilot.code}",
         at=now,
-        by_mail=telling.could_sign(session, Permission.PLAN_APPROVE, pilot, now),
+        by_mail=could_sign(session, Permission.PLAN_APPROVE, pilot, now),
         facts={"pilot": pilot.code, "step": Permission.PLAN_APPROVE.value, "plan_hash": checked.plan_hash},
     )
     details = {

@@ -1,39 +1,22 @@
 """Deputies: who may sign and decide in somebody else's place, and for how long. A signature says for whom it was."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pilot.access.model import Role, User
+from pilot.access import standing
+from pilot.access.model import Deputy, Role, User
 from pilot.access.permissions import ACTS, MayNot, Owned, Permission
-from pilot.access.permissions import may as may_self
+from pilot.access.standing import Standing as Standing
 from pilot.audit.service import record
 from pilot.errors import NotFound
 from pilot.governance.errors import DeputyDoesNotFit
-from pilot.governance.model import Deputy
 from pilot.planning.queries import business_day
 from pilot.words import N_
 
-# What a deputy may do in another's place: sign and decide. Their own work they do as themselves.
-STANDS_IN = frozenset(
-    {Permission.PLAN_COSIGN, Permission.PLAN_APPROVE, Permission.PLAN_SEND_BACK, Permission.DECISION_MAKE}
-)
 HAVE_DEPUTIES = (Role.ANALYST, Role.EXECUTIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Somebody who may act: as themselves (``principal`` None), or in the place of ``principal``."""
-
-    person: User
-    principal: User | None = None
-
-    @property
-    def for_user_id(self) -> int | None:
-        return self.principal.id if self.principal else None
 
 
 def appoint(
@@ -102,14 +85,7 @@ def acting(
 
     A deputy is never the owner, and stands in neither for the owner nor for anybody of ``but``.
     """
-    if may_self(person, permission, obj):
-        return Standing(person)
-    if permission not in STANDS_IN or not person.is_active or (obj is not None and obj.owner_id == person.id):
-        return None
-    for principal in _principals(session, person, business_day(session, now)):
-        if principal.id not in but and may_self(principal, permission, obj):
-            return Standing(person, principal)
-    return None
+    return standing.acting(session, person, permission, obj, today=business_day(session, now), but=but)
 
 
 def require_acting(
@@ -124,16 +100,4 @@ def require_acting(
 
 def who_could(session: Session, permission: Permission, obj: Owned | None, *, now: datetime) -> list[Standing]:
     """Everybody who could do this today, those who may as themselves first, then deputies; by e-mail address."""
-    people = session.scalars(select(User).where(User.is_active).order_by(User.email)).all()
-    found = [standing for person in people if (standing := acting(session, person, permission, obj, now=now))]
-    return sorted(found, key=lambda one: one.principal is not None)
-
-
-def _principals(session: Session, person: User, today: date) -> Sequence[User]:
-    wanted = (
-        select(User)
-        .join(Deputy, Deputy.user_id == User.id)
-        .where(Deputy.deputy_id == person.id, Deputy.first_day <= today, Deputy.last_day >= today, User.is_active)
-        .order_by(User.id)
-    )
-    return session.scalars(wanted).all()
+    return standing.who_could(session, permission, obj, today=business_day(session, now))

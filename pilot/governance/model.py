@@ -1,6 +1,5 @@
 """Sign-offs on a plan and decisions on a frozen report. Append-only: an amended plan has another hash; they lapse."""
 
-from datetime import date
 from enum import StrEnum
 
 from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
@@ -102,19 +101,5 @@ class PolicyVersion(Base):
     text: Mapped[text]
     hash: Mapped[digest]
     reason: Mapped[str] = mapped_column(Text)
-    created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
-    created_at: Mapped[instant]
-
-
-class Deputy(Base):
-    """From ``first_day`` to ``last_day`` the deputy may sign and decide in the place of ``user_id``."""
-
-    __tablename__ = "deputy"
-
-    id: Mapped[pk]
-    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
-    deputy_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
-    first_day: Mapped[date]
-    last_day: Mapped[date]
     created_by_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     created_at: Mapped[instant]

@@ -50,8 +50,8 @@ def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now
     approval = _sign(session, pilot, ApprovalKind.COSIGN, reason=reason, actor=actor, now=now)
     telling.owner(session, pilot, messages.cosigned(pilot.name, actor.name), now)
     if pilot.state == PilotState.SUBMITTED and not wanted(session, pilot, now=now):
-        asked = telling.could_sign(session, Permission.PLAN_APPROVE, pilot, now)
-        approval_wanted(session, pilot, Permission.PLAN_APPROVE, plan_hash=approval.plan_hash, at=now, asked=asked)
+        signed = frozenset(person for proof in holding(session, pilot, now=now) for person in proof.people)
+        approval_wanted(session, pilot, Permission.PLAN_APPROVE, plan_hash=approval.plan_hash, at=now, signed=signed)
         planning.mark_cosigned(session, pilot, proof=as_proof(approval))
     _record_signature(session, pilot, approval, actor=actor, now=now)
     return approval

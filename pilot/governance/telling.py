@@ -1,4 +1,4 @@
-"""Who is told about signatures and decisions: the author, those who signed, and those whose word is still wanted."""
+"""Who is told about signatures and decisions: the author, who signed, whose word is wanted, and their deputies."""
 
 from datetime import datetime
 
@@ -6,20 +6,17 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.access.permissions import Permission
+from pilot.access.standing import with_deputies
 from pilot.evidence.model import FrozenReport
 from pilot.governance.approvals import proofs
 from pilot.governance.decisions import standing
-from pilot.governance.deputies import who_could
 from pilot.governance.model import Decision
 from pilot.notices.kinds import NoticeKind
 from pilot.notices.service import announce, notify
 from pilot.planning.model import Pilot
+from pilot.planning.queries import business_day
+from pilot.planning.telling import could_sign
 from pilot.words import Message
-
-
-def could_sign(session: Session, permission: Permission, pilot: Pilot, at: datetime) -> list[int]:
-    """Who could give this signature today (user ids), deputies too."""
-    return [standing_in.person.id for standing_in in who_could(session, permission, pilot, now=at)]
 
 
 def owner(session: Session, pilot: Pilot, message: Message, at: datetime, *, page: str = "") -> None:
@@ -53,13 +50,14 @@ def decided(
         "takes_effect": decision.takes_effect,
     }
     if decision.takes_effect:
-        signers = [proof.user_id for proof in proofs(session, pilot)] + [one.user_id for one in latest]
-        told = [pilot.owner_id, *(user_id for user_id in signers if user_id != actor.id)]
+        signers = [one.user_id for one in (*proofs(session, pilot), *latest)]
+        heard = with_deputies(session, signers, today=business_day(session, at))
+        told = [pilot.owner_id, *(user_id for user_id in heard if user_id != actor.id)]
         announce(session, NoticeKind.DECISION_TAKEN, message, link=link, at=at, on_page=told, facts=facts)
         return
     owner(session, pilot, message, at, page="/decision")
-    agreed = {one.user_id for one in latest if one.choice == decision.choice}
-    wanted = [user_id for user_id in could_sign(session, Permission.DECISION_MAKE, pilot, at) if user_id not in agreed]
+    agreed = frozenset(person for one in latest if one.said == decision.said for person in (one.user_id, one.seat))
+    wanted = could_sign(session, Permission.DECISION_MAKE, pilot, at, but=agreed)
     facts["step"] = Permission.DECISION_MAKE.value
     announce(session, NoticeKind.APPROVAL_WANTED, message, link=link, at=at, by_mail=wanted, facts=facts)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pilot.access.model import User
+from pilot.access.model import Role, User
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import document_of, latest_report
 from pilot.evidence.recommendation import RuleCode, RuleResult
@@ -18,8 +18,9 @@ from pilot.governance.model import Choice
 from pilot.notices.kinds import EVENTS
 from pilot.notices.model import Delivery, Notice
 from pilot.notices.webhooks import add_webhook
-from tests.pilot.evidence.small_network import SmallNetwork, day_at
+from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 from tests.pilot.evidence.snapshots import END, Point, installation
+from tests.pilot.governance.test_deputies import appoint, person
 
 NOW = day_at(END + timedelta(days=2))
 
@@ -145,3 +146,84 @@ def test_nothing_is_told_of_what_did_not_happen(tmp_path: Path) -> None:
         with pytest.raises(ConnectionError):
             network.act(sign_and_break)
         assert (ear.mails("approval_wanted"), ear.mails("pilot_news"), ear.calls()) == ([], [], [])
+
+
+def test_a_deputy_in_force_hears_of_the_plan_the_gate_and_the_decision_once(tmp_path: Path) -> None:
+    with installation(Point.DRAFT, tmp_path) as network:
+        person(network, "helper", Role.AUDITOR)
+        appoint(network, "analyst", "helper")
+        appoint(network, "executive", "helper")
+        ear = Ear(network)
+        network.submit()
+        assert ear.mails("approval_wanted") == ["analyst", "helper"]
+    with installation(Point.RUNNING, tmp_path / "running") as network:
+        person(network, "helper", Role.AUDITOR)
+        for principal in ("analyst", "executive", "second"):
+            appoint(network, principal, "helper")
+        network.run_to(END)
+        ear = Ear(network)
+        network.look()
+        assert ear.mails("gate_reached") == ["executive", "helper", "manager", "second"], "once for two executives"
+
+        def decide(who: str) -> None:
+            network.act(
+                lambda s, p: governance.decide(
+                    s, report_of(s, p), Choice.STOP, reason="Enough.", actor=network.person(who), now=NOW
+                )
+            )
+
+        decide("executive")
+        decide("second")
+        assert ear.mails("decision_taken").count("helper") == 1
+
+
+def test_a_deputy_whose_days_are_over_or_who_wrote_the_plan_hears_nothing_of_it(tmp_path: Path) -> None:
+    with installation(Point.DRAFT, tmp_path) as network:
+        person(network, "helper", Role.AUDITOR)
+        appoint(network, "analyst", "helper", START - timedelta(days=40), START - timedelta(days=30))
+        appoint(network, "analyst", "manager")
+        ear = Ear(network)
+        network.submit()
+        assert ear.mails("approval_wanted") == ["analyst"]
+
+
+def test_who_cosigned_as_a_deputy_is_not_asked_to_approve_as_well(tmp_path: Path) -> None:
+    with installation(Point.SUBMITTED, tmp_path) as network:
+        person(network, "helper", Role.AUDITOR)
+        appoint(network, "analyst", "helper")
+        appoint(network, "executive", "helper")
+        ear = Ear(network)
+        network.act(lambda s, p: governance.cosign(s, p, actor=network.person("helper"), now=NOW))
+        assert ear.mails("approval_wanted") == ["executive", "second"]
+
+
+def test_the_deputy_of_somebody_who_has_decided_is_not_asked_to_agree_with_them(tmp_path: Path) -> None:
+    with installation(Point.AT_GATE, tmp_path) as network:
+        person(network, "helper", Role.AUDITOR)
+        appoint(network, "executive", "helper")
+        ear = Ear(network)
+        network.act(
+            lambda s, p: governance.decide(
+                s, report_of(s, p), Choice.APPROVE, reason="It pays.", actor=network.person("executive"), now=NOW
+            )
+        )
+        assert ear.mails("approval_wanted") == ["second"]
+
+
+def test_analysts_deputies_hear_of_a_broken_guardrail(tmp_path: Path) -> None:
+    with installation(Point.AT_GATE, tmp_path) as network:
+        person(network, "helper", Role.AUDITOR)
+        appoint(network, "analyst", "helper")
+        ear = Ear(network)
+        broken = RuleResult(RuleCode.GUARDRAIL_NOT_BROKEN, False, -0.8, -0.5, "points", "average_basket")
+
+        def tell(session, pilot) -> None:  # type: ignore[no-untyped-def]
+            report = report_of(session, pilot)
+            document = document_of(report)
+            rules = (*document.recommendation.rules, broken)
+            worse = replace(document, recommendation=replace(document.recommendation, rules=rules))
+            report_frozen(session, pilot, report, worse, NOW)
+
+        network.act(tell)
+        assert ear.mails("guardrail_breached") == ["analyst", "executive", "helper", "manager", "second"]
+        assert ear.pages().count("helper") == 1
