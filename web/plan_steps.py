@@ -23,9 +23,9 @@ def steps() -> list[tuple[str, str, str]]:
     return [
         ("brief", _("Brief"), _("What should change, for whom, and by what it is judged.")),
         ("stores", _("Stores"), _("Who may take part, and who must or must not.")),
-        ("design", _("Design"), _("How the stores are drawn, and what that can see.")),
         ("money", _("Money"), _("What the offers cost, what they must bring, and what is believed before.")),
         ("stages", _("Stages"), _("Where and when each step runs, and what it must show to go on.")),
+        ("design", _("Design"), _("How the stores are drawn, and what that can see.")),
         ("wind_down", _("Wind-down"), _("What customers keep when the program ends.")),
         ("review", _("Review"), _("What is still missing, what to beware of, and the way to the signatures.")),
     ]

@@ -19,13 +19,13 @@ from pilot.planning.wizard_model import AmendmentDraft
 
 
 class Step(StrEnum):
-    """One page of the wizard; in this order."""
+    """One page of the wizard; in this order: a design is held against what money and stages say."""
 
     BRIEF = "brief"
     STORES = "stores"
-    DESIGN = "design"
     MONEY = "money"
     STAGES = "stages"
+    DESIGN = "design"
     WIND_DOWN = "wind_down"
     REVIEW = "review"
 

@@ -160,7 +160,8 @@ class Visitor:
         return self.page
 
     def press(self, name: str, *, sure: bool = False) -> None:
-        """Press the button; ``sure``: and say yes when asked."""
+        """Press the button once the page is all there; ``sure``: and say yes when asked."""
+        self.page.wait_for_load_state()  # leaving while a script still comes breaks the line to the server
         self.page.get_by_role("button", name=name, exact=True).first.click()
         if sure:
             self.page.get_by_role("button", name="Yes, go on").click()
