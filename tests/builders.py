@@ -11,6 +11,10 @@ _numbers = count(1)
 # What customers keep when a made-up program ends.
 WIND_DOWN = {"honour_until": "2035-12-31", "points": "redeemable", "tiers": "kept", "memberships": "run_out"}
 
+# What a made-up plan's money is reckoned with: stores that earn so little on their sales that an offer must bring a
+# great deal. Any design sees that much, so no executive is asked, and a test of something else is not held up.
+THIN_MARGIN = {"margin_share": "0.06"}
+
 
 def a_user(session: Session, role: Role, *, email: str | None = None, at: datetime | None = None) -> User:
     """A person with ``role`` and no password; the e-mail is made up where it does not matter."""

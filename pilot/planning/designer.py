@@ -46,7 +46,8 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """What a stage can see in its leading metric, at the level of the look that may advance, with ``power``.
+    """What a stage can see in ``metric`` (its leading one, unless another is asked about), with ``power``, at the level
+    of the look that may advance.
 
     ``effect`` is in the metric's unit (minor units per store-week for a store total), ``relative`` a share of the
     past mean; both None where ``refusal`` says why. ``window_weeks`` and ``before_weeks`` are what the history allowed;
@@ -151,13 +152,14 @@ def smallest_effect(
     return smallest_effect_of(lake, plan, number, design)
 
 
-def smallest_effect_of(lake: Lake, plan: Plan, number: int, design: Design) -> Visible:
-    """The same of a design that is known."""
+def smallest_effect_of(lake: Lake, plan: Plan, number: int, design: Design, *, metric: str = "") -> Visible:
+    """The same of a design that is known, for another ``metric`` than the primary where one is named."""
+    code = metric or plan.primary
     windows = _past_windows(plan, plan.stage(number), *_observed(lake, design.candidates.version, number))
     refusal, visible = None, None
     try:
         require_reach(plan, number, design)
-        visible = _visible(lake, plan, design, windows)
+        visible = _visible(lake, plan, code, design, windows)
     except PilotError as error:
         refusal = error.message
     except ExperimentError as error:
@@ -165,7 +167,7 @@ def smallest_effect_of(lake: Lake, plan: Plan, number: int, design: Design) -> V
     closed = bool(design.mechanism.codes)
     return Visible(
         stage=number,
-        metric=plan.primary,
+        metric=code,
         effect=visible.absolute if visible else None,
         relative=visible.relative if visible else None,
         mean=visible.mean if visible else None,
@@ -181,6 +183,22 @@ def smallest_effect_of(lake: Lake, plan: Plan, number: int, design: Design) -> V
         refusal=refusal,
         note=_note(plan.stage(number), windows),
     )
+
+
+def past_moments(
+    lake: Lake, plan: Plan, number: int, design: Design, code: str
+) -> tuple[UnitMoments, ...] | tuple[ArmMoments, ...]:
+    """The metric ``code`` in the last past window of the stage's length: per unit, or of all customers as one arm.
+
+    Empty where the history has no such window.
+    """
+    version, metric = design.candidates.version, metric_from_code(code)
+    windows = _past_windows(plan, plan.stage(number), *_observed(lake, version, number))[:1]
+    if not windows:
+        return ()
+    if plan.unit is AssignmentUnit.CUSTOMER:
+        return _arms(lake, version, metric, design, windows)
+    return _moments(lake, version, plan, metric, design, windows[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +224,9 @@ def _past_windows(plan: Plan, stage: StagePlan, first: date, last: date) -> list
     return found
 
 
-def _visible(lake: Lake, plan: Plan, design: Design, windows: list[_PastWindow]) -> VisibleEffect:
+def _visible(lake: Lake, plan: Plan, code: str, design: Design, windows: list[_PastWindow]) -> VisibleEffect:
     """The largest of the variants' smallest visible effects."""
-    metric, version = metric_from_code(plan.primary), design.candidates.version
+    metric, version = metric_from_code(code), design.candidates.version
     if plan.unit is AssignmentUnit.CUSTOMER:
         arms = _arms(lake, version, metric, design, windows[:1])
         shares = design.mechanism.shares

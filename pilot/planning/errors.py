@@ -179,8 +179,8 @@ class DesignRefusedManyLooks(DesignRefused):
 class EconomicsMissing(Refused):
     code = "economics_missing"
     template = N_(
-        "The gate of stage {stage} asks about money, and the plan does not say what it is reckoned with. "
-        "Give the margin and the costs, or take the money rule out of the gate."
+        "The plan does not say what its money is reckoned with, so nothing says what its offers must bring. "
+        "State the margin and the costs in the step “Money”."
     )
 
 
@@ -200,6 +200,22 @@ class CannotProveBreakEven(Refused):
         "Stage {stage} sees a change of {smallest:.1%} of sales at the smallest, and the offer pays from "
         "{break_even:.1%} on: the design cannot prove its break-even. Take more stores or weeks, or ask an executive "
         "to accept by name that it cannot."
+    )
+
+
+class CannotProveBreakEvenBeside(CannotProveBreakEven):
+    template = N_(
+        "Stage {stage} sees a change of {smallest:.1%} of “{metric}” at the smallest – “{primary}” cannot be set "
+        "against money –, and the offer pays from {break_even:.1%} on: the design cannot prove its break-even. Take "
+        "more stores or weeks, or ask an executive to accept by name that it cannot."
+    )
+
+
+class BreakEvenUnknown(CannotProveBreakEven):
+    code = "break_even_unknown"
+    template = N_(
+        "Nothing says that stage {stage} can prove its break-even. Mend what is missing, or ask an executive to "
+        "accept by name that it cannot. {reason}"
     )
 
 

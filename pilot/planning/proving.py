@@ -17,7 +17,12 @@ from pilot.planning import spending
 from pilot.planning.candidates import NOTHING_EXCLUDED, Exclusions
 from pilot.planning.designer import Design, Visible, design_of, smallest_effect_of
 from pilot.planning.economics import Past, store_total_break_even_share
-from pilot.planning.errors import CannotProveBreakEven, OfferNeverPays
+from pilot.planning.errors import (
+    BreakEvenUnknown,
+    CannotProveBreakEven,
+    CannotProveBreakEvenBeside,
+    OfferNeverPays,
+)
 from pilot.planning.metrics import library_metric
 from pilot.planning.plan import OUTSIDE_LIST, STORE_TOTAL, Plan
 from pilot.words import N_, Message
@@ -25,7 +30,8 @@ from pilot.words import N_, Message
 if TYPE_CHECKING:
     from pilot.outcomes.lake import Lake
 
-_IN_MONEY = (STORE_TOTAL, OUTSIDE_LIST, "spend_per_customer")
+_SPEND = "spend_per_customer"
+_IN_MONEY = (STORE_TOTAL, OUTSIDE_LIST, _SPEND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class Proving:
     """The dearest variant of a stage: what it must bring (``break_even``) and the least that the stage sees.
 
     Both are shares of the store total, net of discounts at the till, and beside them money per store and week. Where
-    they cannot be compared, ``reason`` says why.
+    they cannot be compared, ``reason`` says why. ``primary`` and ``metric`` are there where the primary metric is no
+    money and ``metric`` was held against the break-even in its place.
     """
 
     stage: int
@@ -43,6 +50,8 @@ class Proving:
     smallest_minor: float | None
     break_even_minor: float | None
     reason: Message | None
+    primary: Message | None = None
+    metric: Message | None = None
 
     @property
     def proves(self) -> bool | None:
@@ -58,31 +67,58 @@ class Proving:
 
     @property
     def is_unproven(self) -> bool:
-        """The stage sees less well than the offer must do, or there is no lift that pays."""
-        return self.proves is False or self.never_pays
+        """Anything but a proof, unless the offer costs nothing that sales must earn back."""
+        return self.proves is not True and self.reason != _NOTHING_TO_EARN
 
     @property
     def error(self) -> CannotProveBreakEven:
         """What refuses the submission; only where ``is_unproven``."""
         if self.never_pays:
             return OfferNeverPays(stage=self.stage, reason=self.reason)
-        return CannotProveBreakEven(stage=self.stage, smallest=self.smallest, break_even=self.break_even)
+        if self.proves is None:
+            return BreakEvenUnknown(stage=self.stage, reason=self.reason)
+        if self.metric is not None:
+            return CannotProveBreakEvenBeside(stage=self.stage, **self._values)
+        return CannotProveBreakEven(stage=self.stage, **self._values)
 
     @property
     def message(self) -> Message:
         """The comparison as a sentence."""
         if self.proves is None:
-            return self.reason or _NOTHING_TO_EARN
-        values = {"smallest": self.smallest, "break_even": self.break_even}
-        return Message("proves" if self.proves else "proves_not", _PROVES if self.proves else _PROVES_NOT, values)
+            reason = self.reason or _NOT_MEASURED
+            is_said = self.never_pays or not self.is_unproven
+            return reason if is_said else Message("break_even_unknown", _UNKNOWN, {"reason": reason})
+        code = "proves" if self.proves else "proves_not"
+        if self.metric is None:
+            return Message(code, _SAID[self.proves], self._values)
+        return Message(f"{code}_beside", _SAID_BESIDE[self.proves], self._values)
+
+    @property
+    def _values(self) -> dict[str, object]:
+        beside = {"primary": self.primary, "metric": self.metric} if self.metric is not None else {}
+        return {"smallest": self.smallest, "break_even": self.break_even, **beside}
 
 
 _NEVER_PAYS = "margin_below_reward"
-_PROVES = N_("It sees changes from {smallest:.1%} of sales on, and the offer pays from {break_even:.1%} on.")
-_PROVES_NOT = N_(
-    "It sees changes from {smallest:.1%} of sales on, but the offer pays from {break_even:.1%} on already: a result in "
-    "between could not be told from nothing."
-)
+_SAID = {
+    True: N_("It sees changes from {smallest:.1%} of sales on, and the offer pays from {break_even:.1%} on."),
+    False: N_(
+        "It sees changes from {smallest:.1%} of sales on, but the offer pays from {break_even:.1%} on already: a "
+        "result in between could not be told from nothing."
+    ),
+}
+_SAID_BESIDE = {
+    True: N_(
+        "“{primary}” cannot be set against money, so “{metric}” is: it sees changes from {smallest:.1%} on, and the "
+        "offer pays from {break_even:.1%} on."
+    ),
+    False: N_(
+        "“{primary}” cannot be set against money, so “{metric}” is: it sees changes from {smallest:.1%} on, but the "
+        "offer pays from {break_even:.1%} on already: a result in between could not be told from nothing."
+    ),
+}
+_UNKNOWN = N_("Nothing says whether it can prove its break-even: {reason}")
+_NOT_MEASURED = Message("not_measured", N_("what it would see cannot be measured on the past"), {})
 _NO_ECONOMICS = Message("no_economics", N_("the plan does not say what the money is reckoned with"), {})
 _NOTHING_TO_EARN = Message("nothing_to_earn", N_("the offer costs nothing that sales must earn back"), {})
 
@@ -95,22 +131,37 @@ def proving(
         design = design_of(session, lake, plan, number, excluded=excluded)
     except PilotError as error:
         return _unknown(number, plan, error.message)
-    return proves_break_even(plan, smallest_effect_of(lake, plan, number, design), past_of(lake, plan, design))
+    return proof_of(lake, plan, number, design)
 
 
 def unproven(
     session: Session, lake: Lake, plan: Plan, *, excluded: Callable[[int], Exclusions], after: int = 0
 ) -> tuple[Proving, ...]:
     """The stages after ``after`` that cannot prove their break-even."""
-    if plan.economics is None:
-        return ()
     numbers = [stage.number for stage in plan.stages if stage.number > after]
     found = [proving(session, lake, plan, number, excluded=excluded(number)) for number in numbers]
     return tuple(one for one in found if one.is_unproven)
 
 
+def proof_of(
+    lake: Lake, plan: Plan, number: int, design: Design, *, past: Past | None = None, visible: Visible | None = None
+) -> Proving:
+    """The same of a design that is known; ``past`` and ``visible`` (of the primary metric) where they are known too."""
+    code = in_money(plan)
+    if visible is None or visible.metric != code:
+        visible = smallest_effect_of(lake, plan, number, design, metric=code)
+    return proves_break_even(plan, visible, past or past_of(lake, plan, design))
+
+
+def in_money(plan: Plan) -> str:
+    """The metric that is held against the break-even: the primary where it is money, else the one beside it."""
+    if plan.primary in _IN_MONEY:
+        return plan.primary
+    return _SPEND if plan.unit is AssignmentUnit.CUSTOMER else STORE_TOTAL
+
+
 def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
-    """Hold what a stage sees against what its dearest variant must bring in the stores that would be treated."""
+    """Hold what a stage sees (of ``in_money(plan)``) against what its dearest variant must bring in treated stores."""
     stage = visible.stage
     if plan.economics is None:
         return _unknown(stage, plan, _NO_ECONOMICS)
@@ -118,17 +169,15 @@ def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
     for variant, lift in lifts.items():
         if isinstance(lift, Message):
             return Proving(stage, variant, None, None, None, None, lift)
-    if visible.effect is None or visible.relative is None:
-        return _unknown(stage, plan, visible.refusal or _NO_ECONOMICS)
-    if plan.primary not in _IN_MONEY:
-        reason = N_("{metric} cannot be set against money; the store total beside it can")
-        return _unknown(stage, plan, Message("not_money", reason, {"metric": library_metric(plan.primary).title}))
     known = [(lift, variant) for variant, lift in lifts.items() if not isinstance(lift, Message)]
     lift, variant = max(known, default=(Decimal(0), ""))
     if lift <= 0:
         return _unknown(stage, plan, _NOTHING_TO_EARN)
-    per_store = _per_store(plan, visible, past)
-    smallest = visible.effect / per_store if plan.primary == OUTSIDE_LIST and per_store else visible.relative
+    if visible.effect is None or visible.relative is None:
+        return _unknown(stage, plan, visible.refusal or _NOT_MEASURED)
+    per_store = _per_store(visible, past)
+    smallest = visible.effect / per_store if visible.metric == OUTSIDE_LIST and per_store else visible.relative
+    is_beside = visible.metric != plan.primary
     return Proving(
         stage,
         variant,
@@ -137,6 +186,8 @@ def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
         smallest_minor=smallest * per_store if per_store else None,
         break_even_minor=float(lift) * per_store if per_store else None,
         reason=None,
+        primary=library_metric(plan.primary).title if is_beside else None,
+        metric=library_metric(visible.metric).title if is_beside else None,
     )
 
 
@@ -168,9 +219,9 @@ def past_of(lake: Lake, plan: Plan, design: Design) -> Past:
     )
 
 
-def _per_store(plan: Plan, visible: Visible, past: Past) -> float | None:
+def _per_store(visible: Visible, past: Past) -> float | None:
     """Mean sales per store and week: the metric's own past mean where it is the store total."""
-    if plan.primary == STORE_TOTAL and visible.mean:
+    if visible.metric == STORE_TOTAL and visible.mean:
         return visible.mean
     return past.weekly_sales_minor / past.treated_stores if past.weekly_sales_minor and past.treated_stores else None
 

@@ -27,7 +27,6 @@ from pilot.planning.plan import (
     ALL_UNITS,
     REGION_PREFIX,
     TOTALS,
-    GateRule,
     Leads,
     Objective,
     Plan,
@@ -199,9 +198,9 @@ def _stages(plan: Plan) -> None:
 
 
 def _money(plan: Plan) -> None:
-    for stage in plan.stages:
-        if GateRule.MONEY in stage.gate and plan.economics is None:
-            raise EconomicsMissing(stage=stage.number)
+    """Without it no offer has a break-even, and what a design sees is held against nothing."""
+    if plan.economics is None:
+        raise EconomicsMissing()
 
 
 def _rivals(plan: Plan) -> None:

@@ -139,15 +139,17 @@ def current_offers(session: Session, plan: Plan) -> tuple[PlannedOffer, ...]:
 def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake, excluded: Excluding) -> CheckedPlan:
     from pilot.planning.calendar import require_no_blackout
     from pilot.planning.designer import require_design  # the engine is loaded where it is used
-    from pilot.planning.proving import past_of, unproven
+    from pilot.planning.proving import past_of, proof_of
 
-    at_risk = {}
+    at_risk, proofs = {}, []
     for stage in plan.stages:
         if stage.number > pilot.last_started:
             require_no_blackout(session, plan, stage.number)
             design = require_design(session, lake, plan, stage.number, excluded=excluded(stage.number))
-            at_risk[stage.number] = _money_at_risk(plan, stage, past_of(lake, plan, design))
-    found = unproven(session, lake, plan, excluded=excluded, after=pilot.last_started)
+            past = past_of(lake, plan, design)
+            at_risk[stage.number] = _money_at_risk(plan, stage, past)
+            proofs.append(proof_of(lake, plan, stage.number, design, past=past))
+    found = tuple(proof for proof in proofs if proof.is_unproven)
     return CheckedPlan(plan.hash(), pilot.last_started, found, at_risk)
 
 

@@ -26,7 +26,7 @@ from pilot.planning.errors import NoDesignThere
 from pilot.planning.metrics import in_our_words, library_metric
 from pilot.planning.model import Pilot
 from pilot.planning.plan import TOTALS, Plan
-from pilot.planning.proving import past_of, proves_break_even
+from pilot.planning.proving import past_of, proof_of
 from pilot.planning.reaching import units_needed
 from pilot.planning.submission import as_submitted
 from pilot.planning.wizard import Step, is_amendment, save, working_plan
@@ -68,7 +68,7 @@ def verdict(pilot: Pilot, stage: int) -> ResponseReturnValue:
         design = design_of(session(), lake, plan, stage, excluded=exclusions(session(), pilot, stage, plan))
         visible = smallest_effect_of(lake, plan, stage, design)
         past = past_of(lake, plan, design)
-        proof = proves_break_even(plan, visible, past)
+        proof = proof_of(lake, plan, stage, design, past=past, visible=visible)
     except PilotError as error:
         return render_template("pilots/design/_refused.html", refusal=error.message)
     except ExperimentError as error:

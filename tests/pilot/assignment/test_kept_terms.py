@@ -22,7 +22,7 @@ def running(sqlite_database: Database, tmp_path: Path) -> SmallNetwork:
     network = SmallNetwork(sqlite_database, tmp_path)
     later = {"number": 2, "name": "More", "starts_on": str(START + timedelta(days=70)), "weeks": 4, "gate": list(GATE)}
     first = {"number": 1, "name": "A few", "starts_on": str(START), "weeks": 4, "gate": list(GATE)}
-    return network.running(stages=[first, later], alpha="0.2")
+    return network.running(stages=[first, later], alpha="0.2", economics={"margin_share": "0.12"})
 
 
 def amend_terms(network: SmallNetwork) -> None:

@@ -31,7 +31,7 @@ from pilot.planning import service as planning
 from pilot.planning.model import Pilot
 from pilot.planning.queries import pilot as pilot_by_code
 from pilot.programs.service import add_variant, create_program, set_offer
-from tests.builders import WIND_DOWN, a_user
+from tests.builders import THIN_MARGIN, WIND_DOWN, a_user
 
 T = TypeVar("T")
 
@@ -115,6 +115,7 @@ class SmallNetwork:
             "windows": {"pre_weeks": PRE_WEEKS, "home_weeks": PRE_WEEKS},
             "draws": 999,
             "wind_down": WIND_DOWN,
+            "economics": THIN_MARGIN,
             "stages": [stage],
             **changes,
         }

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pilot.access.model import User
+from pilot.database import Database
 from pilot.governance import service as governance
 from pilot.governance.inbox import InboxItem, MoneyIs, Waiting, inbox
 from pilot.governance.model import Choice
+from pilot.governance.signing import draft_hash
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 from tests.pilot.evidence.snapshots import END, Point, installation
 from tests.pilot.governance.test_deputies import appoint
@@ -51,12 +53,21 @@ def test_a_deputy_is_asked_until_the_person_they_stand_in_for_has_spoken(tmp_pat
         assert [item.waiting for item in waiting(network, "second", after)] == [Waiting.AGREE]
 
 
-def test_a_report_whose_money_is_not_reckoned_waits_with_the_reason(tmp_path: Path) -> None:
-    with installation(Point.RUNNING, tmp_path) as network:
-        network.run_to(END)
-        network.look()
-        (item,) = waiting(network, "executive", END + timedelta(days=2))
-        assert item.money is not None
-        assert item.money.minor is None
-        assert item.money.refusal is not None
-        assert "what money is reckoned with" in str(item.money.refusal)
+def test_a_report_whose_money_is_not_reckoned_waits_with_the_reason(sqlite_database: Database, tmp_path: Path) -> None:
+    network = SmallNetwork(sqlite_database, tmp_path).set_up()
+    network.draft(economics={})  # no margin in the plan, and no cost on the receipts
+    early = day_at(START - timedelta(days=4))
+    network.act(
+        lambda s, p: governance.accept_unproven(
+            s, p, plan_hash=draft_hash(s, p), reason="We learn.", actor=network.person("executive"), now=early
+        )
+    )
+    network.submit()
+    network.sign()
+    network.draw_and_start()
+    network.run_to(END)
+    network.look()
+    (item,) = waiting(network, "executive", END + timedelta(days=2))
+    assert item.money is not None
+    assert item.money.minor is None
+    assert "margin" in str(item.money.refusal)

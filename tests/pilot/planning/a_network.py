@@ -25,7 +25,7 @@ from pilot.planning.service import amend, check_amendment, check_submission, cre
 from pilot.programs.model import Program
 from pilot.programs.service import add_variant, create_program, set_offer
 from pilot.settings import Settings
-from tests.builders import WIND_DOWN, a_user
+from tests.builders import THIN_MARGIN, WIND_DOWN, a_user
 
 FIRST_DAY = date(2025, 6, 2)
 WEEKS = 39
@@ -100,6 +100,7 @@ def a_document(**changes: Any) -> dict[str, Any]:
         "variants": [{"code": "control", "weight": 1}, {"code": "points", "weight": 1}],
         "windows": {"pre_weeks": 12, "home_weeks": 12},
         "wind_down": WIND_DOWN,
+        "economics": THIN_MARGIN,
         "stages": [a_stage()],
     }
     return {**document, **changes}

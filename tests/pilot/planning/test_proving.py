@@ -9,16 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
+from pilot.access.model import Role
 from pilot.planning.candidates import NOTHING_EXCLUDED
 from pilot.planning.designer import Visible
 from pilot.planning.economics import Past
-from pilot.planning.errors import CannotProveBreakEven
+from pilot.planning.errors import BreakEvenUnknown, CannotProveBreakEven
 from pilot.planning.plan import Plan, PlannedOffer
-from pilot.planning.proving import proves_break_even, proving, unproven
+from pilot.planning.plan_parts import Economics
+from pilot.planning.proving import in_money, proves_break_even, proving, unproven
 from pilot.planning.queries import draft_plan
 from pilot.planning.submission import as_submitted
 from pilot.settings import Settings
-from tests.pilot.planning.a_network import a_document, a_lake, a_network, a_pilot
+from pilot.words import Message
+from tests.builders import a_user
+from tests.pilot.planning.a_network import a_document, a_lake, a_network, a_pilot, a_program
 
 OFFER = {
     "code": "card.points.all", "variant": "points", "segment": None, "name": "5 %", "mechanic": "fixed_discount",
@@ -62,18 +66,66 @@ def test_sales_outside_the_list_are_held_against_the_break_even_of_the_whole_sto
     assert found.proves is True
 
 
+def unseen(refusal: Message | None = None) -> Visible:
+    return replace(seen(0.1), effect=None, relative=None, refusal=refusal)
+
+
+NO_HISTORY = Message("no_history", "no past window", {})
+
+
 @pytest.mark.parametrize(
-    ("plan", "visible", "why"),
+    ("plan", "visible", "past", "why"),
     [
-        (a_plan().model_copy(update={"economics": None}), seen(0.5), "does not say what the money is reckoned with"),
-        (a_plan(primary="purchase_frequency"), seen(0.5, "purchase_frequency"), "cannot be set against money"),
+        (a_plan().model_copy(update={"economics": None}), seen(0.1), Past(), "what the money is reckoned with"),
+        (a_plan(), unseen(NO_HISTORY), Past(), "no past window"),
+        (a_plan(), unseen(), Past(), "cannot be measured on the past"),
+        (a_plan().model_copy(update={"economics": Economics()}), seen(0.1), Past(), "margin"),
     ],
 )
-def test_what_cannot_be_compared_says_why_and_blocks_nobody(plan: Plan, visible: Visible, why: str) -> None:
-    found = proves_break_even(plan, visible, Past())
+def test_what_cannot_be_compared_is_no_proof_and_the_refusal_says_why(
+    plan: Plan, visible: Visible, past: Past, why: str
+) -> None:
+    found = proves_break_even(plan, visible, past)
+    assert found.proves is None
+    assert found.is_unproven
+    assert why in str(found.message)
+    with pytest.raises(BreakEvenUnknown, match=why) as refused:
+        raise found.error
+    assert refused.value.code == "break_even_unknown"
+
+
+def test_an_offer_that_costs_nothing_needs_no_proof_even_where_nothing_can_be_measured() -> None:
+    terms = {**OFFER, "mechanic": "privileged_terms", "terms": {"privileges": ["free_parking"]}}
+    plan = a_plan().model_copy(update={"offers": (PlannedOffer.model_validate(terms),)})
+    found = proves_break_even(plan, unseen(NO_HISTORY), Past(spend_minor=10_000))
     assert found.proves is None
     assert not found.is_unproven
-    assert why in str(found.message)
+    assert "nothing that sales must earn back" in str(found.message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "beside"),
+    [
+        ({"leads": "customers", "primary": "purchase_frequency"}, "store_total"),
+        ({"unit": "customer", "leads": "customers", "primary": "retention_31_60d"}, "spend_per_customer"),
+        ({"unit": "customer", "leads": "customers", "primary": "spend_per_customer"}, "spend_per_customer"),
+        ({"primary": "sales_outside_list"}, "sales_outside_list"),
+    ],
+)
+def test_what_is_no_money_is_held_against_its_break_even_in_the_money_beside_it(
+    changes: dict[str, Any], beside: str
+) -> None:
+    assert in_money(a_plan(**changes)) == beside
+
+
+def test_the_sentence_says_which_metric_was_taken_for_one_that_is_no_money() -> None:
+    plan = a_plan(leads="customers", primary="purchase_frequency")
+    proof = proves_break_even(plan, seen(0.10), Past())
+    assert proof.proves is True
+    assert "“Purchase frequency” cannot be set against money, so “Store total” is" in str(proof.message)
+    dull = proves_break_even(plan, seen(0.15), Past())
+    with pytest.raises(CannotProveBreakEven, match=r"15\.0% of “Store total”"):
+        raise dull.error
 
 
 def test_an_offer_that_takes_the_whole_margin_can_never_prove_itself_whatever_the_design_sees() -> None:
@@ -119,3 +171,18 @@ def test_the_whole_plan_is_measured_on_the_past(session: Session, settings: Sett
     assert found.is_unproven is (found.smallest > found.break_even)
     assert [one.stage for one in unproven(session, lake, plan, excluded=lambda _n: NOTHING_EXCLUDED)] == [1]
     assert replace(found, smallest=None).proves is None
+
+
+def test_a_plan_led_by_a_frequency_is_measured_in_the_store_total_beside_it(
+    session: Session, settings: Settings
+) -> None:
+    a_network(session)
+    program = a_program(session, a_user(session, Role.MANAGER), mechanic="fixed_discount")
+    assert program.code == "card"
+    pilot = a_pilot(session, leads="customers", primary="purchase_frequency", economics={"margin_share": "0.30"})
+    by_total = a_pilot(session, code="by-total", economics={"margin_share": "0.30"})
+    lake = a_lake(settings)
+    found, other = (proving(session, lake, as_submitted(session, one, draft_plan(one)), 1) for one in (pilot, by_total))
+    assert found.metric is not None
+    assert found.smallest == other.smallest
+    assert found.break_even == pytest.approx(0.14)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pilot.planning.errors import (
+    EconomicsMissing,
     MechanismDoesNotFit,
     MetricDoesNotFit,
     OfferMissing,
@@ -83,6 +84,7 @@ CUSTOMERS = {
         ({"stages": [a_stage(gate=[])]}, StagesDoNotFit, "must demand something"),
         ({"stages": [a_stage(units=["S01", "S01"])]}, StagesDoNotFit, "twice"),
         ({"stages": [a_stage(units=["all", "S01"])]}, StagesDoNotFit, "stands alone"),
+        ({"economics": None}, EconomicsMissing, "the step “Money”"),
         ({"holdout": ["S01"], "stages": [a_stage(units=["S01", "S02"])]}, StagesDoNotFit, "holdout"),
         ({"stages": [a_stage(is_network=True), a_stage(2)]}, StagesDoNotFit, "last stage"),
         ({"stages": [a_stage(weeks=30), a_stage(2)]}, StagesDoNotFit, "must start after"),
