@@ -34,8 +34,8 @@ VERB = "plan.ask_acceptance"
 class Asked:
     """An executive was asked about the draft with ``plan_hash``: the least that its stage sees and what it must bring.
 
-    Both are shares of the store total; None where no lift pays. ``at_risk_minor`` is what the stage costs if it brings
-    nothing.
+    Both are shares of the store total; None where no lift pays, or nothing is known of one. ``at_risk_minor`` is what
+    the stage costs if it brings nothing.
     """
 
     plan_hash: str

@@ -1,6 +1,7 @@
 """The rules of sign-off and decision, one named error each. What planning itself refuses is named there."""
 
 from pilot.errors import NotPermitted, Refused
+from pilot.planning.errors import PlanMovedOn
 from pilot.words import N_
 
 
@@ -30,6 +31,16 @@ class NothingToSign(Refused):
 
     code = "nothing_to_sign"
     template = N_("The plan of “{pilot}” is {state}: it does not wait for this signature.")
+
+
+class AnotherWasRead(PlanMovedOn):
+    """A signature is for the text that its giver had before them, and that text has been replaced."""
+
+    code = "another_was_read"
+    template = N_(
+        "The plan of “{pilot}” has been replaced since you opened it, so nothing was signed or sent back. Read the "
+        "present one first."
+    )
 
 
 class NotAtGate(Refused):

@@ -58,7 +58,7 @@ _ASKS: dict[Waiting, str] = {
     Waiting.AGREE: N_("Decide on the report on stage {stage}: another executive has chosen, a second has to agree"),
     Waiting.ANSWER: N_("Answer on stage {stage}: the report was sent back"),
 }
-_NEVER_PAYS = N_("Accept, or leave it: no lift pays for its offer, so it cannot prove its break-even.")
+_NEVER_PAYS = N_("Accept, or leave it: nothing proves that its offer pays.")
 # The last of these acts is since when the thing waits.
 _SINCE: dict[Waiting, tuple[str, ...]] = {
     Waiting.FINISH_PLAN: ("pilot.create", "plan.send_back"),

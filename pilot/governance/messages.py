@@ -44,7 +44,7 @@ def unproven_accepted(pilot: str, who: str, reason: str) -> Message:
 def acceptance_wanted(pilot: str, smallest: float | None, break_even: float | None) -> Message:
     """What the executives read who are asked to accept it."""
     if smallest is None or break_even is None:
-        template = N_("“{pilot}” waits for an executive to accept, or leave, that no lift pays for its offer.")
+        template = N_("“{pilot}” waits for an executive to accept, or leave, that nothing proves that its offer pays.")
         return Message("acceptance_wanted_never_pays", template, {"pilot": pilot})
     template = N_(
         "“{pilot}” waits for an executive to accept, or leave, that it cannot prove its break-even: it sees changes "

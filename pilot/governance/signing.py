@@ -17,7 +17,7 @@ from pilot.audit.service import record
 from pilot.governance import messages, telling
 from pilot.governance.approvals import as_proof, holding, latest_hash, required, wanted
 from pilot.governance.deputies import Standing, acting, require_acting
-from pilot.governance.errors import AlreadySigned, NothingToAccept, NothingToSign, SamePerson
+from pilot.governance.errors import AlreadySigned, AnotherWasRead, NothingToAccept, NothingToSign, SamePerson
 from pilot.governance.model import Approval, ApprovalKind
 from pilot.planning import service as planning
 from pilot.planning.errors import OwnPlan, PlanMovedOn, ReasonMissing
@@ -41,13 +41,15 @@ _ASKS = {
 }
 
 
-def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now: datetime) -> Approval:
+def cosign(
+    session: Session, pilot: Pilot, *, reason: str = "", read: str | None = None, actor: User, now: datetime
+) -> Approval:
     """Put an analyst's signature on exactly the submitted text; when enough have signed, executives come next.
 
-    Raises ``OwnPlan``, ``MayNot`` (neither an analyst nor the deputy of one), ``NothingToSign``, ``SamePerson``,
-    ``AlreadySigned``.
+    ``read`` is the hash of the text that the person had before them. Raises ``OwnPlan``, ``MayNot`` (neither an analyst
+    nor the deputy of one), ``AnotherWasRead``, ``NothingToSign``, ``SamePerson``, ``AlreadySigned``.
     """
-    approval = _sign(session, pilot, ApprovalKind.COSIGN, reason=reason, actor=actor, now=now)
+    approval = _sign(session, pilot, ApprovalKind.COSIGN, reason=reason, read=read, actor=actor, now=now)
     telling.owner(session, pilot, messages.cosigned(pilot.name, actor.name), now)
     if pilot.state == PilotState.SUBMITTED and not wanted(session, pilot, now=now):
         signed = frozenset(person for proof in holding(session, pilot, now=now) for person in proof.people)
@@ -58,15 +60,23 @@ def cosign(session: Session, pilot: Pilot, *, reason: str = "", actor: User, now
 
 
 def approve_and_seal(
-    session: Session, pilot: Pilot, *, reason: str = "", actor: User, now: datetime, entropy: bytes
+    session: Session,
+    pilot: Pilot,
+    *,
+    reason: str = "",
+    read: str | None = None,
+    actor: User,
+    now: datetime,
+    entropy: bytes,
 ) -> Approval:
     """Approve the co-signed text; when as many have as the policy asks for, it is sealed and changes by amendment only.
 
     The binding seeds are made from ``entropy`` (production passes the operating system's randomness), once. A sealed
-    plan whose signatures have expired takes new ones the same way. Raises ``OwnPlan``, ``MayNot`` (neither an executive
-    nor the deputy of one), ``SamePerson``, ``AlreadySigned``, ``NothingToSign``.
+    plan whose signatures have expired takes new ones the same way. ``read`` is the hash of the text that the person had
+    before them. Raises ``OwnPlan``, ``MayNot`` (neither an executive nor the deputy of one), ``AnotherWasRead``,
+    ``SamePerson``, ``AlreadySigned``, ``NothingToSign``.
     """
-    approval = _sign(session, pilot, ApprovalKind.APPROVE, reason=reason, actor=actor, now=now)
+    approval = _sign(session, pilot, ApprovalKind.APPROVE, reason=reason, read=read, actor=actor, now=now)
     seals = pilot.state == PilotState.COSIGNED and not wanted(session, pilot, now=now)
     said = messages.sealed if seals else messages.approved
     telling.owner(session, pilot, said(pilot.name, actor.name), now)
@@ -79,16 +89,19 @@ def approve_and_seal(
     return approval
 
 
-def send_back_plan(session: Session, pilot: Pilot, *, reason: str, actor: User, now: datetime) -> None:
-    """Return a submitted or co-signed plan to its author, with the reason.
+def send_back_plan(
+    session: Session, pilot: Pilot, *, reason: str, read: str | None = None, actor: User, now: datetime
+) -> None:
+    """Return a submitted or co-signed plan to its author, with the reason. ``read`` is the hash of the text read.
 
-    Raises ``OwnPlan``, ``MayNot``, ``NothingToSign``, ``ReasonMissing``.
+    Raises ``OwnPlan``, ``MayNot``, ``AnotherWasRead``, ``NothingToSign``, ``ReasonMissing``.
     """
     _not_own_plan(pilot, actor)
     require_acting(session, actor, Permission.PLAN_SEND_BACK, pilot, now=now)
     planning.lock(session, pilot)
     if pilot.state not in (PilotState.SUBMITTED, PilotState.COSIGNED):
         raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
+    _require_the_one_that_was_read(session, pilot, read)
     why = _reason(reason)
     telling.owner(session, pilot, messages.plan_sent_back(pilot.name, actor.name, why), now)
     planning.send_back(session, pilot, reason=why, actor=actor, now=now)
@@ -133,11 +146,21 @@ def draft_hash(session: Session, pilot: Pilot) -> str:
     return as_submitted(session, pilot, working_plan(session, pilot)).hash()
 
 
-def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, actor: User, now: datetime) -> Approval:
+def _sign(
+    session: Session,
+    pilot: Pilot,
+    kind: ApprovalKind,
+    *,
+    reason: str,
+    read: str | None,
+    actor: User,
+    now: datetime,
+) -> Approval:
     proof_kind, permission, _ = _ASKS[kind]
     _not_own_plan(pilot, actor)
     require_acting(session, actor, permission, pilot, now=now)
     planning.lock(session, pilot)
+    _require_the_one_that_was_read(session, pilot, read)
     plan_hash, given = latest_hash(session, pilot), holding(session, pilot, now=now)
     if plan_hash is None or proof_kind not in wanted(session, pilot, now=now):
         raise NothingToSign(pilot=pilot.name, state=in_words(pilot.state))
@@ -159,6 +182,12 @@ def _sign(session: Session, pilot: Pilot, kind: ApprovalKind, *, reason: str, ac
     session.add(approval)
     session.flush()
     return approval
+
+
+def _require_the_one_that_was_read(session: Session, pilot: Pilot, read: str | None) -> None:
+    """A page that stood open while the plan was replaced signs nothing: its reader never saw the present text."""
+    if read is not None and read != latest_hash(session, pilot):
+        raise AnotherWasRead(pilot=pilot.name)
 
 
 def _free(

@@ -1,5 +1,6 @@
 """Signing a plan: an analyst, then an executive, on exactly one text; never one's own; an amendment voids it."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from pilot.access.model import Role
 from pilot.access.permissions import MayNot
 from pilot.access.service import change_role
 from pilot.governance import service as governance
-from pilot.governance.errors import NothingToSign, SamePerson
+from pilot.governance.approvals import latest_hash
+from pilot.governance.errors import AnotherWasRead, NothingToSign, SamePerson
 from pilot.governance.queries import history, inbox, sign_offs
 from pilot.notices.queries import unread
 from pilot.planning.errors import OwnPlan, ReasonMissing
@@ -156,3 +158,28 @@ def become(network: SmallNetwork, who: str, role: Role) -> None:
     person = network.person(who)
     with network.database.unit_of_work() as session:
         network.people[who] = change_role(session, session.merge(person), role, actor=network.person("admin"), now=NOW)
+
+
+@pytest.mark.parametrize("act", ["cosign", "approve", "send back"])
+def test_a_page_that_was_open_while_the_plan_was_replaced_signs_nothing(tmp_path: Path, act: str) -> None:
+    with installation(Point.SUBMITTED, tmp_path) as network:
+        old = network.read(lambda s, p: latest_hash(s, p))
+        analyst, executive = network.person("analyst"), network.person("executive")
+        network.act(lambda s, p: governance.send_back_plan(s, p, reason="Once more.", read=old, actor=analyst, now=NOW))
+        network.submit()
+        new = network.read(lambda s, p: latest_hash(s, p))
+        assert old != new
+        if act == "approve":
+            network.act(lambda s, p: governance.cosign(s, p, read=new, actor=analyst, now=NOW))
+        acts: dict[str, Callable[..., object]] = {
+            "cosign": lambda s, p, read: governance.cosign(s, p, read=read, actor=analyst, now=NOW),
+            "approve": lambda s, p, read: governance.approve_and_seal(
+                s, p, read=read, actor=executive, now=NOW, entropy=ENTROPY
+            ),
+            "send back": lambda s, p, read: governance.send_back_plan(
+                s, p, reason="No.", read=read, actor=executive, now=NOW
+            ),
+        }
+        with pytest.raises(AnotherWasRead, match="has been replaced since you opened it"):
+            network.act(lambda s, p: acts[act](s, p, old))
+        network.act(lambda s, p: acts[act](s, p, new))
