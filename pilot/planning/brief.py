@@ -1,5 +1,6 @@
 """The brief: from an objective and a mechanic to a draft that is filled in with what they propose."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -31,12 +32,14 @@ def draft_from_brief(
     hypothesis: str,
     mechanic: str,
     stage_name: str,
+    blind: Collection[str] = (),
     actor: User,
     now: datetime,
 ) -> Pilot:
     """A draft with what the objective proposes: measures, who leads, guardrails, windows, and a first stage.
 
-    The stage begins on the first Monday at least four weeks ahead, in all stores; its gate asks about money too.
+    ``blind`` are guardrails that the past shows nothing of (``blind.blind_guardrails``): they are not proposed. The
+    stage begins on the first Monday at least four weeks ahead, in all stores; its gate asks about money too.
     ``mechanic`` empty: that of the program's first offer. Raises ``MechanicNotInProgram`` and ``UnknownMechanic``.
     """
     offered = [offer.mechanic for variant in program.variants for offer in variant.offers]
@@ -61,14 +64,18 @@ def draft_from_brief(
         "eligibility": {"cooling_weeks": COOLING_WEEKS},
         "stages": [stage],
     }
-    document = propose_measures(document, objective)
+    document = propose_measures(document, objective, blind)
     return create_pilot(session, code=code, name=name, program=program, document=document, actor=actor, now=now)
 
 
-def propose_measures(document: dict[str, Any], objective: Objective) -> dict[str, Any]:
-    """``document`` with what the objective proposes to measure; everything else stays."""
+def propose_measures(document: dict[str, Any], objective: Objective, blind: Collection[str] = ()) -> dict[str, Any]:
+    """``document`` with what the objective proposes to measure, but for ``blind`` guardrails; everything else stays."""
     proposal = PROPOSALS[objective]
-    guardrails = [{"metric": one.metric, "margin_share": str(one.margin_share)} for one in proposal.guardrails]
+    guardrails = [
+        {"metric": one.metric, "margin_share": str(one.margin_share)}
+        for one in proposal.guardrails
+        if one.metric not in blind
+    ]
     return {
         **document,
         "objective": objective.value,

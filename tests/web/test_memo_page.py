@@ -40,7 +40,7 @@ def says(pdf: PdfReader) -> str:
 def test_the_memo_says_effect_money_guardrails_the_unknown_and_what_each_choice_risks(as_person: SignIn) -> None:
     page = as_person("executive").get(MEMO).text
     assert "raised the store total by" in page
-    assert "Not reckoned: the plan does not say what money is reckoned with" in page
+    assert "net of all costs of the stage" in page
     assert "Holds: a loss of more than" in page
     assert "Receipts are complete to Mar 29, 2026" in page
     for choice in ("Advance", "Send back", "Stop"):

@@ -24,7 +24,7 @@ def test_a_step_saved_as_it_stands_changes_nothing(app: Flask, as_person: SignIn
         "match_on": before["mechanism"]["match_on"], "stage-0-units": before["stages"][0]["units"],
         "stage-0-gate": ["leading_metric", "guardrails", "no_alarm"], "identification_note": "", "note": "",
     }  # fmt: skip
-    form = {name: value for name, value in form.items() if not name.startswith("stage-__n__") and name != "reckon"}
+    form = {name: value for name, value in form.items() if not name.startswith("stage-__n__")}
     assert post(manager, f"/pilots/draft/edit/{step}", form).status_code == 302
     with app.extensions["pilot_database"].reading() as session:
         assert session.scalars(select(Pilot.plan).where(Pilot.code == "draft")).one() == before

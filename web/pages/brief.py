@@ -7,6 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
+from pilot.outcomes.lake import Lake
+from pilot.planning.blind import blind_guardrails
 from pilot.planning.brief import draft_from_brief
 from pilot.planning.plan import Objective
 from pilot.planning.wizard import Step
@@ -50,6 +52,7 @@ def create() -> ResponseReturnValue:
             hypothesis=hypothesis,
             mechanic=mechanic,
             stage_name=_("The first stores"),
+            blind=blind_guardrails(Lake(settings())),
             actor=actor(),
             now=now,
         )

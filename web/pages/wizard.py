@@ -12,6 +12,7 @@ from pilot.assignment.exclusions import excluding
 from pilot.errors import PilotError
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
+from pilot.planning.blind import blind_guardrails
 from pilot.planning.brief import among_rivals, propose_measures
 from pilot.planning.calendar import conflicts
 from pilot.planning.model import Pilot
@@ -109,7 +110,8 @@ def _step(pilot: Pilot, step: Step, *, amending: bool) -> ResponseReturnValue:
     try:
         document = plan_form.read(step, request.form, document)
         if request.form.get("go") == "propose":
-            document = propose_measures(document, forms.choice("objective", _("Objective"), Objective))
+            objective = forms.choice("objective", _("Objective"), Objective)
+            document = propose_measures(document, objective, blind_guardrails(Lake(settings())))
         save(session(), pilot, among_rivals(document), actor=actor(), now=settings().now())
     except PilotError as error:
         roll_back()
