@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from pilot.access.model import Role, User
@@ -62,37 +62,44 @@ class Post:
             self._stop.wait(EVERY_SECONDS)
 
     def round(self) -> int:
-        """Send everything that is due. Returns how many attempts were made."""
+        """Send everything that is due. Returns how many attempts were made.
+
+        A webhook that fails is left alone until the next round: whoever is dead or slow keeps the others waiting for
+        one attempt, however much has gathered for it.
+        """
         if self._channel is Channel.MAIL:
             self._digested = post_digests(self._database, done=self._digested)
-        attempts = 0
-        while not self._stop.is_set() and (claimed := self._claim()) is not None:
-            self._attempt(claimed)
+        attempts, failed = 0, set[int]()
+        while not self._stop.is_set() and (claimed := self._claim(failed)) is not None:
+            if not self._attempt(claimed) and claimed.webhook_id is not None:
+                failed.add(claimed.webhook_id)
             attempts += 1
         return attempts
 
-    def _claim(self) -> Delivery | None:
+    def _claim(self, failed: Collection[int] = ()) -> Delivery | None:
         now = self._clock()
         with self._database.reading() as session:
             if not outbox.has_due(session, self._channel, now=now):
                 return None  # the usual case takes no lock
         with self._database.unit_of_work() as session:
-            return outbox.claim(session, self._channel, now=now)
+            return outbox.claim(session, self._channel, now=now, but_webhooks=failed)
 
-    def _attempt(self, delivery: Delivery) -> None:
+    def _attempt(self, delivery: Delivery) -> bool:
+        """Whether it is done with: sent, or not wanted any more."""
         try:
             is_wanted = self._send_mail(delivery) if self._channel is Channel.MAIL else self._call(delivery)
         except PilotError as error:
             is_final = isinstance(error, NotDelivered) and error.is_final
             self._failed(delivery, error.message, is_final=is_final)
-            return
+            return False
         except Exception:
             log.exception("delivery %s broke", delivery.code)
             self._failed(delivery, Message("delivery_broke", _BROKE, {"delivery": delivery.code}), is_final=False)
-            return
+            return False
         with self._database.unit_of_work() as session:
             mark = outbox.mark_sent if is_wanted else outbox.mark_dropped
             mark(session, delivery, now=self._clock())
+        return True
 
     def _send_mail(self, delivery: Delivery) -> bool:
         """Send it, unless the person no longer wants it: whether they do."""

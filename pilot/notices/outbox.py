@@ -5,6 +5,7 @@ runs out another attempt is made: something may arrive twice, with the same code
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,9 +88,13 @@ def has_due(session: Session, channel: Channel, *, now: datetime) -> bool:
     return session.scalar(select(Delivery.id).where(_is_due(channel, now)).limit(1)) is not None
 
 
-def claim(session: Session, channel: Channel, *, now: datetime) -> Delivery | None:
-    """Take the next delivery that is due, for ``CLAIM``; None where there is none. Of two workers, one gets it."""
-    due = select(Delivery.id, Delivery.attempts).where(_is_due(channel, now)).order_by(Delivery.id).limit(1)
+def claim(session: Session, channel: Channel, *, now: datetime, but_webhooks: Collection[int] = ()) -> Delivery | None:
+    """Take the next delivery that is due, for ``CLAIM``; None where there is none. Of two workers, one gets it.
+
+    What is for one of ``but_webhooks`` (their ids) is left for later.
+    """
+    wanted = or_(Delivery.webhook_id.is_(None), Delivery.webhook_id.not_in(but_webhooks))
+    due = select(Delivery.id, Delivery.attempts).where(_is_due(channel, now), wanted).order_by(Delivery.id).limit(1)
     while (found := session.execute(due).first()) is not None:
         mine = Delivery.id == found.id, Delivery.attempts == found.attempts, Delivery.state.in_(OPEN)
         values = {"state": DeliveryState.SENDING, "attempts": found.attempts + 1, "next_try_at": now + CLAIM}

@@ -169,6 +169,21 @@ def test_a_webhook_is_called_until_it_answers(
     assert (sent.state, sent.attempts) == (DeliveryState.SENT, 3)
 
 
+def test_a_dead_webhook_keeps_the_others_waiting_for_one_attempt_only(
+    database: Database, people: dict[str, User], clock: Clock, found: Receiver
+) -> None:
+    with receiver() as dead:
+        dead.answers = [(500, {})] * 20
+        a_hook(database, people["admin"], dead, clock.at)
+        with database.unit_of_work() as session:
+            for _ in range(3):
+                outbox.call_webhooks(session, NoticeKind.GATE_REACHED, {"pilot": "points"}, at=clock.at)
+        a_hook(database, people["admin"], found, clock.at)
+        assert hook_post(database, clock).round() == 2
+        assert (len(dead.calls), len(found.calls)) == (1, 1)
+        assert hook_post(database, clock).round() == 1, "the next call of the dead one has its turn a round later"
+
+
 def test_a_webhook_that_never_answers_is_given_up_in_sight_of_the_administrators(
     database: Database, people: dict[str, User], clock: Clock, found: Receiver
 ) -> None:
