@@ -21,7 +21,7 @@ from pilot.errors import Refused
 from pilot.imports.tables import PlanUnreadable, line_of, read_plan_file, read_table, table_columns
 from pilot.outcomes import history
 from pilot.planning.candidates import NOTHING_EXCLUDED, Exclusions
-from pilot.planning.designer import design_of
+from pilot.planning.designer import Design, design_of
 from pilot.planning.errors import TooLittleHistory
 from pilot.planning.plan import STORE_TOTAL
 from pilot.planning.plan import Plan as PilotPlan
@@ -78,10 +78,17 @@ def replay_stage(
     The windows are as long as the stage and its pre-period, the draws those of its mechanism. Raises
     ``CustomersAreNotReplayed``, and what stands against the design (``TooLittleHistory``, ``DesignRefused`` …).
     """
-    stage = plan.stage(number)
     if plan.unit is AssignmentUnit.CUSTOMER:
         raise CustomersAreNotReplayed(stage=number)
     design = design_of(session, lake, plan, number, excluded=excluded)
+    return replay_design(lake, plan, number, design, replications=replications, seed=seed, lift=lift)
+
+
+def replay_design(
+    lake: Lake, plan: PilotPlan, number: int, design: Design, *, replications: int, seed: int | None, lift: float
+) -> Replay:
+    """The same of a design of stores or regions that is known."""
+    stage = plan.stage(number)
     table = _weekly(lake, design.candidates.version, design.candidates.stores, design.mechanism, plan, number)
     weeks = max(table["week"]) + 1
     blocked = len(design.mechanism.blocks) > 1

@@ -191,6 +191,16 @@ def proves_break_even(plan: Plan, visible: Visible, past: Past) -> Proving:
     )
 
 
+def break_even_of(plan: Plan, past: Past) -> Decimal | None:
+    """What the dearest variant must bring, as the store total shows it; None where that is not known, or is nothing."""
+    if plan.economics is None:
+        return None
+    lifts = [store_total_break_even_share(plan, variant, past) for variant in plan.treated]
+    known = [lift for lift in lifts if not isinstance(lift, Message)]
+    dearest = max(known, default=Decimal(0))
+    return dearest if dearest > 0 and len(known) == len(lifts) else None
+
+
 def past_of(lake: Lake, plan: Plan, design: Design) -> Past:
     """What the last weeks say of the stores that the stage would treat, and of how each offer's sales divide."""
     version = design.candidates.version

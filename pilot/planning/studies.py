@@ -20,7 +20,7 @@ from experiments.measure.metrics import AssignmentUnit
 from experiments.monitor.looks import advancing_level
 from pilot.errors import PilotError, Refused
 from pilot.outcomes import history
-from pilot.planning.calibration import replay_stage
+from pilot.planning.calibration import CustomersAreNotReplayed, replay_design
 from pilot.planning.candidates import NOTHING_EXCLUDED, CandidateList, Exclusions, home_list
 from pilot.planning.contamination import contamination
 from pilot.planning.designer import Design, design_of
@@ -29,7 +29,7 @@ from pilot.planning.errors import NoDesignThere, TooLittleHistory
 from pilot.planning.metrics import in_our_words
 from pilot.planning.model import Pilot
 from pilot.planning.plan import ALL_UNITS, OUTSIDE_LIST, STORE_TOTAL, Plan
-from pilot.planning.proving import past_of
+from pilot.planning.proving import break_even_of, past_of
 from pilot.planning.wizard_model import DesignStudy, StudyKind
 from pilot.programs.economics import OfferCost
 from pilot.words import N_, Message
@@ -123,18 +123,36 @@ def search_stage(
 def replay_of_stage(
     session: Session, lake: Lake, plan: Plan, number: int, *, excluded: Exclusions = NOTHING_EXCLUDED
 ) -> dict[str, Any]:
-    """The stage as it stands, replayed on the past: does its test keep its level, and how often does it find a lift?"""
-    found = replay_stage(
-        session, lake, plan, number, excluded=excluded, replications=REPLICATIONS, seed=SEED, lift=ASSUMED_LIFT
-    )
-    lines = [[indent, message.to_dict()] for indent, message in found.lines]
+    """The stage as it stands, replayed on the past: does its test keep its level, and how often does it find a lift?
+
+    The lift that is put in is the plan's break-even; where nobody knows one, ``ASSUMED_LIFT``; the first line says.
+    """
+    if plan.unit is AssignmentUnit.CUSTOMER:
+        raise CustomersAreNotReplayed(stage=number)
+    design = design_of(session, lake, plan, number, excluded=excluded)
+    break_even = break_even_of(plan, past_of(lake, plan, design))
+    lift = ASSUMED_LIFT if break_even is None else float(break_even)
+    found = replay_design(lake, plan, number, design, replications=REPLICATIONS, seed=SEED, lift=lift)
+    code, template = _ASSUMED if break_even is None else _BREAK_EVEN
+    lines = [(0, Message(code, template, {"lift": lift})), *found.lines]
     return {
-        "lines": lines,
+        "lines": [[indent, message.to_dict()] for indent, message in lines],
         "is_flagged": found.is_flagged,
         "has_too_little_history": bool(found.document["too_little_history"]),
         "replications": REPLICATIONS,
-        "lift": ASSUMED_LIFT,
+        "lift": lift,
+        "lift_is_break_even": break_even is not None,
     }
+
+
+_BREAK_EVEN = (
+    "replay_break_even",
+    N_("Put in is the lift at which the dearest offer pays, as the store total shows it: {lift:.1%}."),
+)
+_ASSUMED = (
+    "replay_assumed",
+    N_("Put in is a lift of {lift:.1%}, for the plan knows no lift at which its offers pay."),
+)
 
 
 def keep(

@@ -21,6 +21,7 @@ from pilot.planning.reaching import units_needed
 from pilot.planning.submission import as_submitted
 from pilot.planning.wizard_model import StudyKind
 from pilot.settings import Settings
+from pilot.words import Message
 from tests.builders import a_user
 from tests.pilot.planning.a_network import NOW, a_lake, a_network, a_pilot, a_program
 
@@ -145,3 +146,23 @@ def _brief(session: Session, manager: User, objective: Objective, *, code: str =
         session, code=code, name=code.title(), program=program, objective=objective, hypothesis="It works.",
         mechanic=mechanic, stage_name="First", actor=manager, now=NOW,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("economics", "lift", "says"),
+    [
+        ({"margin_share": "0.30"}, 0.014 / 0.286, "at which the dearest offer pays"),
+        (None, 0.05, "for the plan knows no lift"),
+        ({"margin_share": "0.30", "redemption_low": "0", "redemption_share": "0"}, 0.05, "for the plan knows no lift"),
+    ],
+)
+def test_the_replay_puts_in_the_break_even_and_says_what_it_put_in(
+    session: Session, settings: Settings, economics: dict[str, str] | None, lift: float, says: str
+) -> None:
+    a_network(session)
+    pilot = a_pilot(session, economics=economics)
+    plan = as_submitted(session, pilot, draft_plan(pilot))
+    found = studies.replay_of_stage(session, a_lake(settings), plan, 1)
+    assert found["lift"] == pytest.approx(lift)
+    assert found["lift_is_break_even"] is (says == "at which the dearest offer pays")
+    assert says in str(Message.from_dict(found["lines"][0][1]))
