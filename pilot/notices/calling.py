@@ -13,6 +13,7 @@ from pilot.notices.addresses import Resolve, allowed_addresses, checked_url, res
 from pilot.notices.errors import BadAnswer, NoConnection, RedirectNotTaken, TooManyRedirects, WebhookUrlNotTaken
 
 MOST_REDIRECTS = 3
+MOST_ADDRESSES = 4  # of a name that has more, the first: each may cost the whole wait for a connection
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 15.0  # from the connection to the answer's head, however slowly it drips
 _KEEPS_THE_CALL = (307, 308)  # the other redirects turn a POST into a GET without its body
@@ -85,7 +86,7 @@ class _Pinned(http.client.HTTPConnection):
 
     def reach(self) -> None:
         """Connect to the first address that answers."""
-        for address in self._addresses:
+        for address in self._addresses[:MOST_ADDRESSES]:
             try:
                 self.sock = socket.create_connection((address, self.port), CONNECT_SECONDS)
                 break

@@ -176,6 +176,20 @@ def test_nobody_at_the_address_is_a_failure_with_its_reason() -> None:
         inside().post(gone, b"", {})
 
 
+def test_of_a_name_with_many_dead_addresses_only_the_first_few_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def black_hole(address: tuple[str, int], _timeout: float) -> None:
+        tried.append(address[0])
+        raise TimeoutError
+
+    monkeypatch.setattr("pilot.notices.calling.socket.create_connection", black_hole)
+    many = [f"10.0.0.{number}" for number in range(1, 201)]
+    with pytest.raises(NoConnection, match="timed out"):
+        inside(lambda *_: many).post(f"http://{HOST}/", b"", {})
+    assert tried == many[:4]
+
+
 def test_the_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
