@@ -1,24 +1,36 @@
 """Whom a pilot needs: the policy in force applied to a stage, and the people who could sign today."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import User
 from pilot.access.permissions import Permission
+from pilot.assignment.exclusions import excluding
 from pilot.audit.service import record
+from pilot.errors import PilotError
 from pilot.governance.deputies import Standing, who_could
 from pilot.governance.errors import PolicyMovedOn, PolicyUnchanged
 from pilot.governance.model import PolicyVersion
 from pilot.governance.policy import AS_DELIVERED, Policy, PolicyRow, Risk, Scope, scope_of
 from pilot.planning.amendments import difference
-from pilot.planning.errors import ReasonMissing
-from pilot.planning.model import Pilot, PlanVersion
+from pilot.planning.economics import stage_at_risk_minor
+from pilot.planning.errors import PlanIncomplete, ReasonMissing
+from pilot.planning.model import Pilot, PilotState, PlanVersion
 from pilot.planning.plan import Plan, StagePlan
+from pilot.planning.queries import draft_plan, plan_of, submitted_version
+from pilot.planning.submission import as_submitted
+from pilot.words import N_, Message
+
+if TYPE_CHECKING:
+    from pilot.outcomes.lake import Lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +46,18 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """A requirement with the people who could sign and decide today."""
+    """A requirement with the people who could sign and decide today.
+
+    ``stage`` is the stage that it is about (None: a made-up one), ``is_draft`` whether its money was reckoned now, as a
+    submission would, instead of when it was submitted; ``unknown`` says why it could not be reckoned.
+    """
 
     requirement: Requirement
     analysts: list[Standing]
     executives: list[Standing]
+    stage: int | None = None
+    is_draft: bool = False
+    unknown: Message | None = None
 
 
 def policy_in_force(session: Session) -> Policy:
@@ -139,3 +158,41 @@ def dry_run(session: Session, found: Requirement, *, pilot: Pilot | None, now: d
         who_could(session, Permission.PLAN_COSIGN, pilot, now=now),
         who_could(session, Permission.PLAN_APPROVE, pilot, now=now),
     )
+
+
+def dry_run_of(session: Session, pilot: Pilot, *, lake: Lake, now: datetime) -> DryRun:
+    """Whom the pilot's coming stage needs. Of a draft: whom it would need, were it submitted as it stands.
+
+    A draft's money at risk is reckoned on the past as a submission reckons it. Reads only, and may take a second.
+    Raises ``PlanIncomplete`` where the draft has no stage.
+    """
+    is_draft, unknown = pilot.state == PilotState.DRAFT, None
+    if is_draft:
+        plan = as_submitted(session, pilot, draft_plan(pilot))
+        if not plan.stages:
+            raise PlanIncomplete(what=N_("a stage"))
+        stage = coming_stage(pilot, plan)
+        reckoned = _reckoned(session, pilot, plan, stage, lake)
+        unknown = reckoned if isinstance(reckoned, Message) else None
+        found = requirement(session, plan, stage, money_minor=None if isinstance(reckoned, Message) else reckoned)
+    else:
+        plan = plan_of(session, pilot, submitted_version(session, pilot).hash)
+        stage = coming_stage(pilot, plan)
+        found = needed_for(session, pilot, plan, stage)
+    return replace(
+        dry_run(session, found, pilot=pilot, now=now), stage=stage.number, is_draft=is_draft, unknown=unknown
+    )
+
+
+def _reckoned(session: Session, pilot: Pilot, plan: Plan, stage: StagePlan, lake: Lake) -> int | Message:
+    """What the stage of a draft puts at risk, or why nobody can say."""
+    from pilot.planning.designer import design_of  # the engine is loaded where it is used
+    from pilot.planning.proving import past_of
+
+    if plan.economics is None:
+        return Message("no_costs_stated", N_("the plan does not say yet what it costs"), {})
+    try:
+        design = design_of(session, lake, plan, stage.number, excluded=excluding(session, pilot, plan)(stage.number))
+    except PilotError as error:
+        return error.message
+    return stage_at_risk_minor(plan, stage, past_of(lake, plan, design))

@@ -104,6 +104,12 @@ def money_at_risk_minor(
     return rewards + fixed + given.communication_minor + given.store_minor * treated_stores + once
 
 
+def stage_at_risk_minor(plan: Plan, stage: StagePlan, past: Past) -> int:
+    """The same by what the past knows of the stores that the stage would treat: what a submission keeps."""
+    sales, stores = past.weekly_sales_minor or 0, past.treated_stores
+    return money_at_risk_minor(plan, stage, sales, treated_stores=stores, spend_minor=past.spend_minor)
+
+
 def offer_assumptions(given: Economics, *, stage_weeks: int, spend_minor: int | None = None) -> Assumptions:
     """A plan's economics as the assumptions of an offer's cost."""
     return Assumptions(

@@ -40,6 +40,14 @@ def test_a_dry_run_of_a_pilot_names_its_money_and_leaves_its_owner_out(as_person
     assert "manager" not in answer
 
 
+def test_a_dry_run_of_a_draft_reckons_its_money_as_a_submission_would(as_person: SignIn) -> None:
+    page = as_person("manager").get("/policy/?pilot=draft").text
+    answer = page.split('id="answer"', 1)[1].split("</section>", 1)[0]
+    assert "Stage 1." in answer
+    assert "Reckoned on the draft as it stands, just as a submission would" in answer
+    assert "not reckoned" not in answer
+
+
 def test_money_that_nobody_knows_counts_as_more_than_any_limit(as_person: SignIn) -> None:
     page = as_person("manager").get("/policy/?scope=pilot&risk=low&money=").text
     assert "Executives who approve: 2." in page

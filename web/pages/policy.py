@@ -14,12 +14,9 @@ from pilot.governance import deputies, needed
 from pilot.governance.model import PolicyVersion
 from pilot.governance.needed import DryRun
 from pilot.governance.policy import AS_DELIVERED, RISKS, SCOPES
+from pilot.outcomes.lake import Lake
 from pilot.planning import queries as planning
 from pilot.planning.amendments import difference
-from pilot.planning.errors import PlanIncomplete
-from pilot.planning.model import Pilot, PilotState
-from pilot.planning.queries import plan_of
-from pilot.planning.submission import as_submitted
 from pilot.words import translate
 from web import forms, policy_form, subjects
 from web.auth import actor, requires
@@ -127,21 +124,11 @@ def _dry_run() -> DryRun | None:
     code = request.args.get("pilot", "")
     if code:
         pilot = planning.pilot(session(), code)
-        return needed.dry_run(session(), _of_pilot(pilot), pilot=pilot, now=settings().now())
+        return needed.dry_run_of(session(), pilot, lake=Lake(settings()), now=settings().now())
     if "scope" not in request.args:
         return None
     found = needed.made_up(needed.policy_in_force(session()), *policy_form.question())
     return needed.dry_run(session(), found, pilot=None, now=settings().now())
-
-
-def _of_pilot(pilot: Pilot) -> needed.Requirement:
-    if pilot.state == PilotState.DRAFT:
-        draft = as_submitted(session(), pilot, planning.draft_plan(pilot))
-        if not draft.stages:
-            raise PlanIncomplete(what=_("a stage"))
-        return needed.requirement(session(), draft, needed.coming_stage(pilot, draft), money_minor=None)
-    plan = plan_of(session(), pilot, planning.submitted_version(session(), pilot).hash)
-    return needed.needed_for(session(), pilot, plan, needed.coming_stage(pilot, plan))
 
 
 def _versions(opened: Session) -> list[tuple[PolicyVersion, list[str]]]:

@@ -1,5 +1,6 @@
 """The policy as data: whom a stage needs, how it changes, and what it can never allow."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,14 @@ from pilot.governance.policy import AS_DELIVERED, Policy, PolicyRow, Risk, Scope
 from pilot.planning.errors import ReasonMissing
 from pilot.planning.plan import Plan
 from pilot.planning.queries import sealed_plan
+from pilot.planning.service import edit_draft
 from pilot.programs.mechanics import Mechanic
 from tests.builders import a_user
 from tests.conftest import NOW
+from tests.pilot.evidence.small_network import START, day_at
 from tests.pilot.evidence.snapshots import Point, installation
+
+BEFORE = day_at(START - timedelta(days=3))
 
 
 def changed(policy: Policy = AS_DELIVERED, **changes: Any) -> Policy:
@@ -127,3 +132,26 @@ def test_the_money_at_risk_is_that_of_the_submission(tmp_path: Path) -> None:
 def test_a_row_that_names_a_risk_is_about_that_risk_only() -> None:
     row = PolicyRow(scope=Scope.PILOT, risk=Risk.HIGH)
     assert [row.fits(Scope.PILOT, risk, 0) for risk in Risk] == [False, False, True]
+
+
+def test_the_dry_run_of_a_draft_asks_for_whom_its_submission_then_asks(tmp_path: Path) -> None:
+    with installation(Point.DRAFT, tmp_path) as network:
+        before = network.read(lambda s, p: needed.dry_run_of(s, p, lake=network.lake, now=BEFORE))
+        network.submit()
+        after = network.read(lambda s, p: needed.dry_run_of(s, p, lake=network.lake, now=BEFORE))
+        assert (before.is_draft, after.is_draft) == (True, False)
+        assert before.requirement == after.requirement
+        assert before.requirement.money_minor, "a sum, not “nobody knows”"
+        assert (before.stage, before.unknown) == (1, None)
+
+
+def test_a_draft_that_states_no_costs_says_why_its_money_counts_as_more_than_any_limit(tmp_path: Path) -> None:
+    with installation(Point.DRAFT, tmp_path) as network:
+        document = network.read(lambda s, p: dict(p.plan))
+        manager = network.person("manager")
+        free = {**document, "economics": None}
+        network.act(lambda s, p: edit_draft(s, p, document=free, actor=manager, now=BEFORE))
+        found = network.read(lambda s, p: needed.dry_run_of(s, p, lake=network.lake, now=BEFORE))
+        assert found.requirement.money_minor is None
+        assert found.unknown is not None
+        assert "does not say yet what it costs" in str(found.unknown)
