@@ -11,7 +11,7 @@ from pilot.planning.metrics import SUGGESTED
 from pilot.planning.plan import ALL_UNITS, REGION_PREFIX, GateRule
 from pilot.planning.wizard import Step
 from pilot.programs.model import CONTROL
-from web.errors import FieldUnreadable
+from web.errors import FieldMissing, FieldUnreadable
 from web.shared import currency
 from web.words import _
 
@@ -95,7 +95,7 @@ def _money(form: Form, kept: Mapping[str, Any]) -> Document:
     return {
         "priors": priors,
         "economics": {
-            "margin_share": _percent(margin, _("Margin")) if margin else None,
+            "margin_share": _percent(margin, _("Profit margin")) if margin else None,
             **{
                 name: _percent(form.get(name, ""), label)
                 for name, label in (
@@ -132,7 +132,7 @@ def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
             {
                 "number": len(found) + 1,
                 "name": form[field + "name"],
-                "units": _units(form.getlist(field + "units"), unit),
+                "units": _where(form, field, unit),
                 "starts_on": form.get(field + "starts_on", ""),
                 "weeks": form.get(field + "weeks", ""),
                 "looks": form.get(field + "looks", "") or "1",
@@ -183,6 +183,15 @@ def _chosen(kept: Mapping[str, Any]) -> list[str]:
 def _variants(form: Form) -> list[Document]:
     chosen = [CONTROL, *(code for code in form.getlist("variants") if code != CONTROL)]
     return [{"code": code, "weight": form.get(f"weight-{code}", "1") or "1"} for code in chosen]
+
+
+def _where(form: Form, field: str, unit: str) -> list[str]:
+    """All stores, or those that are ticked: nothing ticked is not everything."""
+    chosen = form.getlist(field + "units")
+    where = form.get(field + "where")
+    if where == "some" and not chosen:
+        raise FieldMissing(field=_("Regions and stores of this stage"))
+    return [ALL_UNITS] if where == "all" else _units(chosen, unit)
 
 
 def _units(chosen: Sequence[str], unit: str) -> list[str]:

@@ -166,6 +166,14 @@ class Visitor:
         if sure:
             self.page.get_by_role("button", name="Yes, go on").click()
 
+    def picks(self, label: str, codes: list[str]) -> None:
+        """In the list of stores of this label tick exactly these."""
+        group = self.page.get_by_role("group", name=label, exact=True)
+        if not group.locator("details").evaluate("part => part.open"):
+            group.locator("summary").click()
+        for box in group.get_by_role("checkbox").all():
+            box.set_checked(box.get_attribute("value") in codes)
+
     def keep(self, name: str, *, at: str | None = None) -> None:
         """The picture of this page for docs/tour.md, where ``PILOT_TOUR`` asks for it, from the element ``at`` on."""
         if KEEPS_PICTURES:

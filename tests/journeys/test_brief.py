@@ -52,7 +52,7 @@ def test_a_rival_must_be_named_before_a_pilot_defends_against_it(
     manager.open("/pilots/draft/edit/review")
     manager.sees("name them: they are declared before the start, not chosen afterwards")
     page.get_by_role("link", name="Mend it").first.click()
-    page.get_by_label("Stores near the rival", exact=True).select_option(["S25", "S26"])
+    manager.picks("Stores near the rival", ["S25", "S26"])
     manager.press("Save and go on")
     manager.open("/pilots/draft/edit/review")
     manager.sees("stage 1 also takes S27, S28, S29, S30, S31, S32; it is for the stores near the rival")

@@ -17,6 +17,7 @@ from pilot.network import queries as network
 from pilot.outcomes.history import period_known
 from pilot.outcomes.lake import Lake
 from pilot.planning import studies
+from pilot.planning.blind import blind_metrics
 from pilot.planning.calendar import conflicts
 from pilot.planning.candidates import candidate_list
 from pilot.planning.charts import weeks_chart
@@ -69,6 +70,7 @@ def verdict(pilot: Pilot, stage: int) -> ResponseReturnValue:
         visible = smallest_effect_of(lake, plan, stage, design)
         past = past_of(lake, plan, design)
         proof = proof_of(lake, plan, stage, design, past=past, visible=visible)
+        blind = blind_metrics(lake, plan, stage, design)
     except PilotError as error:
         return render_template("pilots/design/_refused.html", refusal=error.message)
     except ExperimentError as error:
@@ -86,6 +88,8 @@ def verdict(pilot: Pilot, stage: int) -> ResponseReturnValue:
         per=per_what(plan.primary),
         left_out=by_reason(visible.left_out, names),
         proof=proof,
+        blind=blind,
+        may_change=may(Permission.PILOT_AMEND if is_amendment(pilot) else Permission.PILOT_EDIT, pilot),
         at_risk=at_risk,
         stage_minor=_for_the_stage(plan, stage, design, visible.effect, metric.metric.unit.value),
         needed=units_needed(plan, stage) if not visible.reaches_its_level else [],

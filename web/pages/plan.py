@@ -71,7 +71,8 @@ def cosign(pilot: Pilot) -> ResponseReturnValue:
     """The analyst's signature."""
     code, reason = pilot.code, forms.text("reason", _("Remark"), required=False)
     try:
-        governance.cosign(session(), pilot, reason=reason, actor=actor(), now=settings().now())
+        read = forms.text("plan_hash", _("Plan"))
+        governance.cosign(session(), pilot, reason=reason, read=read, actor=actor(), now=settings().now())
     except PilotError as error:
         return _refused_plan(code, error)
     if pilot.state == PilotState.COSIGNED:
@@ -88,7 +89,10 @@ def approve(pilot: Pilot) -> ResponseReturnValue:
     code, reason = pilot.code, forms.text("reason", _("Remark"), required=False)
     now, entropy = settings().now(), os.urandom(ENTROPY_BYTES)
     try:
-        governance.approve_and_seal(session(), pilot, reason=reason, actor=actor(), now=now, entropy=entropy)
+        read = forms.text("plan_hash", _("Plan"))
+        governance.approve_and_seal(
+            session(), pilot, reason=reason, read=read, actor=actor(), now=now, entropy=entropy
+        )
     except PilotError as error:
         return _refused_plan(code, error)
     if pilot.state == PilotState.COSIGNED:
@@ -121,7 +125,8 @@ def send_back(pilot: Pilot) -> ResponseReturnValue:
     """Back to the author, with a reason."""
     code, reason = pilot.code, forms.text("reason", _("What should change"), required=False)
     try:
-        governance.send_back_plan(session(), pilot, reason=reason, actor=actor(), now=settings().now())
+        read = forms.text("plan_hash", _("Plan"))
+        governance.send_back_plan(session(), pilot, reason=reason, read=read, actor=actor(), now=settings().now())
     except PilotError as error:
         return _refused_plan(code, error)
     flash(_("The plan is back with its author."), "success")
@@ -138,7 +143,7 @@ def visible(pilot: Pilot, stage: int) -> ResponseReturnValue:
     metric = library_metric(found.metric)
     names = {store.code: store.name for store in network.stores(session())}
     return render_template(
-        "pilots/_visible.html",
+        "pilots/_seen.html",
         pilot=pilot,
         found=found,
         metric=translate(metric.title),

@@ -26,6 +26,7 @@
       holder.innerHTML = template.innerHTML.replaceAll("__n__", String(index));
       var row = holder.firstElementChild;
       list.appendChild(row);
+      reveal(row);
       var first = row.querySelector("input, select, textarea");
       if (first) { first.focus(); }
     }
