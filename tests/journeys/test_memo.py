@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from pilot.evidence.queries import document_of, latest_report
@@ -47,12 +48,17 @@ def test_the_memo_has_the_report_s_money_and_takes_the_decision(tmp_path: Path, 
     assert re.sub(r"\s+", "", shown) in said
     assert all(one in said for one in known)
 
-    page.locator("input[name=choice][value=stop]").check()
-    page.get_by_label("Reason").fill("It costs more than it brings.")
-    executive.press("Decide", sure=True)
-    executive.sees("recorded")
+    # Its rules do not ask for money, so they recommend to go on: to stop takes two.
+    waits, made = "A second executive has to agree before it takes effect.", "The decision is made and recorded."
+    for person, told in ((executive, waits), (visit(address, "second"), made)):
+        page = person.open(MEMO)
+        page.locator("input[name=choice][value=stop]").check()
+        page.get_by_label("Reason").fill("It costs more than it brings.")
+        person.press("Decide", sure=True)
+        person.sees(told)
     executive.open(MEMO)
-    executive.sees("“It costs more than it brings.”")
+    expect(executive.page.get_by_text("“It costs more than it brings.”")).to_have_count(2)
+    expect(executive.page.get_by_text("(waits for a second person)")).to_have_count(1)
     assert look(visit(address, "auditor", 390), "auditor", MEMO, 390) == []
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from pilot.database import Database
 from pilot.settings import Settings
 from pilot.upkeep import migrating
+from tests.journeys import by_hand
 from tests.journeys.conftest import Visitor
 from tests.pilot.evidence.shopping_network import ShoppingNetwork
 from tests.pilot.evidence.small_network import START, day_at
@@ -22,7 +23,7 @@ Serve = Callable[[Settings], str]
 Visit = Callable[..., Visitor]
 
 
-def a_report(tmp_path: Path, *, lift: int, **world: int) -> Settings:
+def a_shopping_network(tmp_path: Path, *, lift: int, **world: int) -> ShoppingNetwork:
     """A stage of sixteen stores that is over, with its report frozen."""
     settings = Settings(home=tmp_path / "home", fixed_now=day_at(START + timedelta(days=29)), json_logs=False)
     database = Database(settings)
@@ -34,7 +35,33 @@ def a_report(tmp_path: Path, *, lift: int, **world: int) -> Settings:
     network.run_to(START + timedelta(days=27), lift=lift)
     network.look()
     add_people(network)
-    return settings
+    return network
+
+
+def a_report(tmp_path: Path, *, lift: int, **world: int) -> Settings:
+    """The same, as settings to serve."""
+    return a_shopping_network(tmp_path, lift=lift, **world).database.settings
+
+
+def reckoned(network: ShoppingNetwork, lift: int) -> list[int]:
+    """The account in cents per store and week, from the receipts: in total, of listed customers, outside the list.
+
+    Whoever has shown a card before the start is on the list."""
+    lifted = dict.fromkeys(network.read(lambda s, p: network.treated_stores(s, p, 1)), lift)
+    before, window = (
+        list(network.receipts(*days, there)) for days, there in ((by_hand.BEFORE, {}), (by_hand.WINDOW, lifted))
+    )
+    listed = {row[-1] for row in before if row[-1]}
+    parts: tuple[Callable[[by_hand.Row], bool], ...] = (
+        lambda row: True,
+        lambda row: row[-1] in listed,
+        lambda row: row[-1] not in listed,
+    )
+    past = by_hand.sums(before, by_hand.net)
+    return [
+        round(by_hand.effect(network, by_hand.sums(filter(part, window), by_hand.net), past) * 100 / by_hand.WEEKS)
+        for part in parts
+    ]
 
 
 def cents(page: Page, part: str, column: int) -> int:
@@ -60,7 +87,8 @@ def adds_up(page: Page) -> tuple[int, int, int]:
 
 
 def test_a_card_that_is_merely_shown_more_is_told_by_a_red_banner(tmp_path: Path, serve: Serve, visit: Visit) -> None:
-    analyst = visit(serve(a_report(tmp_path, lift=0, shown=500, shown_more=950)), "analyst")
+    network = a_shopping_network(tmp_path, lift=0, shown=500, shown_more=950)
+    analyst = visit(serve(network.database.settings), "analyst")
     page = opens_the_account(analyst)
     expect(page.get_by_role("alert").get_by_role("heading", name="Only identification rose")).to_be_visible()
     analyst.sees("there is no evidence that the stores sold more")
@@ -68,6 +96,8 @@ def test_a_card_that_is_merely_shown_more_is_told_by_a_red_banner(tmp_path: Path
     total, listed, outside = adds_up(page)
     assert listed > 0 > outside
     assert abs(total) < abs(outside) / 4
+    for shown, real in zip((total, listed, outside), reckoned(network, 0), strict=True):
+        assert abs(shown - real) <= 1  # the parts are rounded so that they still add up
     expect(page.get_by_text("new spend")).to_have_count(1)  # the total alone is called so
     analyst.keep("real_or_just_swiped")
 
@@ -75,11 +105,15 @@ def test_a_card_that_is_merely_shown_more_is_told_by_a_red_banner(tmp_path: Path
 def test_stores_that_really_sold_more_have_no_banner_and_the_report_s_own_number(
     tmp_path: Path, serve: Serve, visit: Visit
 ) -> None:
-    analyst = visit(serve(a_report(tmp_path, lift=40)), "analyst")
+    network = a_shopping_network(tmp_path, lift=40)
+    analyst = visit(serve(network.database.settings), "analyst")
     page = opens_the_account(analyst)
     expect(page.get_by_text("Only identification rose")).to_have_count(0)
     analyst.sees("Real: the stores sold")
-    total, *_ = adds_up(page)
+    shown = adds_up(page)
+    for amount, real in zip(shown, reckoned(network, 40), strict=True):
+        assert abs(amount - real) <= 1
+    total = shown[0]
     assert total > 0
     page.get_by_role("link", name="Effects", exact=True).click()
     row = page.locator("tbody", has=page.get_by_role("link", name="Store total")).first
