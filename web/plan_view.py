@@ -13,8 +13,7 @@ from pilot.planning.lifecycle import PilotState, StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot, PlanVersion, Stage
 from pilot.planning.plan import Plan
-from pilot.planning.rules import problems
-from pilot.planning.submission import as_submitted
+from pilot.planning.submission import problems_of
 from pilot.planning.wizard import amendment_of
 from pilot.programs import queries as programs
 from pilot.words import Message, translate
@@ -131,7 +130,7 @@ def _stage_words(plan: Plan, pilot: Pilot) -> dict[int, str]:
 def _problems(pilot: Pilot, draft: Plan) -> list[Message]:
     """What stands against submitting the draft as it is now."""
     try:
-        return [found.message for found in problems(as_submitted(session(), pilot, draft))]
+        return [found.message for found in problems_of(session(), pilot, draft)]
     except PilotError as refused:
         return [refused.message]
 

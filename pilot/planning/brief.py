@@ -89,11 +89,14 @@ def propose_measures(document: dict[str, Any], objective: Objective, blind: Coll
 
 
 def among_rivals(document: dict[str, Any]) -> dict[str, Any]:
-    """A pilot that defends and says no more than “all stores” begins among the stores near the rival."""
-    stages, rivals = document["stages"], document["rival_stores"]
-    if document["objective"] != Objective.DEFEND or not rivals or not stages or stages[0]["units"] != [ALL_UNITS]:
+    """A pilot that defends and says no more than “all stores” of a stage stays among the stores near the rival."""
+    rivals = document["rival_stores"]
+    if document["objective"] != Objective.DEFEND or not rivals:
         return document
-    return {**document, "stages": [{**stages[0], "units": list(rivals)}, *stages[1:]]}
+    stages = [
+        {**stage, "units": list(rivals)} if stage["units"] == [ALL_UNITS] else stage for stage in document["stages"]
+    ]
+    return {**document, "stages": stages}
 
 
 def _monday(day: date) -> date:

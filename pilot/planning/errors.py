@@ -154,6 +154,11 @@ class UnknownUnits(Refused):
     template = N_("Stage {stage} names stores or regions that the network does not have: {names}.")
 
 
+class UnknownPlaces(Refused):
+    code = "unknown_places"
+    template = N_("The plan names stores or regions that the network does not have ({where}): {names}.")
+
+
 class TooLittleHistory(Refused):
     code = "too_little_history"
     template = N_(

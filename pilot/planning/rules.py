@@ -211,13 +211,17 @@ def _rivals(plan: Plan) -> None:
         if plan.rival_stores:
             refuse(_because(N_("only a pilot that defends against a rival has them")))
         return
+    if plan.unit is AssignmentUnit.CUSTOMER:
+        refuse(_because(N_("what a rival takes is missing in the till: draw stores, customers have no store total")))
+    if plan.unit is AssignmentUnit.REGION:
+        refuse(_because(N_("a whole region is not near a rival: draw stores")))
     if not plan.rival_stores:
         refuse(_because(N_("name them: they are declared before the start, not chosen afterwards")))
-    if plan.unit is AssignmentUnit.STORE and plan.stages:
-        others = sorted(set(plan.stages[0].units) - set(plan.rival_stores))
+    for stage in plan.stages:
+        others = ", ".join(sorted(set(stage.units) - set(plan.rival_stores)))
         if others:
-            refuse(_because(N_("stage 1 also takes {others}; it is for the stores near the rival"),
-                            others=", ".join(others)))  # fmt: skip
+            also = N_("stage {stage} also takes {others}; it is for the stores near the rival")
+            refuse(_because(also, stage=str(stage.number), others=others))
 
 
 def _wind_down(plan: Plan) -> None:

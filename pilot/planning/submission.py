@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from pilot.errors import PilotError
 from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import require_started_stages_untouched
@@ -86,6 +87,14 @@ def as_submitted(session: Session, pilot: Pilot, draft: Plan) -> Plan:
     return draft.model_copy(update={"revision": number, **of_today})
 
 
+def problems_of(session: Session, pilot: Pilot, draft: Plan) -> list[PilotError]:
+    """What is still wrong with ``draft``, by the rules and by what the network has: what a form shows at once."""
+    from pilot.planning.places import place_problems
+
+    plan = as_submitted(session, pilot, draft)
+    return [*rules.problems(plan), *(() if pilot.last_started else place_problems(session, plan))]
+
+
 def require_checked(session: Session, pilot: Pilot, plan: Plan, checked: CheckedPlan) -> None:
     """``PlanMovedOn`` unless ``checked`` is about exactly this plan, and no stage has started since.
 
@@ -161,6 +170,10 @@ def _money_at_risk(plan: Plan, stage: StagePlan, past: Past) -> int:
 def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:
     plan = as_submitted(session, pilot, draft)
     rules.require_sense(plan)
+    if not pilot.last_started:  # later on nothing of this may be amended
+        from pilot.planning.places import require_places
+
+        require_places(session, plan)
     if pilot.plan_hash:
         require_started_stages_untouched(sealed_plan(session, pilot), plan, last_started=pilot.last_started)
     return plan

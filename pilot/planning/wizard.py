@@ -49,6 +49,8 @@ STEP_OF: dict[type[PilotError], Step] = {
     errors.CannotProveBreakEven: Step.DESIGN,
     errors.StagesDoNotFit: Step.STAGES,
     errors.UnknownUnits: Step.STAGES,
+    errors.UnknownPlaces: Step.STORES,
+    errors.SubgroupDoesNotFit: Step.DESIGN,
     errors.StageInBlackout: Step.STAGES,
     errors.EconomicsMissing: Step.MONEY,
     errors.WindDownDoesNotFit: Step.WIND_DOWN,

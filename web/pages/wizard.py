@@ -17,8 +17,7 @@ from pilot.planning.brief import among_rivals, propose_measures
 from pilot.planning.calendar import conflicts
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Objective, Plan
-from pilot.planning.rules import problems
-from pilot.planning.submission import as_submitted
+from pilot.planning.submission import problems_of
 from pilot.planning.wizard import (
     Step,
     amendment_of,
@@ -150,9 +149,7 @@ def _page(
 
 def _review(pilot: Pilot, plan: Plan, *, amending: bool) -> dict[str, Any]:
     try:
-        found = [
-            Missing(translate(one.message), step_of(one)) for one in problems(as_submitted(session(), pilot, plan))
-        ]
+        found = [Missing(translate(one.message), step_of(one)) for one in problems_of(session(), pilot, plan)]
     except PilotError as refused:
         found = [Missing(translate(refused.message), step_of(refused))]
     met = conflicts(session(), plan, after=pilot.last_started)

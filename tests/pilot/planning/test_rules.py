@@ -10,6 +10,7 @@ from pilot.planning.errors import (
     MetricDoesNotFit,
     OfferMissing,
     PlanIncomplete,
+    RivalStoresDoNotFit,
     StagesDoNotFit,
     SubgroupDoesNotFit,
     UnknownMetric,
@@ -48,6 +49,9 @@ CUSTOMERS = {
 }
 
 
+DEFENDS = {"objective": "defend", "rival_stores": ["S01", "S02"]}
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "says"),
     [
@@ -84,6 +88,20 @@ CUSTOMERS = {
         ({"stages": [a_stage(gate=[])]}, StagesDoNotFit, "must demand something"),
         ({"stages": [a_stage(units=["S01", "S01"])]}, StagesDoNotFit, "twice"),
         ({"stages": [a_stage(units=["all", "S01"])]}, StagesDoNotFit, "stands alone"),
+        ({"objective": "defend"}, RivalStoresDoNotFit, "declared before the start"),
+        ({"rival_stores": ["S01"]}, RivalStoresDoNotFit, "only a pilot that defends"),
+        ({**DEFENDS, "stages": [a_stage()]}, RivalStoresDoNotFit, "stage 1 also takes all"),
+        (
+            {**DEFENDS, "stages": [a_stage(units=["S01"]), a_stage(2, units=["S02", "S07"])]},
+            RivalStoresDoNotFit,
+            "stage 2 also takes S07",
+        ),
+        ({**CUSTOMERS, **DEFENDS, "stages": [a_stage(units=["S01"])]}, RivalStoresDoNotFit, "customers have no store"),
+        (
+            {**DEFENDS, "unit": "region", "mechanism": {"kind": "complete"}, "stages": [a_stage(units=["NORTH"])]},
+            RivalStoresDoNotFit,
+            "a whole region",
+        ),
         ({"economics": None}, EconomicsMissing, "the step “Money”"),
         ({"holdout": ["S01"], "stages": [a_stage(units=["S01", "S02"])]}, StagesDoNotFit, "holdout"),
         ({"stages": [a_stage(is_network=True), a_stage(2)]}, StagesDoNotFit, "last stage"),

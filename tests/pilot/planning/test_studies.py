@@ -119,6 +119,8 @@ def test_a_pilot_that_defends_begins_among_the_stores_near_the_rival(session: Se
     named = {**document, "stages": [{**document["stages"][0], "units": ["S01"]}]}
     assert among_rivals(named) == named
     assert among_rivals({**document, "objective": "keep"})["stages"][0]["units"] == ["all"]
+    two = {**document, "stages": [document["stages"][0], {**document["stages"][0], "number": 2}]}
+    assert [stage["units"] for stage in among_rivals(two)["stages"]] == [["S01", "S02"]] * 2
 
 
 def test_an_amendment_is_written_beside_the_plan_in_force(session: Session) -> None:
