@@ -18,7 +18,7 @@ from pilot.planning.model import Pilot
 from pilot.planning.plan import REGION_PREFIX, Plan, StagePlan
 from pilot.words import N_, Message
 
-_MOST_NAMED = 8
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,15 @@ def stores_of(session: Session, event: CalendarEvent) -> set[str]:
     return _stores(event.places, _store_regions(session))
 
 
+def stores_of_stage(session: Session, plan: Plan, stage: StagePlan) -> set[str]:
+    """The codes of the stores that the plan names for the stage; empty where it names what there is not."""
+    try:
+        units = units_of(session, plan, stage)
+    except UnknownUnits:
+        return set()
+    return {store.code for stores in units.values() for store in stores} - set(plan.holdout)
+
+
 def stores_in_blackout(session: Session, stage: StagePlan) -> set[str]:
     """The codes of the stores where nothing is tried on some day that the stage may run."""
     regions = _store_regions(session)
@@ -107,7 +116,7 @@ def stores_in_blackout(session: Session, stage: StagePlan) -> set[str]:
 
 def events_of_stage(session: Session, plan: Plan, number: int, first: date, last: date) -> list[CalendarEvent]:
     """The events from ``first`` to ``last`` in a store of the stage: what its charts mark."""
-    stores, regions = _of_stage(session, plan, plan.stage(number)), _store_regions(session)
+    stores, regions = stores_of_stage(session, plan, plan.stage(number)), _store_regions(session)
     return [one for one in events_within(session, first, last) if stores & _stores(one.places, regions)]
 
 
@@ -123,7 +132,7 @@ def conflicts(session: Session, plan: Plan, *, after: int = 0) -> list[Conflict]
 def require_no_blackout(session: Session, plan: Plan, number: int) -> None:
     """``StageInBlackout`` where nothing may be tried in any store of the stage while it may run."""
     stage = plan.stage(number)
-    stores = _of_stage(session, plan, stage)
+    stores = stores_of_stage(session, plan, stage)
     regions = _store_regions(session)
     for one in events_within(session, stage.starts_on, stage.last_possible_day):
         if one.kind == EventKind.BLACKOUT and stores and stores <= _stores(one.places, regions):
@@ -145,7 +154,7 @@ def spans(session: Session, first: date, last: date) -> list[StageSpan]:
 
 
 def _conflicts_of(session: Session, plan: Plan, stage: StagePlan, regions: Mapping[str, str]) -> list[Conflict]:
-    stores = _of_stage(session, plan, stage)
+    stores = stores_of_stage(session, plan, stage)
     first_before = plan.pre_window(stage.starts_on)[0]
     found = []
     for one in events_within(session, first_before, stage.last_possible_day):
@@ -161,7 +170,7 @@ def _conflicts_of(session: Session, plan: Plan, stage: StagePlan, regions: Mappi
             "first": str(one.first_day),
             "last": str(one.last_day),
             "n": len(met),
-            "stores": ", ".join(met[:_MOST_NAMED]) + (" …" if len(met) > _MOST_NAMED else ""),
+            "stores": ", ".join(met[:MOST_NAMED]) + (" …" if len(met) > MOST_NAMED else ""),
         }
         code, template = _WARNINGS[EventKind(one.kind)] if in_window else _BEFORE
         found.append(Conflict(stage.number, False, Message(code, template, values)))
@@ -218,14 +227,6 @@ def _in_blackout(stage: StagePlan, event: CalendarEvent) -> StageInBlackout:
         blackout_last=str(event.last_day),
         name=event.name,
     )
-
-
-def _of_stage(session: Session, plan: Plan, stage: StagePlan) -> set[str]:
-    try:
-        units = units_of(session, plan, stage)
-    except UnknownUnits:
-        return set()
-    return {store.code for stores in units.values() for store in stores} - set(plan.holdout)
 
 
 def _store_regions(session: Session) -> dict[str, str]:

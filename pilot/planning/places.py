@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from experiments.measure.metrics import AssignmentUnit
 from pilot.errors import PilotError
 from pilot.network.model import Region, Store
 from pilot.planning.candidates import units_of
@@ -38,12 +39,13 @@ def _problems(session: Session, plan: Plan) -> Iterator[PilotError]:
             units_of(session, plan, stage)
         except PilotError as error:
             yield error
+    units = stores | regions if plan.unit is AssignmentUnit.REGION else stores
     for where, names in (
         (_HOLDOUT, plan.holdout),
         (_INCLUDED, plan.eligibility.must_include),
         (_EXCLUDED, plan.eligibility.must_exclude),
     ):
-        if unknown := sorted(set(names) - stores - regions):
+        if unknown := sorted(set(names) - units):
             yield UnknownPlaces(where=where, names=", ".join(unknown))
     if unknown := sorted(set(plan.rival_stores) - stores):
         yield RivalStoresDoNotFit(problem=Message("because", _NO_RIVALS, {"names": ", ".join(unknown)}))

@@ -19,7 +19,7 @@ from tests.pilot.planning.a_network import a_document, a_lake, a_network, a_pilo
     ("changes", "error", "says", "step"),
     [
         ({"holdout": ["S01", "S1"]}, UnknownPlaces, r"the holdout\): S1\.", Step.STORES),
-        ({"eligibility": {"must_exclude": ["S77", "SOUTH"]}}, UnknownPlaces, r"stay out\): S77\.", Step.STORES),
+        ({"eligibility": {"must_exclude": ["S77", "SOUTH"]}}, UnknownPlaces, r"stay out\): S77, SOUTH\.", Step.STORES),
         ({"eligibility": {"must_include": ["S99"]}}, UnknownPlaces, r"take part\): S99\.", Step.STORES),
         ({"subgroups": ["region:WEST"]}, SubgroupDoesNotFit, "region:NORTH, region:SOUTH", Step.DESIGN),
         ({"subgroups": ["segment:nobody"]}, SubgroupDoesNotFit, "segment:young", Step.DESIGN),
@@ -52,8 +52,17 @@ def test_what_the_network_does_not_have_is_refused_and_shown_in_its_step(
 
 def test_a_region_as_a_declared_group_is_submitted(session: Session, database: Database) -> None:
     a_network(session)
-    pilot = a_pilot(session, subgroups=["region:NORTH", "segment:young", "size:small"], holdout=["S12", "SOUTH"])
+    pilot = a_pilot(session, subgroups=["region:NORTH", "segment:young", "size:small"], holdout=["S12"])
     assert problems_of(session, pilot, draft_plan(pilot)) == []
+
+
+def test_a_region_stays_out_by_its_code_only_where_regions_are_drawn(session: Session) -> None:
+    a_network(session)
+    whole = {"eligibility": {"must_exclude": ["SOUTH"]}, "mechanism": {"kind": "complete"}}
+    of_regions = a_pilot(session, **whole, unit="region")
+    of_stores = a_pilot(session, **whole, code="points-2")
+    assert problems_of(session, of_regions, draft_plan(of_regions)) == []
+    assert [type(one) for one in problems_of(session, of_stores, draft_plan(of_stores))] == [UnknownPlaces]
 
 
 def test_a_started_pilot_is_amended_although_a_name_of_its_first_plan_is_unknown_by_now(
