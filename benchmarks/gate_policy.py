@@ -211,8 +211,8 @@ def money(
     )  # fmt: skip
     known = posterior(estimate.effect, found.effect.regression_error, found.effect.regression_df, prior)
     return {
-        "net_minor": round(estimate.effect * found.store_weeks),
-        "horizon_high_gate_minor": None if high is None else round(high * found.store_weeks),
+        "net_minor": round(estimate.effect * found.times),
+        "horizon_high_gate_minor": None if high is None else round(high * found.times),
         "p_loss_sceptical": known.probability_below(0.0),
     }
 

@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.design.mechanisms import CONTROL
 from experiments.errors import NotEstimable
 from experiments.estimate.unit_means import NO_VARIATION, fit
 from experiments.estimate.unit_table import Floats, unit_table
+from experiments.look.customer_values import Drawn, Whole, part_effect, value_effect, value_moments
 from experiments.look.plan import LookPlan
 from experiments.look.rows import Effect, unit_effect
+from experiments.measure.customer_money import CustomerMoney
 from experiments.measure.metrics import store_total
 from experiments.measure.unit_money import UnitMoney
 
@@ -24,16 +27,16 @@ _WEEK = 7
 
 @dataclass(frozen=True, slots=True)
 class MoneyEffect:
-    """Per store-week, in minor units: the ``effect`` on money with its inference, and the part of it that are
-    discounts beyond the usual and rewards. ``control_sales`` are control's sales per store-week; ``store_weeks`` how
-    many treated ones there were, ``stores`` in how many stores."""
+    """Per unit of account, a treated store's week or a treated customer's window, in minor units: the ``effect`` on
+    money with its inference, and the part of it that are discounts beyond the usual and rewards. ``control_sales`` are
+    control's sales per unit of account; there were so many ``times`` it, in so many ``treated`` stores or customers."""
 
     effect: Effect
     discounts: float
     rewards: float
     control_sales: float
-    store_weeks: float
-    stores: int
+    times: float
+    treated: int
 
 
 def money_effect(
@@ -63,6 +66,24 @@ def money_effect(
         discounts=part({row.unit: row.discount_minor for row in rows}),
         rewards=part({row.unit: row.reward_minor for row in rows}),
         control_sales=sum(control) / len(control),
-        store_weeks=stores * days / _WEEK,
-        stores=stores,
+        times=stores * days / _WEEK,
+        treated=stores,
+    )
+
+
+def customer_money_effect(plan: LookPlan, drawn: Drawn, money: CustomerMoney, variant: str) -> MoneyEffect:
+    """The effect of ``variant`` on the money of drawn customers over the window. Raises ``NotEstimable``."""
+
+    def part(values: Whole) -> float:
+        return part_effect(plan, value_moments(drawn, values, money.before), variant)
+
+    control = drawn.of(CONTROL)
+    treated = drawn.count(variant)
+    return MoneyEffect(
+        value_effect(plan, value_moments(drawn, money.net, money.before), variant),
+        discounts=part(money.discount),
+        rewards=part(money.reward),
+        control_sales=int(money.sales[control].sum()) / max(int(control.sum()), 1),
+        times=float(treated),
+        treated=treated,
     )

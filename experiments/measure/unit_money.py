@@ -81,15 +81,18 @@ def margin_basis(visits: pa.Table, units: Sequence[str], margin_share: Decimal |
         return MarginBasis.COST
     if margin_share is not None:
         return MarginBasis.PLAN
-    raise NotEstimable(
-        Message(
-            "margin_unknown",
-            N_(
-                "receipts carry their cost for {known:.0%} of sales, {needed:.0%} are needed, and the plan states no "
-                "margin: money cannot be judged"
-            ),
-            {"known": float(min(known)), "needed": float(COST_KNOWN_SHARE)},
-        )
+    raise NotEstimable(margin_unknown(min(known)))
+
+
+def margin_unknown(known: Fraction) -> Message:
+    """Why there is no margin: receipts carry their cost for the share ``known`` of sales, and the plan states none."""
+    return Message(
+        "margin_unknown",
+        N_(
+            "receipts carry their cost for {known:.0%} of sales, {needed:.0%} are needed, and the plan states no "
+            "margin: money cannot be judged"
+        ),
+        {"known": float(known), "needed": float(COST_KNOWN_SHARE)},
     )
 
 

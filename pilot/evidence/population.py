@@ -29,8 +29,8 @@ class Population:
 
     ``assignment`` maps a store or region to its variant (empty where customers are assigned). ``stores`` has store_id
     and unit, ``homes`` customer_key, unit and segment; ``customers`` (None unless customers are assigned) has
-    customer_key, variant, stratum and segment. ``lost`` are drawn units that closed or sent no receipt in the window:
-    they leave the comparison, by name.
+    customer_key, variant, stratum, home (the id of a store) and segment. ``lost`` are drawn units that closed or sent
+    no receipt in the window: they leave the comparison, by name.
     """
 
     mechanism: Mechanism
@@ -89,12 +89,14 @@ def _customers(mechanism: Mechanism, variants: Mapping[str, str], homes: pa.Tabl
     if mechanism.kind is MechanismKind.BERNOULLI_HASH:
         variants = {str(key): assign_one(mechanism, str(key)) for key, _ in _pairs(homes)}
     stratum = {candidate.code: candidate.stratum or "" for candidate in mechanism.candidates}
+    home = dict(_pairs(homes))
     codes = sorted(variants, key=int)
     return pa.table(
         {
             "customer_key": pa.array([int(code) for code in codes], pa.int64()),
             "variant": pa.array([variants[code] for code in codes], pa.string()),
             "stratum": pa.array([stratum.get(code, "") for code in codes], pa.string()),
+            "home": pa.array([home.get(int(code)) for code in codes], pa.int64()),
         }
     )
 

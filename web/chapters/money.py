@@ -8,7 +8,7 @@ from babel.numbers import get_currency_precision
 from pilot.evidence.money_words import NET, ROWS, account_chart
 from pilot.evidence.queries import ReportView
 from pilot.words import Message, translate
-from web.presenters import MINUS, level, money, relative, sentence, share
+from web.presenters import MINUS, level, money, relative, sentence, share, whole
 from web.words import _
 
 _NEARLY_NEVER = 0.001
@@ -22,7 +22,13 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
             for number, (variant, found) in enumerate(chapter["variants"].items())
         ],
         "assumptions": _assumptions(chapter),
+        "of_customers": _of_customers(chapter),
     }
+
+
+def _of_customers(chapter: Mapping[str, Any]) -> bool:
+    """Whether customers were drawn; reports of before had money of stores alone."""
+    return bool(chapter.get("drawn") == "customers")
 
 
 def _variant(
@@ -42,8 +48,7 @@ def _variant(
         "loses": found["net_minor"] < 0,
         "per_customer": _per(found["net_minor"], found["listed_customers"], currency),
         "listed": found["listed_customers"],
-        "stores": found["stores"],
-        "weeks": view.document.window.days // 7,
+        "scope": _scope(view, chapter, found),
         "account": [
             (translate(ROWS[step["code"]]), signed(step["amount_minor"], currency)) for step in found["account"]
         ],
@@ -51,14 +56,48 @@ def _variant(
         "chart": account_chart(found["account"], currency=currency, minor_per_unit=per_unit),
         "chart_id": f"account-{number}",
         "redemption": _redemption(chapter, found, currency),
+        "members": _members(found.get("members"), currency),
         "return": _return(found["return"]),
         "losses": _losses(found),
         "horizon": {
+            "where": _("with the same customers") if _of_customers(chapter) else _("in the same stores"),
             "weeks": chapter["horizon_weeks"],
             "net": signed(found["horizon_minor"], currency),
             "interval": _between(found["horizon_low_minor"], found["horizon_high_minor"], currency),
         },
     }
+
+
+def _scope(view: ReportView, chapter: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    weeks = whole(view.document.window.days // 7)
+    if _of_customers(chapter):
+        return _(
+            "Money of %(n)s treated customers over %(weeks)s weeks", n=whole(found["listed_customers"]), weeks=weeks
+        )
+    return _("Money in %(stores)s treated stores over %(weeks)s weeks", stores=whole(found["stores"]), weeks=weeks)
+
+
+def _members(found: Mapping[str, Any] | None, currency: str) -> str | None:
+    """How many were counted as members, on what ground, and what it matters; None where it does not."""
+    if not found:
+        return None
+    values = {
+        "n": whole(found["n"]),
+        "seen": whole(found["seen"]),
+        "none": signed(found["net_of_none_minor"], currency),
+        "all": signed(found["net_of_all_minor"], currency),
+    }
+    if found["counted"]:
+        return _(
+            "Counted as members are the %(n)s of %(seen)s identified customers whose receipts carry the offer. If "
+            "nobody were one, the net would be %(none)s; if all were, %(all)s.",
+            **values,
+        )
+    return _(
+        "No enrolments are recorded: of %(seen)s identified customers the plan's share, %(n)s, is taken for members. "
+        "If nobody were one, the net would be %(none)s; if all were, %(all)s.",
+        **values,
+    )
 
 
 def _headline(name: str, found: Mapping[str, Any], currency: str) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
+from experiments.look.customer_values import Drawn
 from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
 from experiments.look.report import LookReport
-from experiments.measure.metrics import store_total
+from experiments.measure.metrics import spend_per_customer, store_total
 from experiments.measure.windows import Window
 from pilot.evidence.measuring import Moments
 from pilot.evidence.population import Population
@@ -22,6 +23,8 @@ from pilot.planning.plan import Plan, StagePlan
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
+
+    from experiments.measure.customer_amounts import CustomerAmounts
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,15 @@ class ChapterInputs:
 
     @cached_property
     def look_plan(self) -> LookPlan:
-        """What a chapter estimates the store totals by: the mechanism, assignment, seed and draws of the headline."""
+        """What a chapter estimates the store totals by (of drawn customers: their spend): the mechanism, assignment,
+        seed and draws of the headline."""
+        of_customers = self.population.customers is not None
         return LookPlan(
             unit=self.plan.unit,
             mechanism=self.population.mechanism,
             assignment=self.population.assignment,
-            metrics=(PlannedMetric(store_total(), Role.PRIMARY),),
-            leads=Leads.STORE_TOTALS,
+            metrics=(PlannedMetric(spend_per_customer() if of_customers else store_total(), Role.PRIMARY),),
+            leads=Leads.CUSTOMERS if of_customers else Leads.STORE_TOTALS,
             seed=self.seed,
             alpha=float(self.plan.alpha),
             draws=self.plan.draws,
@@ -81,3 +86,26 @@ class ChapterInputs:
             window=self.window,
             before=self.before,
         )
+
+    @cached_property
+    def drawn(self) -> Drawn:
+        """The arms and strata of the drawn customers, in the order of the population's table."""
+        from experiments.measure.listed import listed_customers
+
+        listed = listed_customers(self.customers, ("variant", "stratum"))
+        return Drawn(tuple((str(variant), stratum or "") for variant, stratum in listed.labels), listed.cells)
+
+    @cached_property
+    def amounts(self) -> CustomerAmounts:
+        """What each drawn customer bought before and in the window, in the same order."""
+        from experiments.measure.customer_amounts import customer_amounts
+
+        return customer_amounts(self.receipts, customers=self.customers, window=self.window, before=self.before)
+
+    @property
+    def customers(self) -> pa.Table:
+        """The drawn customers. Only where customers were drawn."""
+        found = self.population.customers
+        if found is None:
+            raise TypeError("no customers were drawn")
+        return found

@@ -7,7 +7,6 @@ the home store, unpaid referrals and share of wallet as they say when asked. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +22,15 @@ from experiments.measure.visits import BEFORE, WINDOW
 from experiments.measure.windows import windows_for
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
+from pilot.evidence.chapters import loyalty_customers as by_customer
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.reasons import (
     EXPLORATORY,
     customers,
+    divided,
     identification_of,
     or_reason,
     require_enough,
-    require_stores,
 )
 from pilot.outcomes.surveys import WHOLE, answers_between
 
@@ -61,24 +61,18 @@ class LoyaltyRow(StrEnum):
 
 # What an answer says to a question: (numerator, denominator), None where it says nothing.
 Says = Callable[["SurveyAnswer"], tuple[int, int] | None]
+Rows = Mapping[LoyaltyRow, Callable[[str], dict[str, Any]]]
 
 
 def compute(inputs: ChapterInputs) -> dict[str, Any]:
     """The chapter: per variant one row a measure, with its effect or why there is none."""
-    require_stores(inputs)
-    asked = _Answers(inputs)
-    repeat, moments = _repeat(inputs)
-    rows: dict[LoyaltyRow, Callable[[str], dict[str, Any]]] = {
-        LoyaltyRow.REPEAT: lambda variant: _planned(inputs, repeat, moments, variant),
-        LoyaltyRow.FULL_PRICE: lambda variant: _effect(inputs, _full_price(inputs), variant),
-        LoyaltyRow.BEYOND_HOME: lambda variant: _effect(inputs, _beyond_home(inputs), variant),
-        LoyaltyRow.REFERRALS: lambda variant: _of_people(_effect(inputs, asked.ratios(_unpaid_referral), variant)),
-        LoyaltyRow.WALLET: lambda variant: _of_people(_effect(inputs, asked.ratios(_wallet), variant, WHOLE)),
-        LoyaltyRow.RESPONSE: lambda variant: _of_people(_effect(inputs, asked.response(), variant)),
-    }
+    repeat = repeat_purchase(min(_DAYS, inputs.window.days))
+    of_customers = inputs.population.customers is not None
+    rows = _rows_of_customers(inputs, repeat) if of_customers else _rows_of_stores(inputs, repeat)
     return {
         "confidence_level": 0.95,
         "days": repeat.params["days"],
+        "drawn": "customers" if of_customers else "stores",
         "variants": {
             variant: {
                 "rows": {
@@ -92,6 +86,36 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     }
 
 
+def _rows_of_stores(inputs: ChapterInputs, metric: Metric) -> Rows:
+    asked, moments = _Answers(inputs), _repeat(inputs, metric)
+    return {
+        LoyaltyRow.REPEAT: lambda variant: _planned(inputs, metric, moments, variant),
+        LoyaltyRow.FULL_PRICE: lambda variant: _effect(inputs, _full_price(inputs), variant),
+        LoyaltyRow.BEYOND_HOME: lambda variant: _effect(inputs, _beyond_home(inputs), variant),
+        LoyaltyRow.REFERRALS: lambda variant: _of_people(_effect(inputs, asked.ratios(_unpaid_referral), variant)),
+        LoyaltyRow.WALLET: lambda variant: _of_people(_effect(inputs, asked.ratios(_wallet), variant, WHOLE)),
+        LoyaltyRow.RESPONSE: lambda variant: _of_people(_effect(inputs, asked.response(), variant)),
+    }
+
+
+def _rows_of_customers(inputs: ChapterInputs, metric: Metric) -> Rows:
+    asked = _Answers(inputs)
+    return {
+        LoyaltyRow.REPEAT: lambda variant: by_customer.repeat(inputs, metric, variant),
+        LoyaltyRow.FULL_PRICE: lambda variant: by_customer.share_of_amounts(
+            inputs, "full_price_net_minor", "net_minor", variant
+        ),
+        LoyaltyRow.BEYOND_HOME: lambda variant: by_customer.share_of_amounts(
+            inputs, "sales_elsewhere", "sales", variant
+        ),
+        LoyaltyRow.REFERRALS: lambda variant: by_customer.answers(inputs, asked.said(_unpaid_referral), variant),
+        LoyaltyRow.WALLET: lambda variant: by_customer.answers(inputs, asked.said(_wallet), variant, WHOLE),
+        LoyaltyRow.RESPONSE: lambda variant: by_customer.response(
+            inputs, set(asked.said(lambda answer: (0, 1))), variant
+        ),
+    }
+
+
 def _stamp(inputs: ChapterInputs, row: LoyaltyRow, repeat: Metric) -> dict[str, str]:
     """Repeat purchase is in the plan where it was planned with these days; everything else is exploratory."""
     planned = row is LoyaltyRow.REPEAT and repeat.code in inputs.plan.metric_codes
@@ -100,21 +124,9 @@ def _stamp(inputs: ChapterInputs, row: LoyaltyRow, repeat: Metric) -> dict[str, 
 
 def _effect(inputs: ChapterInputs, ratios: Sequence[Ratio], variant: str, whole: int = 1) -> dict[str, Any]:
     """The effect on a ratio whose values are counted in parts of ``whole``."""
-    estimate = _in_wholes(ratio_effect(ratios, inputs.look_plan, variant), whole)
+    estimate = divided(ratio_effect(ratios, inputs.look_plan, variant), whole)
     counted = {arm: _counted(inputs, ratios, arm) for arm in (CONTROL, variant)}
     return _found(estimate, counted[CONTROL], counted[variant])
-
-
-def _in_wholes(estimate: Estimate, whole: int) -> Estimate:
-    low, high = (None if end is None else end / whole for end in estimate.interval)
-    return replace(
-        estimate,
-        effect=estimate.effect / whole,
-        std_error=estimate.std_error / whole,
-        interval=(low, high),
-        mean_control=estimate.mean_control / whole,
-        mean_variant=estimate.mean_variant / whole,
-    )
 
 
 def _of_people(found: dict[str, Any]) -> dict[str, Any]:
@@ -132,14 +144,13 @@ def _found(estimate: Estimate, control: int, treated: int) -> dict[str, Any]:
     return {"estimate": estimate.to_dict(), "n_control": control, "n_variant": treated}
 
 
-def _repeat(inputs: ChapterInputs) -> tuple[Metric, Sequence[UnitMoments]]:
+def _repeat(inputs: ChapterInputs, metric: Metric) -> Sequence[UnitMoments]:
     """Repeat purchase within 60 days, or within the window where that is shorter."""
     from experiments.measure.stage import Asked, stage_moments
 
-    metric = repeat_purchase(min(_DAYS, inputs.window.days))
     known = [row for row in inputs.moments.get(metric.code, ()) if isinstance(row, UnitMoments)]
     if known:
-        return metric, known
+        return known
     windows = windows_for(metric, window=inputs.window, before=inputs.before, data_through=inputs.through)
     population = inputs.population
     found = stage_moments(
@@ -149,7 +160,7 @@ def _repeat(inputs: ChapterInputs) -> tuple[Metric, Sequence[UnitMoments]]:
         stores=population.stores,
         homes=population.homes.select(["customer_key", "unit"]),
     )
-    return metric, [row for row in found.moments[metric.code] if row.unit in population.units]
+    return [row for row in found.moments[metric.code] if row.unit in population.units]
 
 
 def _planned(inputs: ChapterInputs, metric: Metric, moments: Sequence[UnitMoments], variant: str) -> dict[str, Any]:
@@ -213,13 +224,19 @@ class _Answers:
                 if key in wanted:
                     self._home[key] = unit
 
+    def said(self, says: Says) -> dict[int, tuple[int, int]]:
+        """What each drawn customer says in the window, the latest that says something. Raises ``NotEstimable``."""
+        drawn = set(self._inputs.customers.column("customer_key").to_pylist())
+        found = {key: answer for key, answer in _latest(self._said[WINDOW], says).items() if key in drawn}
+        if not found:
+            raise NotEstimable(self._nobody_answered())
+        return found
+
     def ratios(self, says: Says) -> list[Ratio]:
         """What customers say, one answer each, the latest that says something. Raises ``NotEstimable``."""
         sums = {period: self._sums(said, says) for period, said in self._said.items()}
         if not any(n for _, n in sums[WINDOW].values()):
-            window = self._inputs.window
-            values = {"first": window.first.isoformat(), "last": window.last.isoformat()}
-            raise NotEstimable(ExperimentMessage(_NO_ANSWERS.code, _NO_ANSWERS.template, values))
+            raise NotEstimable(self._nobody_answered())
         return [Ratio(unit, *sums[WINDOW][unit], *sums[BEFORE][unit]) for unit in self._listed]
 
     def response(self) -> list[Ratio]:
@@ -228,15 +245,24 @@ class _Answers:
         answered = self._sums(self._said[WINDOW], lambda answer: (0, 1))
         return [Ratio(unit, answered[unit][1], listed) for unit, listed in self._listed.items()]
 
+    def _nobody_answered(self) -> ExperimentMessage:
+        window = self._inputs.window
+        values = {"first": window.first.isoformat(), "last": window.last.isoformat()}
+        return ExperimentMessage(_NO_ANSWERS.code, _NO_ANSWERS.template, values)
+
     def _sums(self, said: Sequence[SurveyAnswer], says: Says) -> dict[str, tuple[int, int]]:
-        latest: dict[int, tuple[int, int]] = {}
-        for answer in said:  # in the order of days
-            found = says(answer)
-            if found is not None:
-                latest[answer.customer_key] = found
         sums = dict.fromkeys(self._listed, (0, 0))
-        for key, (y, n) in latest.items():
+        for key, (y, n) in _latest(said, says).items():
             unit = self._home.get(key)
             if unit is not None:
                 sums[unit] = (sums[unit][0] + y, sums[unit][1] + n)
         return sums
+
+
+def _latest(said: Sequence[SurveyAnswer], says: Says) -> dict[int, tuple[int, int]]:
+    latest: dict[int, tuple[int, int]] = {}
+    for answer in said:  # in the order of days
+        found = says(answer)
+        if found is not None:
+            latest[answer.customer_key] = found
+    return latest

@@ -1,7 +1,7 @@
 """Money: incremental margin less rewards, communication and set-up, with its interval and the chance of a loss.
 
-The outcome of a unit is its own money (``experiments.measure.unit_money``); its effect per store-week is estimated as
-the headline is (``experiments.look.money``), times the treated store-weeks, less what is paid whatever is sold.
+The outcome of a unit is its own money (``money_sources``); its effect is estimated as the headline is
+(``experiments.look.money``), times the treated store-weeks or customers, less what is paid whatever is sold.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, Decimal
+from math import ceil
 from typing import Any
+
+from sqlalchemy import select
 
 from experiments.errors import NotEstimable
 from experiments.estimate.estimate import Interval
 from experiments.forecast.economics import return_on_investment, waterfall
 from experiments.forecast.harm import posterior
 from experiments.forecast.shrinkage import Prior
-from experiments.look.money import MoneyEffect, money_effect
-from experiments.measure.unit_money import MarginBasis, UnitMoney, margin_basis, unit_money
+from experiments.look.money import MoneyEffect
+from experiments.measure.unit_money import MarginBasis
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.money_costs import ByTerms, Liability, by_terms, liability
+from pilot.evidence.chapters.money_sources import MoneySource, money_source
 from pilot.planning.metrics import in_our_words
 from pilot.planning.plan import OUTSIDE_LIST
 from pilot.planning.plan_parts import Economics, PlannedPrior
+from pilot.programs.model import Offer
 from pilot.words import N_, Message
 
 CONFIDENCE_LEVEL = 0.95
 
-_CUSTOMERS = ExperimentMessage(
-    "money_needs_stores",
-    N_("customers were drawn one by one: what they did not show a card for is not seen, so money cannot be judged"),
-    {},
-)
 _NO_ECONOMICS = ExperimentMessage(
     "economics_not_planned", N_("the plan does not say what money is reckoned with; an amendment can add it"), {}
 )
@@ -50,12 +50,15 @@ class _Context:
 
     inputs: ChapterInputs
     given: Economics
-    basis: MarginBasis
-    money: tuple[UnitMoney, ...]
+    source: MoneySource
 
     @property
     def stage_weeks(self) -> float:
         return self.inputs.window.days / 7
+
+    @property
+    def of_customers(self) -> bool:
+        return self.inputs.population.customers is not None
 
 
 def compute(inputs: ChapterInputs) -> dict[str, Any]:
@@ -63,17 +66,13 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     given = inputs.plan.economics
     if given is None:
         raise NotEstimable(_NO_ECONOMICS)
-    if inputs.population.customers is not None:
-        raise NotEstimable(_CUSTOMERS)
-    units = inputs.population.units
-    basis = margin_basis(inputs.visits, units, given.margin_share)
-    sizes = _sizes(inputs, units)
-    money = unit_money(inputs.visits, sizes, basis=basis, margin_share=given.margin_share)
-    context = _Context(inputs, given, basis, money)
+    source = money_source(inputs, given)
+    context = _Context(inputs, given, source)
     return {
-        "basis": basis.value,
-        "margin_share": str(given.margin_share) if basis is MarginBasis.PLAN else None,
-        "margin_rate": _margin_rate(money),
+        "drawn": "customers" if context.of_customers else "stores",
+        "basis": source.basis.value,
+        "margin_share": str(given.margin_share) if source.basis is MarginBasis.PLAN else None,
+        "margin_rate": source.margin_rate,
         "horizon_weeks": given.horizon_weeks,
         "redemption": [str(s) for s in (given.redemption_low, given.redemption_share, given.redemption_high)],
         "priors": {
@@ -92,35 +91,27 @@ def _variant_or_reason(context: _Context, variant: str) -> dict[str, Any]:
 
 
 def _variant(context: _Context, variant: str) -> dict[str, Any]:
-    inputs, given = context.inputs, context.given
-    found = money_effect(
-        inputs.look_plan, context.money, variant, days=inputs.window.days, days_before=inputs.before.days
-    )
-    treated = _treated(context, variant)
-    given_out = max(0, round(found.rewards * found.store_weeks))  # beyond what control's own rewards would have been
-    owed = liability(
-        inputs.plan.offers_of(variant),
-        given,
-        identified_minor=sum(row.identified_net_minor for row in treated),
-        redeemed_minor=given_out,
-    )
+    inputs, given, source = context.inputs, context.given, context.source
+    found = source.effect(variant)
+    offers = inputs.plan.offers_of(variant)
+    given_out = max(0, round(found.rewards * found.times))  # beyond what control's own rewards would have been
+    owed = liability(offers, given, identified_minor=source.identified_minor(variant), redeemed_minor=given_out)
     terms = by_terms(
-        inputs.plan.offers_of(variant),
+        offers,
         given,
-        receipts=inputs.receipts,
-        stores=_stores(inputs, [row.unit for row in treated]),
-        window=inputs.window,
+        receipts=source.receipts(variant),
+        days=inputs.window.days,
         on_receipts_minor=given_out,
+        offer_ids=_offer_ids(inputs),
     )
-    once = _once(context, found.stores, variant)
+    once = _once(context, found.treated, variant)
     account = _account(context, found, owed, terms, once)
     interval = found.effect.inference.interval(CONFIDENCE_LEVEL)
     net = sum(amount for _, amount in account)
-    fixed = net - round(found.effect.estimate.effect * found.store_weeks)
-    low, high = _times(interval, found.store_weeks, fixed)
+    fixed = net - round(found.effect.estimate.effect * found.times)
+    low, high = _times(interval, found.times, fixed)
     gate = inputs.analysis.look.gate_confidence
     horizon = _over_horizon(context, found, fixed, once)
-    customers = _listed(inputs, [row.unit for row in treated])
     base = owed.base_minor if owed else 0
     return {
         "net_minor": net,
@@ -129,13 +120,13 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         "confidence_level": CONFIDENCE_LEVEL,
         "net_by_redemption": [net + base - (one if owed else 0) for one in _owed(owed)],
         "account": [asdict(step) for step in waterfall(account)],
-        "per_store_week": found.effect.estimate.to_dict(),
+        "per_customer" if context.of_customers else "per_store_week": found.effect.estimate.to_dict(),
         "regression": {"std_error": found.effect.regression_error, "df": found.effect.regression_df},
         "control_sales": found.control_sales,
-        "store_weeks": found.store_weeks,
-        "stores": found.stores,
-        "listed_customers": customers,
+        **({} if context.of_customers else {"store_weeks": found.times, "stores": found.treated}),
+        "listed_customers": source.listed(variant),
         "identified_customers": terms.customers,
+        "members": _members(terms, net),
         "liability": asdict(owed) if owed else None,
         "return": _return(account, net, low, high, fixed_cost=not (found.discounts or found.rewards or owed)),
         "horizon_minor": horizon.net(found),
@@ -143,7 +134,7 @@ def _variant(context: _Context, variant: str) -> dict[str, Any]:
         "horizon_high_minor": horizon.ends(found, CONFIDENCE_LEVEL)[1],
         "gate_confidence": gate,
         "horizon_high_gate_minor": horizon.ends(found, gate)[1],
-        **_losses(context, found, variant, needed_stage=-fixed / found.store_weeks, needed_horizon=horizon.needed),
+        **_losses(context, found, variant, needed_stage=-fixed / found.times, needed_horizon=horizon.needed),
     }
 
 
@@ -151,9 +142,9 @@ def _account(
     context: _Context, found: MoneyEffect, owed: Liability | None, terms: ByTerms, once: Mapping[str, int]
 ) -> list[tuple[str, int]]:
     """Code and amount of each row, which add up to the net to the last digit: the margin takes what rounding leaves."""
-    weeks = found.store_weeks
-    discounts, rewards = round(found.discounts * weeks), round(found.rewards * weeks)
-    margin = round(found.effect.estimate.effect * weeks) + discounts + rewards
+    times = found.times
+    discounts, rewards = round(found.discounts * times), round(found.rewards * times)
+    margin = round(found.effect.estimate.effect * times) + discounts + rewards
     rows = [
         ("margin", margin),
         ("discounts", -discounts),
@@ -167,48 +158,71 @@ def _account(
     return [(code, amount) for code, amount in rows if amount or code in ("margin", "rewards")]
 
 
-def _once(context: _Context, stores: int, variant: str) -> dict[str, int]:
-    """Communication of the stage, set-up in the first stage, and per treated store; shared by variants by stores."""
+def _members(terms: ByTerms, net: int) -> dict[str, Any] | None:
+    """How many were counted as members, and the net if nobody or everybody who was seen were one."""
+    found = terms.members
+    if found is None or not (found.benefits_of_all_minor or found.fees_of_all_minor):
+        return None
+    without = net + terms.benefits_minor - terms.fees_minor
+    return {
+        "n": found.n,
+        "seen": found.seen,
+        "counted": found.counted,
+        "net_of_none_minor": without,
+        "net_of_all_minor": without - found.benefits_of_all_minor + found.fees_of_all_minor,
+    }
+
+
+def _offer_ids(inputs: ChapterInputs) -> dict[str, int]:
+    """What receipts carry for the plan's offers, by code."""
+    codes = [offer.code for offer in inputs.plan.offers]
+    found = inputs.session.execute(select(Offer.code, Offer.id).where(Offer.code.in_(codes)))
+    return {str(code): int(number) for code, number in found}
+
+
+def _once(context: _Context, treated: int, variant: str) -> dict[str, int]:
+    """Communication of the stage, set-up in the first stage, and per store made ready; shared by the variants by what
+    each of them treats."""
     plan, given = context.inputs.plan, context.given
-    all_stores = sum(
-        row.n_stores for row in context.money if context.inputs.population.assignment[row.unit] in plan.treated
-    )
+    everything = max(context.source.treated(), 1)
     is_first = context.inputs.stage.number == min(stage.number for stage in plan.stages)
 
     def shared(amount: int) -> int:
-        return int((Decimal(amount) * stores / max(all_stores, 1)).to_integral_value(ROUND_CEILING))
+        return int((Decimal(amount) * treated / everything).to_integral_value(ROUND_CEILING))
 
     return {
         "communication": shared(given.communication_minor),
         "setup": shared(given.setup_minor) if is_first else 0,
-        "stores": given.store_minor * stores if is_first else 0,
+        "stores": ceil(given.store_minor * context.source.ready_stores(variant)) if is_first else 0,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Horizon:
-    """The same stores over the plan's horizon: so many store-weeks, and what is paid or earned whatever is sold."""
+    """The same stores or customers over the plan's horizon: so many ``times`` the effect, and what is paid or earned
+    whatever is sold."""
 
-    store_weeks: int
+    times: float
     constant: int
 
     @property
     def needed(self) -> float:
-        """The effect per store-week at which it comes to nothing."""
-        return -self.constant / self.store_weeks
+        """The effect at which it comes to nothing."""
+        return -self.constant / self.times
 
     def net(self, found: MoneyEffect) -> int:
-        return round(found.effect.estimate.effect * self.store_weeks) + self.constant
+        return round(found.effect.estimate.effect * self.times) + self.constant
 
     def ends(self, found: MoneyEffect, confidence_level: float) -> tuple[int | None, int | None]:
-        return _times(found.effect.inference.interval(confidence_level), self.store_weeks, self.constant)
+        return _times(found.effect.inference.interval(confidence_level), self.times, self.constant)
 
 
 def _over_horizon(context: _Context, found: MoneyEffect, fixed: int, once: Mapping[str, int]) -> _Horizon:
     """What runs goes on at its rate; set-up and stores are paid once."""
     paid_once = once["setup"] + once["stores"]
     running = (fixed + paid_once) * (context.given.horizon_weeks / context.stage_weeks)
-    return _Horizon(found.stores * context.given.horizon_weeks, round(running) - paid_once)
+    longer = context.given.horizon_weeks / context.stage_weeks if context.of_customers else context.given.horizon_weeks
+    return _Horizon(found.treated * longer, round(running) - paid_once)
 
 
 def _losses(
@@ -221,7 +235,7 @@ def _losses(
         mean, sd = belief_in_money(
             planned,
             sales=_believed_sales(context, found, variant),
-            margin_rate=_margin_rate(context.money),
+            margin_rate=context.source.margin_rate,
             discounts=found.discounts,
             rewards=found.rewards,
         )
@@ -260,12 +274,6 @@ def _believed_sales(context: _Context, found: MoneyEffect, variant: str) -> floa
     return found.control_sales
 
 
-def _margin_rate(money: Sequence[UnitMoney]) -> float:
-    """What goods earned before the offer took its part, per unit of sales before it did."""
-    sales = sum(row.sales_minor + row.discount_minor for row in money)
-    return sum(row.margin_minor + row.discount_minor for row in money) / sales if sales > 0 else 0.0
-
-
 def _return(
     account: Sequence[tuple[str, int]], net: int, low: int | None, high: int | None, *, fixed_cost: bool
 ) -> dict[str, Any]:
@@ -294,28 +302,3 @@ def _times(interval: Interval, times: float, plus: int) -> tuple[int | None, int
 
 def _priors(inputs: ChapterInputs) -> tuple[tuple[str, PlannedPrior], ...]:
     return (("sceptical", inputs.plan.priors.sceptical), ("neutral", inputs.plan.priors.neutral))
-
-
-def _sizes(inputs: ChapterInputs, units: Sequence[str]) -> dict[str, int]:
-    of_stores = inputs.population.stores.column("unit").to_pylist()
-    return {unit: of_stores.count(unit) for unit in units}
-
-
-def _treated(context: _Context, variant: str) -> list[UnitMoney]:
-    assignment = context.inputs.population.assignment
-    return [row for row in context.money if assignment[row.unit] == variant]
-
-
-def _stores(inputs: ChapterInputs, units: Sequence[str]) -> list[int]:
-    wanted = set(units)
-    rows = inputs.population.stores.select(["store_id", "unit"]).to_pylist()
-    return [row["store_id"] for row in rows if row["unit"] in wanted]
-
-
-def _listed(inputs: ChapterInputs, units: Sequence[str]) -> int:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    homes = inputs.population.homes.column("unit").cast(pa.string())
-    inside: Any = pc.is_in(homes, pa.array(list(units), pa.string()))
-    return int(pc.sum(inside).as_py() or 0)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from experiments.measure.exact import exact_sum
-from experiments.measure.windows import Window
 from pilot.planning.plan import PlannedOffer
 from pilot.planning.plan_parts import Economics
 from pilot.programs import terms as t
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _BENEFITS = (Mechanic.PRIVILEGED_TERMS, Mechanic.CLOSED_ACCESS, Mechanic.CLUB_MEMBERSHIP, Mechanic.SERVICE_STANDARD)
+_CLUB = t.ClubMembership
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,29 @@ class Liability:
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """How many have a benefit or a membership. ``counted`` on receipts that carry the offer, else the plan's share of
+    those who were ``seen``: what the costs and fees would be for ``n``, for nobody and for everybody seen."""
+
+    n: int
+    seen: int
+    counted: bool
+    benefits_minor: int
+    fees_minor: int
+    benefits_of_all_minor: int
+    fees_of_all_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class ByTerms:
-    """Costs that the terms say and no receipt shows. ``customers`` are those identified in the treated stores."""
+    """Costs that the terms say and no receipt shows. ``customers`` are those who were seen buying in the window;
+    ``members`` is None where no offer has any."""
 
     customers: int
     benefits_minor: int
     prizes_minor: int
     fees_minor: int
+    members: Members | None
 
 
 def liability(
@@ -67,38 +83,59 @@ def by_terms(
     given: Economics,
     *,
     receipts: ir.Table,
-    stores: Sequence[int],
-    window: Window,
+    days: int,
     on_receipts_minor: int,
+    offer_ids: Mapping[str, int],
 ) -> ByTerms:
-    """Benefits per identified customer and 28 days, gifts and prizes, fees as income.
+    """Benefits per member and 28 days, gifts and prizes, fees as income, from the identified ``receipts`` of the
+    variant in a window of so many ``days``.
 
     Gifts and prizes count as far as they go beyond the offer's rewards on receipts (``on_receipts_minor``), which are
     in the account already. Of several offers to segments the dearest counts for everybody.
     """
-    benefits, prizes, fees = [0], [0], [0]
-    seen = _customers(receipts, stores, window, None)
-    periods = Decimal(window.days) / BENEFIT_DAYS
+    seen, prizes = _customers(receipts), [0]
+    members: list[Members] = []
     for offer in offers:
-        if offer.mechanic in _BENEFITS:
-            benefits.append(_up(given.benefit_minor * seen * periods))
         terms = read_terms(offer.mechanic, offer.terms)
-        if isinstance(terms, t.ClubMembership):
-            fees.append(int(Decimal(terms.fee_minor) * seen * window.days / terms.period_days))
+        if offer.mechanic in _BENEFITS:
+            members.append(_members(offer, given, receipts, seen, days, offer_ids))
         if isinstance(terms, t.GiftOrDraw):
-            given_away = terms.prizes or _customers(receipts, stores, window, terms.qualifying_spend_minor)
+            given_away = terms.prizes or _customers(receipts, terms.qualifying_spend_minor)
             prizes.append(given_away * terms.prize_cost_minor)
-    return ByTerms(seen, max(benefits), max(0, max(prizes) - on_receipts_minor), max(fees))
-
-
-def _customers(receipts: ir.Table, stores: Sequence[int], window: Window, least_minor: int | None) -> int:
-    """Customers who were seen in ``stores`` in the window, or those of them who spent at least so much there."""
-    found = receipts.filter(
-        receipts.customer_key.notnull()
-        & receipts.store_id.isin(list(stores))
-        & receipts.business_date.between(window.first, window.last)
+    dearest = max(members, key=lambda one: (one.benefits_minor - one.fees_minor, one.n), default=None)
+    return ByTerms(
+        seen,
+        dearest.benefits_minor if dearest else 0,
+        max(0, max(prizes) - on_receipts_minor),
+        dearest.fees_minor if dearest else 0,
+        dearest,
     )
-    spent = found.group_by("customer_key").aggregate(net=exact_sum(found.net_minor))
+
+
+def _members(
+    offer: PlannedOffer, given: Economics, receipts: ir.Table, seen: int, days: int, offer_ids: Mapping[str, int]
+) -> Members:
+    """Whose receipts carry the offer, where any does; else the share of those seen that the plan expects to enrol. A
+    promise of service is everybody's."""
+    marked = receipts.filter(receipts.offer_id == offer_ids[offer.code]) if offer.code in offer_ids else None
+    found = _customers(marked) if marked is not None else 0
+    share = Decimal(1) if offer.mechanic == Mechanic.SERVICE_STANDARD else given.enrolment_share
+    n = found or int((share * seen).to_integral_value(ROUND_CEILING))
+    terms = read_terms(offer.mechanic, offer.terms)
+    periods = Decimal(days) / BENEFIT_DAYS
+
+    def fees(of: int) -> int:
+        return int(Decimal(terms.fee_minor) * of * days / terms.period_days) if isinstance(terms, _CLUB) else 0
+
+    return Members(
+        n, seen, found > 0, _up(given.benefit_minor * n * periods), fees(n),
+        _up(given.benefit_minor * seen * periods), fees(seen),
+    )  # fmt: skip
+
+
+def _customers(receipts: ir.Table, least_minor: int | None = None) -> int:
+    """The different customers of ``receipts``, or those of them who spent at least so much."""
+    spent = receipts.group_by("customer_key").aggregate(net=exact_sum(receipts.net_minor))
     kept = spent if least_minor is None else spent.filter(spent.net >= least_minor)
     return int(kept.count().to_pyarrow().as_py())
 

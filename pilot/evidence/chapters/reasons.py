@@ -1,9 +1,11 @@
-"""What chapters on stores and regions share: whom they are for, and a reason in place of a number."""
+"""What chapters share: of how many customers something is told, and a reason in place of a number."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ParamSpec
 
 from experiments.errors import NotEstimable
+from experiments.estimate.estimate import Estimate
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from pilot.evidence.chapters.inputs import ChapterInputs
@@ -13,16 +15,6 @@ REFUSAL = "refusal"
 EXPLORATORY = "exploratory"  # the stamp of what the plan did not name, in documents and exports
 FEWEST_CUSTOMERS = 5
 Given = ParamSpec("Given")
-_CUSTOMERS = ExperimentMessage(
-    "chapter_needs_stores",
-    N_(
-        "customers were drawn one by one, and this chapter compares stores or regions; it can be read where those are "
-        "drawn"
-    ),
-    {},
-)
-
-
 _FEW = ExperimentMessage(
     "few_customers",
     N_("{treated} treated and {control} control customers are too few to tell of; {needed} are needed in each arm"),
@@ -30,10 +22,9 @@ _FEW = ExperimentMessage(
 )
 
 
-def require_stores(inputs: ChapterInputs) -> None:
-    """Raise ``NotEstimable`` where customers were drawn."""
-    if inputs.population.customers is not None:
-        raise NotEstimable(_CUSTOMERS)
+def named(*, declared: bool) -> dict[str, Any]:
+    """Whether the plan named something; the stamp where it did not."""
+    return {"declared": True} if declared else {"declared": False, "stamp": EXPLORATORY}
 
 
 def customers(control: int, treated: int) -> dict[str, int]:
@@ -60,3 +51,16 @@ def identification_of(inputs: ChapterInputs, variant: str) -> str | None:
     """What the check of identification says of this variant ("ok", "warn"); None where it was not made."""
     checks = inputs.analysis.diagnostics
     return next((c.status.value for c in checks if c.check == "identification" and c.variant == variant), None)
+
+
+def divided(estimate: Estimate, by: float) -> Estimate:
+    """The same estimate in a unit that is so many times larger."""
+    low, high = (None if end is None else end / by for end in estimate.interval)
+    return replace(
+        estimate,
+        effect=estimate.effect / by,
+        std_error=estimate.std_error / by,
+        interval=(low, high),
+        mean_control=estimate.mean_control / by,
+        mean_variant=estimate.mean_variant / by,
+    )

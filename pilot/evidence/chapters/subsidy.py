@@ -8,7 +8,7 @@ control shows (``experiments.estimate.subsidised_share``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,61 +16,31 @@ import numpy as np
 
 from experiments.design.mechanisms import CONTROL
 from experiments.errors import NotEstimable
-from experiments.estimate.estimate import Estimate
-from experiments.estimate.subsidised_share import subsidised_share
 from experiments.look.plan import LookPlan
 from experiments.look.unit_effects import Ratio, permuted, ratio_effect, ratio_table
 from experiments.measure.windows import Window
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
-from pilot.audit.queries import history_of
-from pilot.errors import PilotError
+from pilot.evidence.chapters import subsidy_customers
 from pilot.evidence.chapters.inputs import ChapterInputs
-from pilot.evidence.chapters.reasons import (
-    EXPLORATORY,
-    FEWEST_CUSTOMERS,
-    customers,
-    identification_of,
-    or_reason,
-    require_enough,
-    require_stores,
+from pilot.evidence.chapters.reasons import EXPLORATORY, customers, identification_of, or_reason, require_enough
+from pilot.evidence.chapters.subsidy_rows import (
+    TENTHS,
+    Rewards,
+    require_somebody,
+    rewards_of,
+    subsidised,
+    tenth_row,
+    third_of,
+    weeks_after,
 )
-from pilot.planning.economics import offer_assumptions
-from pilot.planning.plan_parts import Economics
-from pilot.planning.queries import business_day
-from pilot.programs.economics import offer_cost
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from experiments.measure.listed_sums import ListedSums
 
-TENTHS = tuple(str(number) for number in range(1, 11))
-_FEWEST_WEEKS = 4  # to tell a fade from a first week
-_NO_REWARD = ExperimentMessage("no_rewards", N_("no reward was paid to these customers, so none was subsidised"), {})
-_NOBODY = ExperimentMessage("nobody_in_tenth", N_("nobody is in this tenth, as many spent the same"), {})
 _NO_LIST = ExperimentMessage("no_listed_customers", N_("no customer was listed before the start"), {})
-_RUNNING = ExperimentMessage(
-    "reward_still_runs",
-    N_("The reward runs to the last day of this window: what customers do once it has ended is not yet observed."),
-    {},
-)
-_SHORT = ExperimentMessage(
-    "too_short_to_fade", N_("{n} weeks are too few to compare the first with the last; {needed} are needed"), {}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Rewards:
-    """How rewards are known: ``basis`` "receipts" or "terms"; per tenth the rewards paid to each arm's customers."""
-
-    basis: str
-    share: float | None
-    of_tenth: Mapping[str, float]
-
-    @property
-    def total(self) -> float:
-        return sum(self.of_tenth.values())
 
 
 def compute(inputs: ChapterInputs) -> dict[str, Any]:
@@ -79,7 +49,8 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
 
     from experiments.measure.listed_sums import listed_sums, spend_tenths
 
-    require_stores(inputs)
+    if inputs.population.customers is not None:
+        return {"confidence_level": 0.95, "drawn": "customers", "variants": subsidy_customers.compute(inputs)}
     homes = inputs.population.homes.select(["customer_key", "unit"])
     if not homes.num_rows:
         raise NotEstimable(_NO_LIST)
@@ -96,7 +67,13 @@ def _variant(inputs: ChapterInputs, homes: pa.Table, sums: ListedSums, variant: 
     plan = inputs.look_plan
     units = [unit for unit in inputs.population.units if plan.assignment[unit] in (CONTROL, variant)]
     arms = {arm: [unit for unit in units if plan.assignment[unit] == arm] for arm in (CONTROL, variant)}
-    rewards = _rewards(inputs, sums, arms[CONTROL], arms[variant], variant)
+    rewards = rewards_of(
+        inputs,
+        variant,
+        paid=lambda name, arm, tenth: sum(sums.amount(name, unit, tenth) for unit in arms[arm]),
+        listed=lambda arm, tenth: sum(sums.listed(unit, tenth) for unit in arms[arm]),
+        sold=lambda tenth: sum(sums.amount("net_minor", unit, tenth) for unit in arms[variant]),
+    )
     rows = [_tenth(sums, plan, units, arms, variant, rewards, tenth) for tenth in TENTHS]
     return {
         "identification": identification_of(inputs, variant),
@@ -108,40 +85,6 @@ def _variant(inputs: ChapterInputs, homes: pa.Table, sums: ListedSums, variant: 
         "fade": or_reason(_fade, sums, plan, units, variant),
         "after": or_reason(_after, inputs, homes, units, variant),
     }
-
-
-def _rewards(
-    inputs: ChapterInputs, sums: ListedSums, control: Sequence[str], treated: Sequence[str], variant: str
-) -> _Rewards:
-    """Rewards beyond what as many customers of control got; by the terms where receipts show none."""
-    offers = inputs.plan.offers_of(variant)
-    assumed = offer_assumptions(inputs.plan.economics or Economics(), stage_weeks=inputs.window.days // 7)
-    costs = []
-    for offer in offers:
-        try:
-            costs.append(offer_cost(offer.mechanic, offer.terms, assumed))
-        except PilotError:  # its cost is no share of sales
-            continue
-    names = ["reward_minor", *(["discount_minor"] if any(cost.at_till for cost in costs) else [])]
-    extra = {tenth: _extra(sums, control, treated, names, tenth) for tenth in TENTHS}
-    if sum(extra.values()) > 0:
-        return _Rewards("receipts", None, {tenth: max(paid, 0.0) for tenth, paid in extra.items()})
-    share = float(max((cost.base * cost.reach for cost in costs), default=0))
-    if not share > 0.0:
-        raise NotEstimable(_NO_REWARD)
-    sold = {tenth: sum(sums.amount("net_minor", unit, tenth) for unit in treated) for tenth in TENTHS}
-    return _Rewards("terms", share, {tenth: share * max(net, 0) for tenth, net in sold.items()})
-
-
-def _extra(sums: ListedSums, control: Sequence[str], treated: Sequence[str], names: Sequence[str], tenth: str) -> float:
-    """What the treated arm's customers got beyond what as many of control's did."""
-
-    def of(arm: Sequence[str]) -> tuple[int, int]:
-        paid = sum(sums.amount(name, unit, tenth) for unit in arm for name in names)
-        return paid, sum(sums.listed(unit, tenth) for unit in arm)
-
-    (usual, n_control), (paid, n_treated) = of(control), of(treated)
-    return float(paid - usual * n_treated / n_control) if n_control else float(paid)
 
 
 def _ratios(sums: ListedSums, units: Sequence[str], tenth: str | None = None) -> list[Ratio]:
@@ -164,39 +107,21 @@ def _tenth(
     units: Sequence[str],
     arms: Mapping[str, Sequence[str]],
     variant: str,
-    rewards: _Rewards,
+    rewards: Rewards,
     tenth: str,
 ) -> dict[str, Any]:
-    n = {arm: sum(sums.listed(unit, tenth) for unit in members) for arm, members in arms.items()}
-    paid, enough = rewards.of_tenth[tenth], min(n.values()) >= FEWEST_CUSTOMERS
-    row: dict[str, Any] = {
-        "tenth": int(tenth),
-        **customers(n[CONTROL], n[variant]),
-        "reward_minor": round(paid) if enough else None,
-        "reward_per_customer": paid / n[variant] if enough else None,
-    }
+    control, treated = (sum(sums.listed(unit, tenth) for unit in arms[arm]) for arm in (CONTROL, variant))
 
     def found() -> dict[str, Any]:
-        if not sum(n.values()):
-            raise NotEstimable(_NOBODY)
-        require_enough(n[CONTROL], n[variant])
+        require_somebody(control + treated)
+        require_enough(control, treated)
         return _estimate(_ratios(sums, units, tenth), plan, variant)
 
-    row |= or_reason(found)
-    if "estimate" in row:
-        row["subsidised"] = or_reason(_subsidised, Estimate.from_dict(row["estimate"]), paid)
-    return row
+    return tenth_row(tenth, control, treated, rewards.of_tenth[tenth], found)
 
 
 def _estimate(ratios: Sequence[Ratio], plan: LookPlan, variant: str) -> dict[str, Any]:
     return {"estimate": ratio_effect(ratios, plan, variant).to_dict()}
-
-
-def _subsidised(estimate: Estimate, paid: float) -> dict[str, Any]:
-    if not paid > 0.0:
-        raise NotEstimable(_NO_REWARD)
-    found = subsidised_share(estimate)
-    return {**asdict(found), "minor": round(found.share * paid)}
 
 
 def _total(
@@ -205,7 +130,7 @@ def _total(
     units: Sequence[str],
     arms: Mapping[str, Sequence[str]],
     variant: str,
-    rewards: _Rewards,
+    rewards: Rewards,
 ) -> dict[str, Any]:
     """All tenths as one: the outcome of a unit is what its sales would have earned at the treated units' rates."""
     sold = {tenth: sum(sums.amount("net_minor", unit, tenth) for unit in arms[variant]) for tenth in TENTHS}
@@ -229,7 +154,7 @@ def _total(
         "sales": ratio_effect(_ratios(sums, units), plan, variant).to_dict(),
         "reward_minor": round(rewards.total),
         "reward_per_customer": rewards.total / listed[variant] if listed[variant] else None,
-        "subsidised": _subsidised(estimate, rewards.total),
+        "subsidised": subsidised(estimate, rewards.total),
     }
 
 
@@ -257,10 +182,7 @@ def _weeks(
 
 def _fade(sums: ListedSums, plan: LookPlan, units: Sequence[str], variant: str) -> dict[str, Any]:
     """The last third of the weeks less the first third: what curiosity and purchases brought forward leave behind."""
-    if sums.n_weeks < _FEWEST_WEEKS:
-        values = {"n": sums.n_weeks, "needed": _FEWEST_WEEKS}
-        raise NotEstimable(ExperimentMessage(_SHORT.code, _SHORT.template, values))
-    third = max(1, sums.n_weeks // 3)
+    third = third_of(sums.n_weeks)
     last = sums.n_weeks - third
     ratios = [
         Ratio(
@@ -279,9 +201,7 @@ def _after(inputs: ChapterInputs, homes: pa.Table, units: Sequence[str], variant
     """The effect per week in the whole weeks after a stopped pilot's reward had ended: the lull that it leaves."""
     from experiments.measure.listed_sums import listed_sums
 
-    first, last = _weeks_after(inputs)
-    if last <= first:
-        raise NotEstimable(_RUNNING)
+    first, last = weeks_after(inputs)
     longer = Window(inputs.window.first, inputs.window.first + timedelta(days=7 * last - 1))
     sums = listed_sums(inputs.receipts, homes=homes, window=longer, before=inputs.before)
     ratios = [
@@ -295,14 +215,3 @@ def _after(inputs: ChapterInputs, homes: pa.Table, units: Sequence[str], variant
         for unit in units
     ]
     return {"weeks": last - first, "stamp": EXPLORATORY, **_estimate(ratios, inputs.look_plan, variant)}
-
-
-def _weeks_after(inputs: ChapterInputs) -> tuple[int, int]:
-    """The first whole week after the day on which the pilot was stopped, and the one after the last that is complete;
-    counted from the start, equal where there is none."""
-    stops = [entry for entry in history_of(inputs.session, "pilot", inputs.pilot) if entry.verb == "pilot.stop"]
-    if not stops:
-        return 0, 0
-    ended = business_day(inputs.session, stops[-1].at)
-    first = (max(ended, inputs.window.last) - inputs.window.first).days // 7 + 1
-    return first, ((inputs.through - inputs.window.first).days + 1) // 7

@@ -29,15 +29,15 @@ from experiments.measure.unit_moments import UnitMoments
 from experiments.messages import N_
 from experiments.messages import Message as ExperimentMessage
 from experiments.monitor.multiplicity import benjamini_hochberg
+from pilot.evidence.chapters import where_customers
 from pilot.evidence.chapters.inputs import ChapterInputs
 from pilot.evidence.chapters.reasons import (
-    EXPLORATORY,
     REFUSAL,
     customers,
     identification_of,
+    named,
     or_reason,
     require_enough,
-    require_stores,
 )
 from pilot.evidence.chapters.where_groups import REST, Family, SegmentSums, Split, segment_sums, splits_of_units
 from pilot.planning.metrics import in_our_words
@@ -67,12 +67,17 @@ class _Effect:
 
 def compute(inputs: ChapterInputs) -> dict[str, Any]:
     """The chapter: per variant and family the groups with their effects, the shrunk ones, and the interaction test."""
-    require_stores(inputs)
-    segments, splits = segment_sums(inputs), splits_of_units(inputs)
+    if inputs.population.customers is None:
+        segments, splits = segment_sums(inputs), splits_of_units(inputs)
+
+    def families_of(variant: str) -> list[dict[str, Any]]:
+        if inputs.population.customers is not None:
+            return where_customers.families(inputs, variant)
+        found = [_of_segments(inputs, segments, variant)] if segments else []
+        return [*found, *(_of_units(inputs, split, variant) for split in splits)]
 
     def of(variant: str) -> dict[str, Any]:
-        families = [_of_segments(inputs, segments, variant)] if segments else []
-        families += [_of_units(inputs, split, variant) for split in splits]
+        families = families_of(variant)
         _adjust(families)
         return {"families": families, "identification": identification_of(inputs, variant)}
 
@@ -110,7 +115,7 @@ def _of_units(inputs: ChapterInputs, split: Split, variant: str) -> dict[str, An
     return {
         "family": split.family.value,
         "metric": metric.code,
-        **_named(bool(split.declared)),
+        **named(declared=bool(split.declared)),
         "groups": rows,
         "shrinkage": _shrink(rows, effects, lambda: errors),
         "interaction": or_reason(lambda: _groups_differ(table_of(moments), compared, plan, variant, stretch)),
@@ -139,9 +144,9 @@ def _of_segments(inputs: ChapterInputs, segments: SegmentSums, variant: str) -> 
         return segment_effects_clustered(values, common.treated, common.block).covariance
 
     def differ() -> dict[str, Any]:
-        named = [group for group in segments.segments if group in segments.declared] or list(segments.segments)
-        others = [group for group in segments.segments if group not in named]
-        compared = {group: [group] for group in named} | ({REST: others} if others else {})
+        first = [group for group in segments.segments if group in segments.declared] or list(segments.segments)
+        others = [group for group in segments.segments if group not in first]
+        compared = {group: [group] for group in first} | ({REST: others} if others else {})
         tables = [table_of(members) for members in compared.values()]
         values, common = _side_by_side(tables, [_level(table, stretch) for table in tables])
         test = segments_differ_clustered(
@@ -152,19 +157,15 @@ def _of_segments(inputs: ChapterInputs, segments: SegmentSums, variant: str) -> 
     return {
         "family": Family.SEGMENT.value,
         "metric": _SEGMENT_METRIC,
-        **_named(bool(segments.declared)),
+        **named(declared=bool(segments.declared)),
         "groups": rows,
         "shrinkage": _shrink(rows, effects, covariance),
         "interaction": or_reason(differ),
     }
 
 
-def _named(declared: bool) -> dict[str, Any]:
-    return {"declared": True} if declared else {"declared": False, "stamp": EXPLORATORY}
-
-
 def _effects(
-    groups: Sequence[str], named: Sequence[str], table_of: TableOf, plan: LookPlan, variant: str, stretch: float
+    groups: Sequence[str], chosen: Sequence[str], table_of: TableOf, plan: LookPlan, variant: str, stretch: float
 ) -> tuple[dict[str, _Effect], list[dict[str, Any]]]:
     """The effects that can be estimated, and one row a group: in the metric's unit and as a share of the level."""
     effects: dict[str, _Effect] = {}
@@ -176,7 +177,7 @@ def _effects(
         low, high = (None if end is None else end / one.level for end in one.estimate.interval)
         return {"estimate": one.estimate.to_dict(), "share": {"effect": one.share, "interval": [low, high]}}
 
-    rows = [{"group": group, **_named(group in named), **or_reason(found, group)} for group in groups]
+    rows = [{"group": group, **named(declared=group in chosen), **or_reason(found, group)} for group in groups]
     return effects, rows
 
 

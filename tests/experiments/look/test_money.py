@@ -57,7 +57,7 @@ def test_a_world_by_hand() -> None:
     found = effect_of(plan, money)
     assert found.effect.estimate.effect == pytest.approx((400 - 100) / WEEKS)
     assert (found.rewards, found.discounts) == (pytest.approx(100 / WEEKS), 0.0)
-    assert (found.store_weeks, found.stores, found.control_sales) == (8 * WEEKS, 8, 20_000 / WEEKS)
+    assert (found.times, found.treated, found.control_sales) == (8 * WEEKS, 8, 20_000 / WEEKS)
 
 
 @given(st.lists(st.tuples(*[st.integers(-(10**7), 10**7)] * 4), min_size=16, max_size=16))
