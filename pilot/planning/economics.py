@@ -66,15 +66,9 @@ def plan_economics(plan: Plan, past: Past | None = None) -> PlanEconomics:
     return PlanEconomics({variant: _variant(plan, variant, known) for variant in plan.treated})
 
 
-def break_even_share(plan: Plan, variant: str, past: Past | None = None) -> Decimal | Message:
-    """The lift of sales volume at which the variant pays, as a share of sales before; or why there is none."""
-    found = plan_economics(plan, past).variants[variant].break_even
-    return found.lift if isinstance(found, BreakEven) else found
-
-
 def store_total_break_even_share(plan: Plan, variant: str, past: Past | None = None) -> Decimal | Message:
-    """The same lift as the store total shows it, net of discounts at the till: to be held against what a design of
-    the store total can see."""
+    """The lift at which the variant pays as the store total shows it, net of discounts at the till: to be held against
+    what a design of the store total can see; or why there is none."""
     found = plan_economics(plan, past).variants[variant].break_even
     return found.store_total_lift if isinstance(found, BreakEven) else found
 

@@ -175,7 +175,7 @@ def study_of(session: Session, pilot: Pilot, number: int, kind: StudyKind) -> De
 def with_design(plan: Plan, number: int, answer: Mapping[str, Any], rank: int) -> dict[str, Any]:
     """The plan's document with the design of this rank: mechanism, weeks, and which stores take part.
 
-    The stores are those that must, and of the others the first in an order that follows from the pilot's name alone,
+    The stores are those that must, and of the others the first in an order that follows from the pilot's code alone,
     so that nobody picks them. Raises ``NoDesignThere``.
     """
     row = next((one for one in answer["designs"] if one["rank"] == rank and one["refusal"] is None), None)

@@ -12,7 +12,6 @@ from pilot.outcomes.lake import Lake
 from pilot.planning import spending
 from pilot.planning.economics import (
     Past,
-    break_even_share,
     money_at_risk_minor,
     plan_economics,
     store_total_break_even_share,
@@ -37,6 +36,12 @@ def a_plan(*offers: dict[str, Any], **economics: Any) -> Plan:
             "stages": [{"number": 1, "name": "First", "starts_on": "2026-03-09", "weeks": 13}],
         }
     )
+
+
+def break_even_share(plan: Plan, variant: str, past: Past | None = None) -> Decimal | Message:
+    """The lift of sales volume at which the variant pays; or why there is none."""
+    found = plan_economics(plan, past).variants[variant].break_even
+    return found if isinstance(found, Message) else found.lift
 
 
 FIVE_PER_CENT = {"mechanic": "fixed_discount", "terms": {"discount_share": "0.05"}}
