@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pilot.access.model import Deputy, Role, User
 from pilot.assignment.model import Draw, LedgerEntry
 from pilot.audit.model import AuditEntry
 from pilot.audit.service import verify
 from pilot.canonical import sha256_hex
 from pilot.evidence.model import FrozenReport
-from pilot.governance.model import Approval, Decision, PolicyVersion
+from pilot.governance.model import Answer, Approval, ApprovalKind, Decision, PolicyVersion
 from pilot.governance.policy import AS_DELIVERED, Policy
+from pilot.network.model import Region, Store
 from pilot.planning.model import Acceptance, Pilot, PlanVersion, Stage, StageRestriction, StageState
 from pilot.planning.queries import read_text
 
@@ -24,8 +26,10 @@ _UNDER_WAY = (StageState.RUNNING, StageState.EXTENDED, StageState.AT_GATE, Stage
 # Each kind of row with the entries of the log that tell of it.
 _TOLD = {
     Acceptance: ("plan.accept_unproven",),
+    Answer: ("report.answer",),
     Approval: ("plan.cosign", "plan.approve"),
     Decision: ("report.decide",),
+    Deputy: ("deputy.appoint",),
     Draw: ("stage.draw",),
     FrozenReport: ("report.freeze",),
     PlanVersion: ("plan.submit", "plan.amend"),
@@ -35,13 +39,21 @@ _TOLD = {
 
 @dataclass(slots=True)
 class Invariants:
-    """What was seen of ledgers and of the draws of started stages: neither may ever look different."""
+    """What was seen of ledgers and of the draws of started stages: neither may ever look different.
+
+    ``judged`` are the words (signatures, acceptances, decisions) whose right to be given was looked at when they were
+    new: people get other roles later.
+    """
 
     ledgers: dict[int, str] = field(default_factory=dict)
     starts: dict[int, str] = field(default_factory=dict)
+    judged: set[tuple[str, int]] = field(default_factory=set)
 
     def check(self, session: Session, pilot: Pilot) -> None:
         self._nobody_signs_their_own(session, pilot)
+        self._whoever_gives_their_word_may(session)
+        self._what_cannot_be_proven_was_accepted(session)
+        self._limits_bind_the_draw(session)
         self._ledgers_never_change(session)
         self._started_stages_keep_their_draw(session, pilot)
         self._decisions_rest_on_frozen_evidence(session, pilot)
@@ -53,6 +65,44 @@ class Invariants:
         rows = (*signed, *session.scalars(select(Acceptance)))
         for row in rows:
             assert pilot.owner_id not in (row.user_id, row.for_user_id), "somebody signed their own plan"
+
+    def _whoever_gives_their_word_may(self, session: Session) -> None:
+        """Each new word is of somebody with the right role, or of who was their deputy on that day."""
+        for kind in (Approval, Decision, Acceptance):
+            for row in session.scalars(select(kind)).all():  # type: ignore[call-overload] # each is an entity
+                if (kind.__name__, row.id) in self.judged:
+                    continue
+                self.judged.add((kind.__name__, row.id))
+                is_cosign = isinstance(row, Approval) and row.kind == ApprovalKind.COSIGN
+                wanted = Role.ANALYST if is_cosign else Role.EXECUTIVE
+                seat = session.get_one(User, row.for_user_id or row.user_id)
+                assert Role(seat.role) is wanted, f"somebody gave a word ({kind.__name__}) who may not"
+                appointed = [
+                    one for one in session.scalars(select(Deputy))
+                    if (one.user_id, one.deputy_id) == (row.for_user_id, row.user_id)
+                    and one.first_day <= row.at.date() <= one.last_day
+                ]  # fmt: skip
+                assert row.for_user_id is None or appointed, "somebody stood in for a person without being appointed"
+
+    def _what_cannot_be_proven_was_accepted(self, session: Session) -> None:
+        """No plan of a walk can prove its break-even: each was accepted, with exactly this text, before it came in."""
+        accepted = {one.plan_hash: one.at for one in session.scalars(select(Acceptance))}
+        for version in session.scalars(select(PlanVersion)):
+            assert version.hash in accepted, "an unproven plan came in without an acceptance of its text"
+            assert accepted[version.hash] <= version.created_at, "an unproven plan was accepted afterwards"
+
+    def _limits_bind_the_draw(self, session: Session) -> None:
+        """Where executives let a stage go on in some regions only, nothing is drawn elsewhere."""
+        region_of = dict(
+            session.execute(select(Store.code, Region.code).join(Region, Store.region_id == Region.id)).all()
+        )
+        for limit in session.scalars(select(StageRestriction)):
+            for draw in session.scalars(select(Draw)):
+                if (draw.pilot_id, draw.stage_number) == (limit.pilot_id, limit.stage_number):
+                    units = session.scalars(select(LedgerEntry.unit_code).where(LedgerEntry.draw_id == draw.id))
+                    assert {region_of[unit] for unit in units} <= set(limit.regions), (
+                        "drawn outside the approved regions"
+                    )
 
     def _ledgers_never_change(self, session: Session) -> None:
         for draw in session.scalars(select(Draw)):

@@ -16,13 +16,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
 
+from pilot.access import standing
 from pilot.access.model import Role
+from pilot.access.standing import Standing
+from pilot.assignment import exclusions
 from pilot.evidence import computing
 from pilot.evidence import service as evidence
 from pilot.governance import approvals, deputies, signing
 from pilot.governance import service as governance
 from pilot.governance.model import Choice
-from pilot.planning import model, proofs
+from pilot.planning import model, proofs, submission
+from pilot.planning.proving import Proving
+from pilot.planning.submission import acceptances_of
 from tests.pilot.governance.walks import PEOPLE, Walk
 
 WALKS = int(os.environ.get("GOVERNANCE_WALKS", "10"))
@@ -58,9 +63,18 @@ class People(RuleBasedStateMachine):
     def somebody_submits(self, who: str) -> None:
         self.walk.submit(who)
 
-    @rule(who=st.sampled_from(["manager", "colleague", "executive"]), words=st.sampled_from(["One.", "Another."]))
-    def somebody_amends(self, who: str, words: str) -> None:
-        self.walk.amend(who, words)
+    @rule(who=st.sampled_from(["manager", "colleague", "executive"]), words=st.sampled_from(["One", "Another"]),
+          of_started=st.booleans())  # fmt: skip
+    def somebody_writes(self, who: str, words: str, of_started: bool) -> None:
+        self.walk.write(who, words, of_started=of_started)
+
+    @rule(who=st.sampled_from(["manager", "colleague", "executive"]))
+    def somebody_amends(self, who: str) -> None:
+        self.walk.amend(who)
+
+    @rule(who=st.sampled_from(["manager", "executive"]))
+    def somebody_asks_for_an_acceptance(self, who: str) -> None:
+        self.walk.ask(who)
 
     @rule(who=people)
     def somebody_cosigns(self, who: str) -> None:
@@ -161,11 +175,44 @@ def test_a_walk_that_everybody_agrees_on_reaches_the_network(walk: Walk) -> None
     assert walk.done.count("start") == 2
 
 
+def test_an_amendment_while_a_stage_runs_is_accepted_signed_and_binds_the_stage_after_it(walk: Walk) -> None:
+    chance = random.Random("amended")
+    while "start" not in walk.done:
+        assert walk.go_on(Choice.APPROVE, chance), walk.refusals
+    assert walk.write("manager", "All of them")
+    assert not walk.amend("manager")  # nobody has accepted the new text
+    assert not walk.accept("analyst")
+    assert walk.ask("manager")
+    assert walk.accept("executive")
+    assert walk.amend("manager")
+    walk.check()
+    for _ in range(40):
+        walk.go_on(Choice.APPROVE, chance)
+    walk.check()
+    assert walk.state()[0] == "rolled_out", walk.refusals
+    assert walk.write("manager", "Too late", of_started=True) is False or not walk.amend("manager")
+
+
+def test_a_stage_that_goes_on_in_one_region_is_drawn_there(walk: Walk) -> None:
+    _limited_to_one_region(walk)
+    walk.check()
+    assert walk.done.count("draw") == 2, walk.refusals
+
+
+def _limited_to_one_region(walk: Walk) -> None:
+    """At the last look two executives let it go on in the first region; the next stage is drawn."""
+    to_the_gate(walk, looks=2)
+    for who in ("executive", "second"):
+        assert walk.decide(who, Choice.APPROVE_SOME, ("R01",)), walk.refusals
+    walk.draw("manager", 2)
+
+
 def a_self_approval(walk: Walk, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(signing, "_not_own_plan", lambda *_: None)
-    patch.setattr(deputies, "may_self", lambda *_: True)
+    patch.setattr(standing, "may", lambda *_: True)
     patch.setattr(proofs, "require_proofs", lambda *_: None)
     patch.setattr(model, "require_proofs", lambda *_: None)
+    walk.accept("third")
     walk.submit("manager")
     walk.cosign("manager")
     walk.check()
@@ -184,11 +231,12 @@ def a_stage_without_its_signatures(walk: Walk, patch: pytest.MonkeyPatch) -> Non
 
 def a_signature_that_counts_twice(walk: Walk, patch: pytest.MonkeyPatch) -> None:
     """A deputy's signature and that of the one whose place they take."""
-    patch.setattr(proofs.Proof, "people", property(lambda proof: frozenset({(proof.user_id, proof.for_user_id)})))
+    patch.setattr(proofs.Proof, "people", property(lambda proof: frozenset({proof.user_id})))
     patch.setattr(signing, "_free", lambda session, pilot, given, kind, permission, *, actor, now: (
         deputies.require_acting(session, actor, permission, pilot, now=now)))  # fmt: skip
     walk.change_policy(cosigns=1, approvals=2, decisions=1, valid_days=180)
     walk.appoint("executive", "colleague", 30)
+    walk.accept("third")
     walk.submit("manager")
     walk.cosign("analyst")
     walk.approve("executive")
@@ -225,8 +273,50 @@ def a_look_beyond_the_plan(walk: Walk, patch: pytest.MonkeyPatch) -> None:
 
 def an_entry_that_is_missing(walk: Walk, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(signing, "_record_signature", lambda *_, **__: None)
+    walk.accept("third")
     walk.submit("manager")
     walk.cosign("analyst")
+    walk.check()
+
+
+def an_acceptance_by_an_analyst(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(signing, "require_acting", lambda session, person, *_, **__: Standing(person))
+    walk.accept("analyst")
+    walk.check()
+
+
+def an_acceptance_of_another_text(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    walk.accept("executive")
+    walk.write("manager", "Another", of_started=True)
+    patch.setattr(submission, "acceptance_of", lambda session, pilot, _: acceptances_of(session, pilot)[0])
+    walk.submit("manager")
+    walk.check()
+
+
+def an_unproven_plan_that_nobody_accepted(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Proving, "is_unproven", property(lambda proof: proof.proves is None))
+    walk.submit("manager")
+    walk.check()
+
+
+def an_acceptance_without_an_entry(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(signing, "_record", lambda *_: None)
+    walk.accept("executive")
+    walk.check()
+
+
+def a_deputy_whose_days_are_over(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    walk.appoint("executive", "colleague", 2)
+    walk.today += timedelta(days=3)
+    long_ago = walk.today - timedelta(days=2)
+    patch.setattr(deputies, "business_day", lambda *_: long_ago)
+    walk.accept("colleague")
+    walk.check()
+
+
+def a_draw_outside_its_regions(walk: Walk, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(exclusions, "_outside_the_approved", lambda *_: [])
+    _limited_to_one_region(walk)
     walk.check()
 
 
@@ -240,6 +330,12 @@ def an_entry_that_is_missing(walk: Walk, patch: pytest.MonkeyPatch) -> None:
         (evidence_that_was_not_frozen, "evidence that was changed"),
         (a_look_beyond_the_plan, "look beyond the plan"),
         (an_entry_that_is_missing, "missing in the log"),
+        (an_acceptance_by_an_analyst, "who may not"),
+        (an_acceptance_of_another_text, "without an acceptance of its text"),
+        (an_unproven_plan_that_nobody_accepted, "without an acceptance of its text"),
+        (an_acceptance_without_an_entry, "missing in the log"),
+        (a_deputy_whose_days_are_over, "without being appointed"),
+        (a_draw_outside_its_regions, "outside the approved regions"),
     ],
 )
 def test_a_rule_that_is_broken_on_purpose_is_found(

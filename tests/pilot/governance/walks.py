@@ -28,13 +28,18 @@ from pilot.evidence.queries import latest_report
 from pilot.evidence.service import compute_report, freeze
 from pilot.governance import deputies, needed
 from pilot.governance import service as governance
+from pilot.governance.asking import ask_acceptance
 from pilot.governance.errors import NotAtGate
 from pilot.governance.model import Choice
 from pilot.governance.policy import AS_DELIVERED, Policy
 from pilot.governance.signing import draft_hash
 from pilot.planning import service as planning
+from pilot.planning import wizard
+from pilot.planning.errors import UnchangedPlan
 from pilot.planning.model import Pilot, PilotState, StageState
 from pilot.planning.queries import pilot as pilot_by_code
+from pilot.planning.submission import CheckedPlan
+from pilot.planning.wizard import amendment_of, working_plan
 from pilot.settings import Settings
 from pilot.upkeep import migrating
 from tests.builders import a_user
@@ -63,7 +68,8 @@ def _template() -> tuple[Path, dict[str, int]]:
              "looks": 2, "extension_weeks": 2, "gate": GATE}  # fmt: skip
     later = {"number": 2, "name": "All", "starts_on": str(START + timedelta(weeks=8)), "weeks": 2, "gate": GATE,
              "is_network": True}  # fmt: skip
-    network.draft(stages=[first, later], alpha="0.2", secondary=[], guardrails=[])
+    unproven = {"margin_share": "0.9"}  # the offer pays from so small a lift on that no stage can see it
+    network.draft(stages=[first, later], alpha="0.5", secondary=[], guardrails=[], economics=unproven)
     network.database.dispose()
     return folder, {name: user.id for name, user in network.people.items()}
 
@@ -128,17 +134,51 @@ class Walk:
         return self.attempt("submit", lambda s, p: planning.submit(
             s, p, checked=checked, actor=self.user(s, who), now=self.now))  # fmt: skip
 
-    def amend(self, who: str, words: str) -> bool:
-        document = self.network.read(lambda s, p: {**p.plan, "hypothesis": words})
+    def ask(self, who: str) -> bool:
+        """Ask the executives to accept that the plan cannot prove its break-even."""
         try:
-            checked = self.network.read(lambda s, p: planning.check_amendment(
-                s, p, document=document, lake=self.network.lake, excluded=excluding(s, p)))  # fmt: skip
+            checked = self.network.read(self._check)
+        except PilotError as refused:
+            self.refusals.append(f"ask: {type(refused).__name__}")
+            return False
+        return self.attempt("ask", lambda s, p: ask_acceptance(
+            s, p, checked=checked, actor=self.user(s, who), now=self.now))  # fmt: skip
+
+    def write(self, who: str, words: str, *, of_started: bool = False) -> bool:
+        """Change the draft, or write at an amendment: the name of the last stage, or what every stage rests on."""
+
+        def act(session: Session, pilot: Pilot) -> None:
+            written = working_plan(session, pilot)
+            document = written.to_document()
+            if of_started:
+                document["hypothesis"] = words
+            else:
+                document["stages"][-1]["name"] = words
+            if wizard.save(session, pilot, document, actor=self.user(session, who), now=self.now) == written:
+                raise UnchangedPlan(pilot=pilot.code)
+
+        return self.attempt("write", act)
+
+    def amend(self, who: str) -> bool:
+        """Submit the amendment in writing."""
+        try:
+            checked = self.network.read(self._check_amendment)
         except PilotError as refused:
             self.refusals.append(f"amend: {type(refused).__name__}")
             return False
-        return self.attempt("amend", lambda s, p: planning.amend(
-            s, p, document=document, reason="We learned.", checked=checked, actor=self.user(s, who), now=self.now
-        ))  # fmt: skip
+        return self.attempt("amend", lambda s, p: wizard.submit_amendment(
+            s, p, reason="We learned.", checked=checked, actor=self.user(s, who), now=self.now))  # fmt: skip
+
+    def _check(self, session: Session, pilot: Pilot) -> CheckedPlan:
+        if amendment_of(session, pilot) is not None:
+            return self._check_amendment(session, pilot)
+        return planning.check_submission(session, pilot, lake=self.network.lake, excluded=excluding(session, pilot))
+
+    def _check_amendment(self, session: Session, pilot: Pilot) -> CheckedPlan:
+        document = wizard.amendment_to_check(session, pilot)
+        return planning.check_amendment(
+            session, pilot, document=document, lake=self.network.lake, excluded=excluding(session, pilot)
+        )
 
     def cosign(self, who: str) -> bool:
         return self.attempt("cosign", lambda s, p: governance.cosign(s, p, actor=self.user(s, who), now=self.now))
@@ -155,6 +195,10 @@ class Walk:
             )
 
         return self.attempt("accept", act)
+
+    def is_amending(self) -> bool:
+        """Whether an amendment is being written."""
+        return self.network.read(lambda s, p: amendment_of(s, p) is not None)
 
     def send_back(self, who: str) -> bool:
         return self.attempt("send back", lambda s, p: governance.send_back_plan(
@@ -252,7 +296,9 @@ class Walk:
         state, number, stage, ends_on = self.state()
         analyst, executive = chance.choice(("analyst", "analyst2")), chance.choice(("executive", "second", "third"))
         if state is PilotState.DRAFT:
-            return self.submit("manager")
+            return self.accept(executive) or self.submit("manager")
+        if self.is_amending() and (self.accept(executive) or self.amend("manager")):
+            return True
         if state is PilotState.SUBMITTED:
             return self.cosign(analyst)
         if state is PilotState.COSIGNED:
