@@ -27,7 +27,7 @@ FILTERS = {
     for name in (
         "day", "moment", "whole", "decimal", "share", "money", "p_value", "quantity", "change", "relative", "interval",
         "level", "size", "days", "short_hash", "role_name", "pilot_state", "stage_state", "run_state", "recommendation",
-        "check_status", "choice_name", "kind_name", "relative_size", "size_of", "level_before",
+        "check_status", "choice_name", "kind_name", "relative_size", "size_of", "level_before", "sentence",
     )
 }  # fmt: skip
 

@@ -64,16 +64,17 @@ def extension(plan: Plan, number: int, answer: Mapping[str, Any]) -> str:
     return _("With about %(weeks)s weeks it sees %(now)s; with %(longest)s weeks it would see %(later)s.", **values)
 
 
-def money_rows(found: PlanEconomics) -> list[tuple[str, str, str, str]]:
+def money_rows(found: PlanEconomics, names: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
     """(variant, lift of sales that pays, the same as the store total shows it, why not) of each variant."""
     shown = []
     for code, variant in found.variants.items():
+        name = names.get(code, code)
         if isinstance(variant.break_even, BreakEven):
             lift = presenters.share(float(variant.break_even.lift))
             total = presenters.share(float(variant.break_even.store_total_lift))
-            shown.append((code, lift, total, ""))
+            shown.append((name, lift, total, ""))
         else:
-            shown.append((code, "–", "–", translate(variant.break_even)))
+            shown.append((name, "–", "–", translate(variant.break_even)))
     return shown
 
 

@@ -233,7 +233,7 @@ _STAGE: dict[str, tuple[Callable[[], str], _Say]] = {
     "is_network": (lambda: _("the whole network"), _yes),
 }
 _ECONOMICS: dict[str, tuple[Callable[[], str], _Say]] = {
-    "margin_share": (lambda: _("Margin before rewards"), _share),
+    "margin_share": (lambda: _("Profit margin before rewards"), _share),
     "enrolment_share": (lambda: _("Expected share of sales under the offer"), _share),
     "redemption_share": (lambda: _("Rewards that are redeemed"), _share),
     "redemption_low": (lambda: _("Rewards that are redeemed, at least"), _share),

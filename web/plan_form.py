@@ -89,8 +89,6 @@ def _money(form: Form, kept: Mapping[str, Any]) -> Document:
         }
         for name in ("sceptical", "neutral")
     }
-    if "reckon" not in form:
-        return {"economics": None, "priors": priors}
     margin = form.get("margin_share", "").strip()
     return {
         "priors": priors,

@@ -37,10 +37,15 @@ def _stores(plan: Plan) -> Facts:
 def _money(plan: Plan) -> Facts:
     given = plan.economics
     if given is None:
-        return [(_("Money"), _("Not reckoned: no gate of this plan can ask about it."))]
+        return [
+            (
+                _("Money"),
+                _("Not stated yet: nothing says what the offers must bring, and the plan cannot be submitted."),
+            )
+        ]
     margin = _("receipts carry their cost") if given.margin_share is None else _share(given.margin_share)
     facts = [
-        (_("Margin before rewards"), margin),
+        (_("Profit margin before rewards"), margin),
         (_("Sales under the offer"), _share(given.enrolment_share)),
         (
             _("Rewards that are redeemed"),

@@ -57,10 +57,7 @@ def _show_stage(form: MultiDict[str, str], number: int, stage: Mapping[str, Any]
 
 
 def _show_money(form: MultiDict[str, str], document: Mapping[str, Any]) -> None:
-    given = document["economics"]
-    if given is not None:
-        form["reckon"] = "yes"
-    given = given or Economics().model_dump(mode="json")
+    given = document["economics"] or Economics().model_dump(mode="json")
     for name in _SHARES:
         form[name] = "" if given[name] is None else as_percent(given[name])
     for name in _MONEY:

@@ -21,7 +21,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/pilots/draft/edit/brief", "/pilots/draft/edit/stores", "/pilots/draft/edit/design",
         "/pilots/draft/edit/money", "/pilots/draft/edit/stages", "/pilots/draft/edit/wind_down",
         "/pilots/draft/edit/review", "/calendar/?from=2026-03-02", "/calendar/new",
-        "/pilots/draft/report", "/pilots/draft/assignment", "/metric-library/",
+        "/pilots/draft/report", "/pilots/draft/assignment", "/metric-library/", "/methods/", "/methods/permutation",
         "/metric-library/?search=card", "/programs/", "/programs/new", "/programs/card",
         "/programs/card/points/offer", "/programs/card/points/offer/tier_card",
         "/programs/card/points/offer/personal_card",

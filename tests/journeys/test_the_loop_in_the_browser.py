@@ -103,14 +103,18 @@ def _plans(manager: Visitor) -> None:
     page = manager.page
     page.get_by_label("Weeks before the start to compare with").fill("4")
     page.get_by_label("Weeks that decide a customer's home store").fill("4")
+    expect(page.get_by_label("Role of Full-price share")).to_have_value("")  # no receipt here says what had a discount
     manager.press("Save and go on")
-    for step in ("Stores", "Design", "Money"):
-        expect(page.get_by_role("heading", name=step, exact=True)).to_be_visible()
-        manager.press("Save and go on")
+    expect(page.get_by_role("heading", name="Stores", exact=True)).to_be_visible()
+    manager.press("Save and go on")
+    page.get_by_label("Profit margin").fill("6")
+    manager.press("Save and go on")
     page.locator("[name=stage-0-name]").fill("All stores in pairs")
     page.locator("[name=stage-0-starts_on]").fill(START.isoformat())
     page.locator("[name=stage-0-weeks]").fill("4")
     page.locator("[name=stage-0-gate][value=money]").uncheck()  # this gate asks about sales alone
+    manager.press("Save and go on")
+    expect(page.get_by_role("heading", name="Design", exact=True)).to_be_visible()
     manager.press("Save and go on")
     page.get_by_label("What customers hold is honoured until").fill("2027-01-31")
     manager.press("Save and go on")

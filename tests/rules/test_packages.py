@@ -9,6 +9,7 @@ READ_AT_RUN_TIME = frozenset(
     {".html", ".css", ".js", ".svg", ".woff2", ".mo", ".json", ".mako", ".txt", ".md", ".typed", ".png", ".ico"}
 )
 TOPS = {"experiments": "experiments", "pilot": "pilot", "web": "web", "migrations": "pilot.dbmigrations"}
+READ_IN_THE_BROWSER = {"docs/methods": "web.method_pages"}  # documents without code that pages show
 
 
 def setup() -> configparser.ConfigParser:
@@ -24,7 +25,7 @@ def words(section: str, option: str) -> list[str]:
 def test_every_folder_with_code_is_a_package_of_the_wheel() -> None:
     folders = {path.parent.relative_to(ROOT) for path in files(".py", *TOPS)}
     wanted = {".".join((TOPS[folder.parts[0]], *folder.parts[1:])) for folder in folders}
-    assert sorted(words("options", "packages")) == sorted(wanted)
+    assert sorted(words("options", "packages")) == sorted([*wanted, *READ_IN_THE_BROWSER.values()])
 
 
 def test_every_folder_with_code_is_a_regular_package() -> None:
@@ -34,11 +35,17 @@ def test_every_folder_with_code_is_a_regular_package() -> None:
 
 def test_every_file_that_the_product_reads_is_in_the_package_data() -> None:
     carried = set()
+    elsewhere = {package: folder for folder, package in (TOPS | READ_IN_THE_BROWSER).items()}
     for package in setup()["options.package_data"]:
-        folder = ROOT / ("migrations" if package == "pilot.dbmigrations" else package.replace(".", "/"))
+        folder = ROOT / elsewhere.get(package, package.replace(".", "/"))
         for pattern in words("options.package_data", package):
             carried |= {folder / found for found in glob.glob(pattern, root_dir=folder, recursive=True)}
-    wanted = {path for top in TOPS for path in (ROOT / top).rglob("*") if path.suffix in READ_AT_RUN_TIME}
+    wanted = {
+        path
+        for top in TOPS | READ_IN_THE_BROWSER
+        for path in (ROOT / top).rglob("*")
+        if path.suffix in READ_AT_RUN_TIME
+    }
     assert sorted(shown(path) for path in wanted - carried) == []
 
 

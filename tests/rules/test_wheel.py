@@ -15,7 +15,7 @@ import pytest
 from tests.rules.house import ROOT
 
 pytestmark = pytest.mark.slow
-SOURCES = ("experiments", "migrations", "pilot", "web")
+SOURCES = ("docs/methods", "experiments", "migrations", "pilot", "web")
 FILES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 

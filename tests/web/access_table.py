@@ -112,6 +112,7 @@ def _arguments(route: Route, names: dict[str, str]) -> dict[str, Any]:
         "variant": "points",
         "mechanic": "tier_card",
         "token": "x",
+        "name": "permutation",
         **names,
     }
     return {name: known[name] for name in route.arguments}

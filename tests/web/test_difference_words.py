@@ -38,7 +38,7 @@ def changed(app: Flask, old: dict[str, Any], new: dict[str, Any]) -> list[tuple[
         ({"objective": "win"}, ("Objective", "Keep the customers we have", "Win new customers")),
         ({"windows": {"pre_weeks": 13}}, ("Compared with the time before", "weeks: 26", "weeks: 13")),
         ({"guardrails": []}, ("Guardrail: Average basket", "at most 5% worse", "–")),
-        ({"economics": {"margin_share": "0.275"}}, ("Margin before rewards", "30%", "27.5%")),
+        ({"economics": {"margin_share": "0.275"}}, ("Profit margin before rewards", "30%", "27.5%")),
         (
             {"wind_down": {**WIND_DOWN, "exit_cost_minor": 250_000}},
             ("Cost of the exit", "€0.00", "€2,500.00"),

@@ -19,6 +19,7 @@ from web.pages import (
     jobs,
     keys,
     memo,
+    methods,
     metric_library,
     network,
     operations,
@@ -40,7 +41,7 @@ from web.pages import (
 
 TOPICS = (
     account, assignments, audit, break_even, brief, calendar, chapters, demo, design, exports, home, imports, jobs,
-    keys, memo, metric_library, network, operations, pilots, plan, policy, programs, quarantine, reports, segments,
+    keys, memo, methods, metric_library, network, operations, pilots, plan, policy, programs, quarantine, reports, segments,
     session, stages, submission, unsubscribe, users, webhooks, wizard,
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ from pilot.planning.reaching import units_needed
 from pilot.planning.submission import as_submitted
 from pilot.planning.wizard import Step, is_amendment, save, working_plan
 from pilot.planning.wizard_model import DesignStudy, StudyKind
+from pilot.programs import queries as programs
 from pilot.words import translate
 from web import design_view, forms, signature_view
 from web.auth import actor, may, requires
@@ -137,7 +138,8 @@ def money(pilot: Pilot) -> ResponseReturnValue:
     except PilotError as error:
         return render_template("pilots/design/_refused.html", refusal=error.message)
     found = plan_economics(plan, past)
-    return render_template("pilots/design/_money.html", rows=design_view.money_rows(found), past=past, plan=plan,
+    names = {variant.code: variant.name for variant in programs.program(session(), plan.program).variants}
+    return render_template("pilots/design/_money.html", rows=design_view.money_rows(found, names), past=past, plan=plan,
                            at_risk=_at_risk(plan, number, past))  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pilot.planning.metrics import PROPOSALS, library_metric
 from pilot.words import Message, translate
 from web import plan_words, presenters
 from web.auth import requires
+from web.methods import has_page
 from web.words import _
 
 pages = Blueprint("metric_library", __name__, url_prefix="/metric-library")
@@ -32,7 +33,7 @@ class ShownMetric:
     source: presenters.Badge
     why_not: str
     method: str
-    method_page: str
+    method_pages: tuple[str, ...]
 
     @property
     def found_in(self) -> str:
@@ -74,7 +75,7 @@ def _shown(entry: Entry) -> ShownMetric:
         source=_sources()[entry.source],
         why_not=translate(Message("not_in_a_plan", why_not)) if why_not else "",
         method=_methods()[entry.how],
-        method_page=entry.how.value,
+        method_pages=tuple(name for name in (entry.code, entry.how.value) if has_page(name)),
     )
 
 

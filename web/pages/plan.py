@@ -90,9 +90,7 @@ def approve(pilot: Pilot) -> ResponseReturnValue:
     now, entropy = settings().now(), os.urandom(ENTROPY_BYTES)
     try:
         read = forms.text("plan_hash", _("Plan"))
-        governance.approve_and_seal(
-            session(), pilot, reason=reason, read=read, actor=actor(), now=now, entropy=entropy
-        )
+        governance.approve_and_seal(session(), pilot, reason=reason, read=read, actor=actor(), now=now, entropy=entropy)
     except PilotError as error:
         return _refused_plan(code, error)
     if pilot.state == PilotState.COSIGNED:
