@@ -25,6 +25,7 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
             _variant(view, variant, found, chapter["days"]) for variant, found in sorted(chapter["variants"].items())
         ],
         "level": presenters.level(chapter["confidence_level"]),
+        "of_customers": chapter.get("drawn") == "customers",
     }
 
 

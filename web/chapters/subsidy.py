@@ -18,6 +18,7 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "variants": [_variant(view, variant, found) for variant, found in sorted(chapter["variants"].items())],
         "level": presenters.level(chapter["confidence_level"]),
+        "of_customers": chapter.get("drawn") == "customers",
     }
 
 
@@ -34,7 +35,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
         "may_be_identification": found["identification"] not in ("ok", None),
         "rows": rows,
         "total": _row(
-            {**total, "estimate": total["sales"]} if "sales" in total else total, _("All listed customers"), currency
+            {**total, "estimate": total["sales"]} if "sales" in total else total, _("All customers"), currency
         ),
         "share_chart": _share_chart(found),
         "effect_chart": _effect_chart(found, currency),
@@ -79,7 +80,7 @@ def _headline(found: Mapping[str, Any], currency: str) -> str:
 
 def _basis(found: Mapping[str, Any]) -> str:
     if found["basis"] == "receipts":
-        return _("Rewards are those on receipts of listed customers in treated stores, beyond what control's got.")
+        return _("Rewards are those on receipts of treated customers, beyond what as many of control's got.")
     return _(
         "Receipts carry no rewards, so they are reckoned from the offer's terms: %(share)s of listed customers' sales, "
         "with the shares of the plan.",

@@ -31,6 +31,7 @@ def present(view: ReportView, chapter: Mapping[str, Any]) -> dict[str, Any]:
             }
             for variant, found in sorted(chapter["variants"].items())
         ],
+        "of_customers": chapter.get("drawn") == "customers",
         "nothing_declared": not chapter["declared"],
         "level": presenters.level(chapter["confidence_level"]),
     }

@@ -84,6 +84,7 @@ def compute(inputs: ChapterInputs) -> dict[str, Any]:
     return {
         "confidence_level": 0.95,
         "alpha": float(inputs.plan.alpha),
+        "drawn": "stores" if inputs.population.customers is None else "customers",
         "declared": list(inputs.plan.subgroups),
         "variants": {variant: of(variant) for variant in inputs.plan.treated},
     }

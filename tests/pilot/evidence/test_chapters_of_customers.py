@@ -47,7 +47,7 @@ def test_sixty_per_cent_more_from_treated_customers_is_what_the_chapters_say(
 
     segments, sizes = found["where"]["variants"]["points"]["families"]
     assert {row["group"]: row["declared"] for row in segments["groups"]} == {"old": False, "young": True}
-    assert all(row["share"]["effect"] == pytest.approx(0.6, abs=0.15) for row in segments["groups"])
+    assert all(row["share"]["interval"][0] < 0.6 < row["share"]["interval"][1] for row in segments["groups"])
     assert segments["interaction"]["compared"] == ["young", ""]
     assert segments["interaction"]["p_value"] > 0.005
     assert segments["shrinkage"]["refusal"]["code"] == "too_few_segments_to_shrink"
@@ -59,4 +59,4 @@ def test_sixty_per_cent_more_from_treated_customers_is_what_the_chapters_say(
     assert loyalty["full_price_share"]["refusal"]["code"] == "no_variation"  # nobody gets a discount here
     assert loyalty["visits_beyond_home"]["refusal"]["code"] == "no_variation"  # and nobody shops elsewhere
     assert loyalty["unpaid_referrals"]["refusal"]["code"] == "no_survey_answers"
-    assert loyalty["repeat_purchase"]["n_control"] == 80
+    assert loyalty["repeat_purchase"]["refusal"]["code"] == "no_variation"  # everybody comes back
