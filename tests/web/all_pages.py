@@ -21,7 +21,8 @@ PAGES = {
         "/pilots/draft/edit/stores", "/pilots/draft/edit/design", "/pilots/draft/edit/money",
         "/pilots/draft/edit/stages", "/pilots/draft/edit/wind_down", "/pilots/draft/edit/review",
         "/pilots/draft/design/1/eligible", "/pilots/draft/design/1/study", "/pilots/draft/design/1/verdict",
-        "/pilots/draft/design/money", "/pilots/points/amend", "/calendar/", "/calendar/new", "/metric-library/", "/methods/",
+        "/pilots/draft/design/money", "/pilots/points/amend", "/calendar/", "/calendar/new", "/metric-library/",
+        "/methods/",
         "/pilots/draft/report", "/pilots/draft/assignment", "/pilots/draft/visible/1", "/pilots/draft/specimen/1",
         "/programs/", "/programs/new", "/programs/card", "/programs/card/points/offer",
         "/programs/card/points/offer/tier_card", "/programs/card/points/offer/personal_card",
@@ -65,7 +66,7 @@ NAMES = (
     "Small", "English", "Suomi", "Pilot", "EUR", "UTC", "CSV", "control", "points", "young", "old", "age",
     "none", "nobody", "abc", "XXQ", "Not A Code", "IANA",
 )  # fmt: skip
-PATTERNS = (r"[\w.-]+@example\.org", r"\b[0-9a-f]{12,}\b", r"\b\d\.\d\.\d\+[0-9a-f]+\b", r"\b\w+-\d{14}\.csv")  # fmt: skip
+PATTERNS = (r"[\w.-]+@example\.org", r"\b[0-9a-f]{12,}\b", r"\b\d\.\d\.\d\+[0-9a-f]+\b", r"\b\w+-\d{14}\.csv")
 IN_ENGLISH = re.compile(r'<(\w+)[^>]* lang="en"[^>]*>.*?</\1>', re.DOTALL)  # the methods say that they are
 ALLOWED = re.compile("|".join([*PATTERNS, *(rf"(?<!\w){re.escape(name)}(?!\w)" for name in NAMES)]))
 ZONES = available_timezones()

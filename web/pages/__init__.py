@@ -41,8 +41,8 @@ from web.pages import (
 
 TOPICS = (
     account, assignments, audit, break_even, brief, calendar, chapters, demo, design, exports, home, imports, jobs,
-    keys, memo, methods, metric_library, network, operations, pilots, plan, policy, programs, quarantine, reports, segments,
-    session, stages, submission, unsubscribe, users, webhooks, wizard,
+    keys, memo, methods, metric_library, network, operations, pilots, plan, policy, programs, quarantine, reports,
+    segments, session, stages, submission, unsubscribe, users, webhooks, wizard,
 )  # fmt: skip
 
 
