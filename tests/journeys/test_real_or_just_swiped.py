@@ -102,10 +102,10 @@ def test_a_card_that_is_merely_shown_more_is_told_by_a_red_banner(tmp_path: Path
     analyst.keep("real_or_just_swiped")
 
 
-def test_stores_that_really_sold_more_have_no_banner_and_the_report_s_own_number(
+def test_stores_that_sold_more_while_cards_are_shown_more_have_no_banner_and_the_report_s_own_number(
     tmp_path: Path, serve: Serve, visit: Visit
 ) -> None:
-    network = a_shopping_network(tmp_path, lift=40)
+    network = a_shopping_network(tmp_path, lift=40, shown=500, shown_more=950)
     analyst = visit(serve(network.database.settings), "analyst")
     page = opens_the_account(analyst)
     expect(page.get_by_text("Only identification rose")).to_have_count(0)
