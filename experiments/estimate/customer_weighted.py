@@ -70,8 +70,7 @@ def customer_weighted(
     if correction not in (Correction.CR1S, Correction.CR2):
         raise InvalidNumber(name="correction", value=correction.value, must_be="cr1s or cr2")
     fixed = _fixed(treated, block)
-    products, outcomes = _design(moments, fixed)
-    total = products.sum(axis=1)
+    total, outcome = _design(moments, fixed)
     scale = np.sqrt(np.maximum(np.diagonal(total, axis1=1, axis2=2), 1e-300))
     conditioned = total / scale[:, :, None] / scale[:, None, :]
     if not (np.linalg.eigvalsh(conditioned)[:, 0] > _RANK).all():
@@ -81,12 +80,12 @@ def customer_weighted(
             )
         )
     bread = np.linalg.inv(conditioned) / scale[:, :, None] / scale[:, None, :]
-    b = np.einsum("cij,cj->ci", bread, outcomes.sum(axis=1))
-    scores = outcomes - np.einsum("cgij,cj->cgi", products, b)
+    b = np.einsum("cij,cj->ci", bread, outcome)
+    scores = _scores(moments, fixed, b)
     aim = bread[:, 0]  # (C × k) the row of the inverse that belongs to the treatment
     present = (moments.n > 0).sum(axis=1).astype(np.float64)
     if correction is Correction.CR1S:
-        n, k = moments.n.sum(axis=1), products.shape[-1]
+        n, k = moments.n.sum(axis=1), b.shape[-1]
         factor = present / (present - 1.0) * (n - 1.0) / (n - k)
         each = np.einsum("ci,cgi->cg", aim, scores)
         return CustomerWeighted(b[:, 0], np.sqrt(factor * (each**2).sum(axis=1)), present - 1.0)
@@ -100,15 +99,27 @@ def _fixed(treated: Floats, block: Ints | None) -> Floats:
 
 
 def _design(moments: StoreMoments, fixed: Floats) -> tuple[Floats, Floats]:
-    """(C × G × k × k) X'X and (C × G × k) X'y per store; columns: treatment, blocks, covariates."""
-    (c, g, q), f = moments.x.shape, fixed.shape[1]
-    products, outcomes = np.empty((c, g, f + q, f + q)), np.empty((c, g, f + q))
-    products[:, :, :f, :f] = moments.n[:, :, None, None] * (fixed[:, :, None] * fixed[:, None, :])
-    products[:, :, :f, f:] = fixed[:, :, None] * moments.x[:, :, None, :]
-    products[:, :, f:, :f] = np.swapaxes(products[:, :, :f, f:], 2, 3)
-    products[:, :, f:, f:] = moments.xx
-    outcomes[:, :, :f], outcomes[:, :, f:] = moments.y[:, :, None] * fixed, moments.xy
-    return products, outcomes
+    """(C × k × k) X'X and (C × k) X'y over all stores; columns: treatment, blocks, covariates.
+
+    Never per store: with stores in pairs k is half of their number, and G × k × k is too much.
+    """
+    (c, _, q), f = moments.x.shape, fixed.shape[1]
+    total, outcome = np.empty((c, f + q, f + q)), np.empty((c, f + q))
+    total[:, :f, :f] = fixed.T @ (moments.n[:, :, None] * fixed)
+    total[:, :f, f:] = fixed.T @ moments.x
+    total[:, f:, :f] = np.swapaxes(total[:, :f, f:], 1, 2)
+    total[:, f:, f:] = moments.xx.sum(axis=1)
+    outcome[:, :f], outcome[:, f:] = moments.y @ fixed, moments.xy.sum(axis=1)
+    return total, outcome
+
+
+def _scores(moments: StoreMoments, fixed: Floats, b: Floats) -> Floats:
+    """(C × G × k) X'(y − X b) per store."""
+    f = fixed.shape[1]
+    level, slope = b[:, :f] @ fixed.T, b[:, f:]  # (C × G) what a store's customers share, (C × q)
+    common = moments.y - moments.n * level - np.einsum("cgq,cq->cg", moments.x, slope)
+    own = moments.xy - moments.x * level[:, :, None] - np.einsum("cgqr,cr->cgq", moments.xx, slope)
+    return np.concatenate([common[:, :, None] * fixed, own], axis=2)
 
 
 def _cr2(
