@@ -54,7 +54,8 @@ class Question:
 class Grounds:
     """What a decision rests on: the sentences, the rules of the gate, the guardrails, and what warns.
 
-    ``look`` says which look it is and at which level it tests, ``cause`` why the report recommends to stop.
+    ``look`` says which look it is and at which level it tests, ``cause`` why the report recommends to stop, ``dropped``
+    which variants must not go on while others do.
     """
 
     sentences: list[str]
@@ -63,6 +64,7 @@ class Grounds:
     warnings: list[str]
     look: str = ""
     cause: str = ""
+    dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def grounds(report: ReportView) -> Grounds:
         _warnings(report),
         gate_words.look(report),
         gate_words.cause(report),
+        gate_words.dropped(report),
     )
 
 
@@ -137,6 +140,7 @@ def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
         return []
     plan = planning.plan_of(session(), pilot, report.plan_hash)
     later = [stage.name for stage in plan.stages if stage.number > report.stage_number]
+    view = queries.report(session(), report.code)
     said_by_me = [
         one.choice for one in governance.standing_of(session(), report).latest if one.user_id == current_user.id
     ]
@@ -144,7 +148,14 @@ def choices(pilot: Pilot, report: FrozenReport) -> list[Choosable]:
         Choosable(
             option.choice.value,
             choice_name(option.choice),
-            _what_it_does(option, later, is_mine=option.choice in said_by_me),
+            " ".join(
+                said
+                for said in (
+                    _what_it_does(option, later, is_mine=option.choice in said_by_me),
+                    gate_words.keeps_dropped(view, option.choice),
+                )
+                if said
+            ),
             option.regions,
         )
         for option in governance.options(session(), report)

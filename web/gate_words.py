@@ -6,6 +6,7 @@ from pilot.evidence.charts import variant_label
 from pilot.evidence.queries import ReportView
 from pilot.evidence.recommendation import RuleCode, RuleResult, Waiting
 from pilot.evidence.sentences import CAUSES
+from pilot.governance.model import Choice
 from pilot.planning.metrics import library_metric
 from pilot.words import translate
 from web import presenters
@@ -131,4 +132,72 @@ def _waiting(report: ReportView, one: Waiting) -> str:
     ]
     if one.break_even is not None:
         said.append(_("It pays from %(effect)s on.", effect=amount(one.break_even)))
-    return " ".join(said)
+    return " ".join([*said, *_waiting_in_money(report, one)])
+
+
+def _waiting_in_money(report: ReportView, one: Waiting) -> list[str]:
+    """What waiting is worth in money, what the extension costs, and what is left."""
+    if one.worth_minor is None or one.cost_minor is None:
+        return []
+    left = one.worth_minor - one.cost_minor
+    values = {
+        "worth": money(one.worth_minor, report),
+        "cost": money(one.cost_minor, report),
+        "left": money(abs(left), report),
+        "weeks": whole(one.horizon_weeks or 0),
+        "stores": whole(one.stores or 0),
+    }
+    if left > 0:
+        return [
+            _(
+                "In money: over %(weeks)s weeks in the %(stores)s treated stores that is at most %(worth)s; the "
+                "extension costs %(cost)s at the rate so far, before what it sells. Waiting is worth at most %(left)s.",
+                **values,
+            )
+        ]
+    return [
+        _(
+            "In money: over %(weeks)s weeks in the %(stores)s treated stores that is at most %(worth)s; the extension "
+            "costs %(cost)s at the rate so far, before what it sells. Waiting costs at least %(left)s more than it is "
+            "worth.",
+            **values,
+        )
+    ]
+
+
+def money(minor: int, report: ReportView) -> str:
+    """An amount of the report without cents."""
+    return presenters.money(minor, report.document.currency, cents=False)
+
+
+def dropped(report: ReportView) -> str:
+    """Which variants must not go on while others do, and why; empty where there is none."""
+    found = report.recommendation.dropped
+    if report.document.exploratory or not found:
+        return ""
+    named = "; ".join(
+        _("“%(variant)s”: %(why)s", variant=variant_label(report, variant), why=translate(CAUSES[cause]))
+        for variant, cause in found.items()
+    )
+    return _("Go on without %(named)s.", named=named)
+
+
+def keeps_dropped(report: ReportView, choice: Choice) -> str:
+    """What going on does to a variant that should not: neither an extension nor a coming draw drops it by itself."""
+    found = report.recommendation.dropped
+    if report.document.exploratory or not found:
+        return ""
+    names = ", ".join(f"“{variant_label(report, variant)}”" for variant in found)
+    if choice is Choice.EXTEND:
+        return _(
+            "An extension keeps every unit as it was drawn: %(names)s goes on being offered there unless it is taken "
+            "off the tills by hand.",
+            names=names,
+        )
+    if choice in (Choice.APPROVE, Choice.APPROVE_SOME):
+        return _(
+            "The next stage draws every variant of the plan, %(names)s among them, unless an amendment leaves it out "
+            "first.",
+            names=names,
+        )
+    return ""

@@ -38,9 +38,12 @@ def probability(value: float | None) -> str:
 
 
 def _risk(view: ReportView, plan: Plan, option: Option) -> str:
-    risk = _RISKS.get(option.choice, _risk_of_less)(view, plan, option)
-    warning = _("Against the recommendation: a second person has to agree.")
-    return f"{risk} {warning}" if option.is_override else risk
+    said = [
+        _RISKS.get(option.choice, _risk_of_less)(view, plan, option),
+        gate_words.keeps_dropped(view, option.choice),
+        _("Against the recommendation: a second person has to agree.") if option.is_override else "",
+    ]
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def _risk_of_approving(view: ReportView, plan: Plan, _option: Option) -> str:

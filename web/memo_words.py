@@ -104,7 +104,8 @@ def _because(view: ReportView) -> str:
     ]
     said = f"{said} {' · '.join(counts)}"
     cause = view.recommendation.cause
-    return f"{presenters.sentence(translate(CAUSES[cause]))} {said}" if cause else said
+    first = presenters.sentence(translate(CAUSES[cause])) if cause else gate_words.dropped(view)
+    return f"{first} {said}" if first else said
 
 
 def _banner(view: ReportView) -> str:

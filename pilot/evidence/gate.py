@@ -25,6 +25,7 @@ from pilot.planning.plan_parts import PlannedPrior
 from pilot.words import N_, Message
 
 _CHANCE_UNKNOWN = Message("loss_unknown", N_("the probability of a loss cannot be said: stores do not differ"), {})
+_PAID_ONCE = ("setup", "stores")
 _NOT_IN_REPORT = Message("money_not_in_report", N_("the report has no account of the money"), {})
 
 
@@ -218,9 +219,31 @@ def _waiting(evidence: Evidence, variant: str) -> list[Waiting]:
             Waiting(
                 variant, row.metric, stage.extension_weeks, stage.ends_on(look.look + 1).isoformat(), last.chance,
                 gain.evsi, gain.evpi, visible, visible * (shrinks / grows) ** 0.5, pays,
+                **(_in_money(evidence, variant, gain.evsi) if pays is not None else {}),
             )
         )  # fmt: skip
     return results
+
+
+def _in_money(evidence: Evidence, variant: str, worth: float) -> dict[str, int]:
+    """The worth of waiting and the cost of the extension in minor units; nothing where the money is not reckoned.
+
+    A unit of sales a store-week is worth its margin, over the plan's horizon in the stores treated now. What runs costs
+    what it did in the stage so far; set-up and stores are paid already.
+    """
+    chapter = evidence.chapters.get(ChapterCode.MONEY.value, {})
+    found = chapter.get("variants", {}).get(variant, {})
+    if REFUSAL in chapter or REFUSAL in found or not found.get("store_weeks"):
+        return {}
+    weeks = (evidence.stage.ends_on(evidence.report.look.look) - evidence.stage.starts_on).days // 7 + 1
+    running = sum(row["amount_minor"] for row in found["account"] if row["code"] not in ("margin", *_PAID_ONCE))
+    horizon, stores = int(chapter["horizon_weeks"]), int(found["stores"])
+    return {
+        "worth_minor": round(worth * float(chapter["margin_rate"]) * stores * horizon),
+        "cost_minor": round(-running * evidence.stage.extension_weeks / weeks),
+        "horizon_weeks": horizon,
+        "stores": stores,
+    }
 
 
 def _outlook(evidence: Evidence, row: ReportRow, until_look: int) -> Outlook | None:

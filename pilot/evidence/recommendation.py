@@ -100,6 +100,9 @@ class Waiting:
     decision is about; ``worth_knowing``: what knowing the effect would be. The smallest effect it sees falls from
     ``visible`` at best to ``visible_then``; where stores differ for good it falls less. ``break_even`` is None where
     the plan cannot reckon it; the worth is then against an effect of nothing.
+
+    In money, where it can be reckoned: ``worth_minor`` is the worth over the plan's ``horizon_weeks`` in the
+    ``stores`` that are treated now, before ``cost_minor``, what the extension costs at the stage's rate.
     """
 
     variant: str
@@ -112,6 +115,10 @@ class Waiting:
     visible: float
     visible_then: float
     break_even: float | None
+    worth_minor: int | None = None
+    cost_minor: int | None = None
+    horizon_weeks: int | None = None
+    stores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,19 @@ class Recommendation:
     rules: tuple[RuleResult, ...]
     cause: Cause | None = None
     waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def dropped(self) -> dict[str, Cause]:
+        """The variants that a rule of ``STOPS`` speaks against while the pilot may go on with others, and why; nothing
+        where all of them stop."""
+        if self.choice is Recommended.STOP:
+            return {}
+        by_variant: dict[str, list[RuleResult]] = {}
+        for result in self.rules:
+            if result.variant is not None:
+                by_variant.setdefault(result.variant, []).append(result)
+        found = {variant: _first(tuple(results), STOPS) for variant, results in by_variant.items()}
+        return {variant: cause for variant, cause in found.items() if cause is not None}
 
     @property
     def reasons(self) -> tuple[RuleResult, ...]:

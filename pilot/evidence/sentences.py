@@ -1,5 +1,7 @@
 """Words for the codes of a report: rules, stamps, methods, checks, recommendations. Numbers are for presenters."""
 
+from collections.abc import Sequence
+
 from experiments.estimate.estimate import Method
 from experiments.look.report import Stamp
 from pilot.evidence.recommendation import Cause, Recommended, RuleCode
@@ -109,11 +111,23 @@ def check_sentence(said: SpokenMessage) -> Message:
     return Message("check", said.template, {**said.values, **({"covariate": label} if label else {})})
 
 
-def report_ready(pilot: str, stage: int, choice: Recommended) -> Message:
-    """What the author reads when a report of their stage is frozen."""
+def report_ready(pilot: str, stage: int, choice: Recommended, without: Sequence[str] = ()) -> Message:
+    """What the author reads when a report of their stage is frozen; ``without`` names variants that must not go on."""
     templates = {
         Recommended.ADVANCE: N_("The report on stage {stage} of “{pilot}” is ready. It recommends to advance."),
         Recommended.EXTEND: N_("The report on stage {stage} of “{pilot}” is ready. It recommends to extend."),
         Recommended.STOP: N_("The report on stage {stage} of “{pilot}” is ready. It recommends to stop."),
     }
-    return Message(f"report_ready_{choice.value}", templates[choice], {"pilot": pilot, "stage": stage})
+    narrower = {
+        Recommended.ADVANCE: N_(
+            "The report on stage {stage} of “{pilot}” is ready. It recommends to advance without {without}."
+        ),
+        Recommended.EXTEND: N_(
+            "The report on stage {stage} of “{pilot}” is ready. It recommends to extend without {without}."
+        ),
+    }
+    values = {"pilot": pilot, "stage": stage}
+    if without and choice in narrower:
+        names = ", ".join(f"“{name}”" for name in without)
+        return Message(f"report_ready_{choice.value}_without", narrower[choice], {**values, "without": names})
+    return Message(f"report_ready_{choice.value}", templates[choice], values)

@@ -1,7 +1,9 @@
 """Who is told about a frozen report: author and executives; of a broken guardrail analysts too; and their deputies."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role
@@ -18,6 +20,7 @@ from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
 from pilot.planning.queries import business_day
 from pilot.planning.telling import could_sign
+from pilot.programs.model import Variant
 from pilot.words import N_, Message, listed
 
 _BREACHED = N_("The report on stage {stage} of “{pilot}” shows that a guardrail is broken: {metrics}.")
@@ -33,13 +36,14 @@ def report_frozen(session: Session, pilot: Pilot, report: FrozenReport, document
         "report": report.code,
         "report_hash": report.hash,
         "recommendation": report.recommendation,
+        **({"without": list(recommended.dropped)} if recommended.dropped else {}),
     }
     link = f"/pilots/{pilot.code}/reports/{report.code}"
     deciders = could_sign(session, Permission.DECISION_MAKE, pilot, at)
     announce(
         session,
         NoticeKind.GATE_REACHED,
-        report_ready(pilot.name, report.stage_number, recommended.choice),
+        report_ready(pilot.name, report.stage_number, recommended.choice, _names(session, pilot, recommended.dropped)),
         link=link,
         at=at,
         on_page=[pilot.owner_id],
@@ -67,3 +71,10 @@ def report_frozen(session: Session, pilot: Pilot, report: FrozenReport, document
         on_page=[pilot.owner_id, *analysts, *deciders],
         facts={**facts, "guardrails": rows},
     )
+
+
+def _names(session: Session, pilot: Pilot, variants: Iterable[str]) -> list[str]:
+    """What the program calls these variants."""
+    query = select(Variant.code, Variant.name).where(Variant.program_id == pilot.program_id)
+    named = dict(session.execute(query).tuples().all())
+    return [named.get(code, code) for code in variants]

@@ -29,7 +29,7 @@ from pilot.planning.lifecycle import StageState
 from pilot.planning.metrics import library_metric
 from pilot.planning.model import Pilot
 from pilot.words import translate
-from web import decision_words, forms, known_words, report_words, subjects
+from web import decision_words, forms, gate_words, known_words, report_words, subjects
 from web.auth import actor, requires
 from web.chapters.registry import menu
 from web.errors import FieldUnreadable, status_of
@@ -79,6 +79,7 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         rows=report_words.rows(view),
         segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
         questions=decision_words.questions(view),
+        dropped=gate_words.dropped(view),
         forest=charts.forest_chart(view),
         series_chart=charts.series_chart(view, minor_per_unit=minor, events=events) if view.series else None,
         events=events,

@@ -161,6 +161,50 @@ def test_harm_in_one_variant_of_two_waits_while_a_look_is_left() -> None:
     assert recommend(a_report(*rows, looks=2), a_stage(looks=2)).choice is Recommended.EXTEND
 
 
+def test_what_is_harmed_is_dropped_by_name_while_the_other_waits() -> None:
+    """Of two variants one is shown to harm at the first of two looks: extend, without it; never where all stop."""
+    rows = [a_leading_row(-4.0, 0.0001, variant="club"), a_leading_row(2.0, 0.05)]
+    waits = recommend(a_report(*rows, looks=2), a_stage(looks=2))
+    assert (waits.choice, waits.dropped) == (Recommended.EXTEND, {"club": Cause.HARM})
+    assert Recommendation.from_document(json.loads(json.dumps(waits.to_document()))).dropped == waits.dropped
+    advances = recommend(a_report(rows[0], a_leading_row(4.0, 0.0001)), a_stage())
+    assert (advances.choice, advances.variants, advances.dropped) == (
+        Recommended.ADVANCE, ("card",), {"club": Cause.HARM},
+    )  # fmt: skip
+    assert recommend(a_report(rows[0]), a_stage()).dropped == {}
+
+
+def test_waiting_is_worth_its_margin_in_the_treated_stores_less_what_the_extension_costs() -> None:
+    """A worth of w a store-week over 52 weeks in 10 stores at a margin of 30 %; 8 weeks cost 80 of rewards and 16 of
+    communication, so 4 more cost 48; the set-up is paid already."""
+    account = [("margin", 500), ("rewards", -80), ("communication", -16), ("setup", -1_000), ("stores", -100)]
+    chapter = {
+        "margin_rate": 0.3,
+        "horizon_weeks": 52,
+        "variants": {
+            "card": {
+                "store_weeks": 80.0,
+                "stores": 10,
+                "account": [{"code": code, "amount_minor": amount} for code, amount in account],
+            }
+        },
+    }
+    offer = {
+        "code": "o", "variant": "card", "segment": None, "name": "5 %", "mechanic": "personal_card",
+        "terms": {"discount_share": "0.05"}, "enrolment": {},
+    }  # fmt: skip
+    found = recommend(
+        a_report(a_leading_row(1.0, 0.3), looks=2), a_stage(looks=2), {"money": chapter},
+        offers=[offer], economics={"margin_share": "0.3"},
+    )  # fmt: skip
+    (one,) = found.waiting
+    assert one.worth > 0
+    assert one.worth_minor == round(one.worth * 0.3 * 10 * 52)
+    assert (one.cost_minor, one.horizon_weeks, one.stores) == (48, 52, 10)
+    (unpriced,) = recommend(a_report(a_leading_row(1.0, 0.3), looks=2), a_stage(looks=2)).waiting
+    assert (unpriced.worth_minor, unpriced.cost_minor) == (None, None)
+
+
 def test_a_recommendation_survives_being_stored() -> None:
     found = recommend(a_report(a_leading_row(8, 0.01), a_guardrail(holds=False)), a_stage())
     assert Recommendation.from_document(found.to_document()) == found
