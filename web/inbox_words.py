@@ -104,6 +104,6 @@ def _act(waiting: Waiting) -> str:
     return {
         Waiting.FINISH_PLAN: _("Go on"), Waiting.COSIGN: _("Read and co-sign"), Waiting.APPROVE: _("Read and approve"),
         Waiting.ACCEPT_UNPROVEN: _("Read and accept"),
-        Waiting.DRAW: _("Draw"), Waiting.START: _("Start"), Waiting.MAKE_REPORT: _("Make the report"),
-        Waiting.DECIDE: _("Decide"), Waiting.AGREE: _("Decide"), Waiting.ANSWER: _("Answer"),
+        Waiting.DRAW: _("Draw the stage"), Waiting.START: _("Start the stage"),
+        Waiting.MAKE_REPORT: _("Make the report"), Waiting.DECIDE: _("Decide"), Waiting.AGREE: _("Decide"), Waiting.ANSWER: _("Answer"),
     }.get(waiting, _("Open"))  # fmt: skip
