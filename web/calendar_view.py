@@ -20,6 +20,14 @@ _WEEKS = {"month": 5, "quarter": 13}
 
 
 @dataclass(frozen=True, slots=True)
+class Week:
+    """A column: its Monday, as short as it can be, and whether today is in it."""
+
+    monday: str
+    is_now: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Period:
     """Whole weeks from a Monday on."""
 
@@ -27,27 +35,32 @@ class Period:
     first: date
     last: date
 
-    @property
-    def weeks(self) -> list[str]:
-        """The Mondays, as short as they can be."""
+    def weeks(self, today: date) -> list[Week]:
         mondays = [self.first + timedelta(weeks=n) for n in range(_WEEKS[self.by])]
-        return [dates.format_skeleton("MMMd", monday, locale=current_language()) for monday in mondays]
+        return [
+            Week(
+                dates.format_skeleton("MMMd", monday, locale=current_language()),
+                monday <= today < monday + timedelta(weeks=1),
+            )
+            for monday in mondays
+        ]
 
     @property
     def before(self) -> str:
         """The address of the period before."""
-        return self._at(self.first - timedelta(weeks=_WEEKS[self.by]))
+        return self.at(self.first - timedelta(weeks=_WEEKS[self.by]))
 
     @property
     def after(self) -> str:
         """The address of the period after."""
-        return self._at(self.last + timedelta(days=1))
+        return self.at(self.last + timedelta(days=1))
 
     def as_(self, by: str) -> str:
         """The address of the same days by month or quarter."""
         return url_for("calendar.show", by=by, **{"from": self.first.isoformat()})
 
-    def _at(self, day: date) -> str:
+    def at(self, day: date) -> str:
+        """The address of as many weeks from ``day`` on."""
         return url_for("calendar.show", by=self.by, **{"from": day.isoformat()})
 
 
@@ -92,6 +105,33 @@ def bars(
         tone = "is-blackout" if event.kind == EventKind.BLACKOUT else "is-event"
         found.append(_bar(shown, event.first_day, event.last_day, tone, event.name, "", about))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Stages outside the period: how many, the day of the nearest, and where it is shown."""
+
+    n: int
+    day: date
+    url: str
+
+
+def before(shown: Period, spans: Sequence[StageSpan]) -> Beyond | None:
+    """The stages that were over before the period; None where there are none."""
+    over = [span for span in spans if span.last_day < shown.first]
+    if not over:
+        return None
+    last = max(over, key=lambda span: span.last_day)
+    return Beyond(len(over), last.last_day, shown.at(last.first_day))
+
+
+def after(shown: Period, spans: Sequence[StageSpan]) -> Beyond | None:
+    """The stages that begin after the period; None where there are none."""
+    coming = [span for span in spans if span.first_day > shown.last]
+    if not coming:
+        return None
+    first = min(coming, key=lambda span: span.first_day)
+    return Beyond(len(coming), first.first_day, shown.at(first.first_day))
 
 
 def places_in_words(event: CalendarEvent, names: Mapping[str, str]) -> str:

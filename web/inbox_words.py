@@ -102,8 +102,14 @@ def _decision(item: InboxItem) -> str:
 def _act(waiting: Waiting) -> str:
     """The word on the button of a thing that waits."""
     return {
-        Waiting.FINISH_PLAN: _("Go on"), Waiting.COSIGN: _("Read and co-sign"), Waiting.APPROVE: _("Read and approve"),
+        Waiting.FINISH_PLAN: _("Go on"),
+        Waiting.COSIGN: _("Read and co-sign"),
+        Waiting.APPROVE: _("Read and approve"),
         Waiting.ACCEPT_UNPROVEN: _("Read and accept"),
-        Waiting.DRAW: _("Draw the stage"), Waiting.START: _("Start the stage"),
-        Waiting.MAKE_REPORT: _("Make the report"), Waiting.DECIDE: _("Decide"), Waiting.AGREE: _("Decide"), Waiting.ANSWER: _("Answer"),
-    }.get(waiting, _("Open"))  # fmt: skip
+        Waiting.DRAW: _("Draw the stage"),
+        Waiting.START: _("Start the stage"),
+        Waiting.MAKE_REPORT: _("Make the report"),
+        Waiting.DECIDE: _("Decide"),
+        Waiting.AGREE: _("Decide"),
+        Waiting.ANSWER: _("Answer"),
+    }.get(waiting, _("Open"))

@@ -1,5 +1,7 @@
 """The calendar of the network: pilots and their stages beside what else happens, by month or quarter."""
 
+from datetime import date
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -26,12 +28,15 @@ def show() -> ResponseReturnValue:
     """A month or a quarter: stages and events as bars over weeks, and the events to change."""
     today = business_day(session(), settings().now())
     period = calendar_view.period(request.args.get("from", ""), request.args.get("by", ""), today)
-    spans = calendar.spans(session(), period.first, period.last)
+    everything = calendar.spans(session(), date.min, date.max)
+    spans = [span for span in everything if span.first_day <= period.last and period.first <= span.last_day]
     events = calendar.events_within(session(), period.first, period.last)
     return render_template(
         "calendar/show.html",
         period=period,
-        weeks=period.weeks,
+        weeks=period.weeks(today),
+        before=calendar_view.before(period, everything),
+        after=calendar_view.after(period, everything),
         bars=calendar_view.bars(period, spans, events, _place_names()),
         events=[(event, calendar_view.places_in_words(event, _place_names())) for event in events],
         kinds=_kinds(),

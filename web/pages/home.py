@@ -56,7 +56,7 @@ def _parked() -> str:
 
 
 def _first_steps(has_pilots: bool) -> Iterable[tuple[str, str]]:
-    """What a new installation still lacks, in order, as far as this person can do it."""
+    """What a new installation still lacks, in order; without an address where somebody else does it."""
     if network() is None:
         if may(Permission.NETWORK_EDIT):
             yield _("Set the network's currency, time zone and business-day cut-off"), url_for("network.show")
@@ -64,6 +64,8 @@ def _first_steps(has_pilots: bool) -> Iterable[tuple[str, str]]:
     if not network_queries.stores(session()):
         if may(Permission.NETWORK_IMPORT):
             yield _("Import regions, stores, customers and receipts"), url_for("imports.show_all")
+        else:
+            yield _("An analyst or an administrator imports the stores and their receipts; then a pilot can begin."), ""
         return
     if not has_pilots and may(Permission.PILOT_CREATE):
         yield _("Make a program with what you want to try"), url_for("programs.show_all")
