@@ -5,6 +5,8 @@ import hmac
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pilot.audit.service import record
@@ -33,10 +35,7 @@ def choose_mail(session: Session, reader: Reader, wanted: Iterable[NoticeKind], 
     """Send ``reader`` these kinds by mail and no others. What is on the page stays there."""
     chosen = set(wanted)
     off = sorted(kind.value for kind in CHOICES if kind not in chosen)
-    found = session.get(MailPreference, reader.id)
-    if found is None:
-        found = MailPreference(user_id=reader.id, muted=[])
-        session.add(found)
+    found = _locked(session, reader.id)
     if found.muted == off:
         return
     found.muted = off
@@ -54,7 +53,8 @@ def choose_mail(session: Session, reader: Reader, wanted: Iterable[NoticeKind], 
 
 def unsubscribe(session: Session, reader: Reader, kind: NoticeKind, *, now: datetime) -> None:
     """Turn one kind off for the reader whose link was used. Twice is harmless."""
-    wanted = [choice for choice in CHOICES if choice is not kind and choice not in muted(session, reader.id)]
+    off = {*_locked(session, reader.id).muted, kind}
+    wanted = [choice for choice in CHOICES if choice not in off]
     choose_mail(session, reader, wanted, actor=reader.email, now=now)
 
 
@@ -73,6 +73,14 @@ def read_unsubscribe_token(settings: Settings, token: str) -> tuple[int, NoticeK
     if not hmac.compare_digest(_seal(settings, user_id, kind).encode(), given.encode()):
         raise UnsubscribeLinkNotValid()
     return user_id, kind
+
+
+def _locked(session: Session, user_id: int) -> MailPreference:
+    """The person's row, made where there is none: of two at once the second waits for the first."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(insert(MailPreference).values(user_id=user_id, muted=[]).on_conflict_do_nothing())
+    row = select(MailPreference).where(MailPreference.user_id == user_id).with_for_update()
+    return session.scalars(row.execution_options(populate_existing=True)).one()
 
 
 def _seal(settings: Settings, user_id: int, kind: NoticeKind) -> str:

@@ -1,7 +1,9 @@
 """What a person wants by mail, and the link that turns a kind off for whoever holds it, and for nobody else."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import Role
 from pilot.audit.queries import history_of
+from pilot.database import Database
 from pilot.notices import preferences
 from pilot.notices.errors import UnsubscribeLinkNotValid
 from pilot.notices.kinds import CHOICES, NoticeKind
@@ -53,3 +56,21 @@ def test_a_link_is_no_good_for_another_person_or_another_kind(settings: Settings
 def test_no_text_is_mistaken_for_a_link(text: str) -> None:
     with pytest.raises(UnsubscribeLinkNotValid):
         preferences.read_unsubscribe_token(Settings(home=Path("/nowhere")), text)
+
+
+def test_a_link_used_twice_at_once_turns_the_kind_off_once(database: Database, now: datetime) -> None:
+    with database.unit_of_work() as session:
+        anna = a_user(session, Role.MANAGER)
+    ready = Barrier(2)
+
+    def click(kind: NoticeKind) -> None:
+        ready.wait(timeout=10)
+        with database.unit_of_work() as opened:
+            preferences.unsubscribe(opened, anna, kind, now=now)
+
+    for kinds in ([NoticeKind.DIGEST, NoticeKind.DIGEST], [NoticeKind.UPKEEP, NoticeKind.GATE_REACHED]):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(click, kinds))
+    with database.reading() as session:
+        off = {NoticeKind.DIGEST, NoticeKind.UPKEEP, NoticeKind.GATE_REACHED}
+        assert preferences.muted(session, anna.id) == off
