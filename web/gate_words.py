@@ -46,7 +46,7 @@ def look(report: ReportView) -> str:
         "alpha": share(report.document.analysis.alpha, 2),
     }
     if rule.exploratory:
-        return _("Look %(look)s of %(looks)s planned ones: it is exploratory and can never advance.", **values)
+        return _("Beyond the planned looks (%(looks)s): it is exploratory and can never advance.", **values)
     if rule.harm_only:
         return _(
             "Look %(look)s of %(looks)s: with so few units it can only stop for harm, one-sided at %(level)s; the last "

@@ -70,14 +70,7 @@ def memo(pilot: Pilot, view: ReportView) -> Memo:
     plan = planning.plan_of(session(), pilot, view.document.plan_hash)
     document = view.document
     return Memo(
-        title=_(
-            "Stage %(stage)s, look %(look)s of %(planned)s: %(first)s to %(last)s",
-            stage=document.stage,
-            look=document.look,
-            planned=document.looks_planned,
-            first=presenters.day(document.window.first),
-            last=presenters.day(document.window.last),
-        ),
+        title=report_words.heading(view),
         sentences=report_words.verdict(view),
         recommended=None if document.exploratory else presenters.recommendation(view.recommendation.choice.value),
         because=_because(view),

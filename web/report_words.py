@@ -75,6 +75,21 @@ def per_what(metric: str) -> str:
     return kinds.get(metric, "")
 
 
+def heading(report: ReportView) -> str:
+    """Which look at which days this is; what is exploratory is no look of the plan."""
+    document = report.document
+    values = {
+        "stage": presenters.whole(document.stage),
+        "planned": presenters.whole(document.looks_planned),
+        "first": presenters.day(document.window.first),
+        "last": presenters.day(document.window.last),
+    }
+    if document.exploratory:
+        return _("Stage %(stage)s, explored beyond its planned looks (%(planned)s): %(first)s to %(last)s", **values)
+    look = presenters.whole(document.look)
+    return _("Stage %(stage)s, look %(look)s of %(planned)s: %(first)s to %(last)s", look=look, **values)
+
+
 def verdict(report: ReportView) -> list[str]:
     """The sentences on top, one for each row that leads (the first row where nothing may lead)."""
     leading = [row for row in report.rows if row.leads] or [row for row in (report.headline,) if row is not None]

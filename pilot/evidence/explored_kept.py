@@ -36,5 +36,12 @@ class KeptExplorations:
             return None
         return read_document(kept["document"])
 
+    def code_of(self, pilot: str, stage: int) -> str | None:
+        """Under which report code a stage of ``pilot`` is kept; None where this code of ours computed nothing."""
+        prefix = f"{pilot}-{stage}-"
+        files = self._file(prefix).parent.glob(f"{prefix}*.json")
+        codes = sorted(file.stem for file in files if file.stem.removeprefix(prefix).isdigit())
+        return next((code for code in codes if self.find(code) is not None), None)
+
     def _file(self, code: str) -> Path:
         return self.home / "derived" / "explored" / f"{code}.json"

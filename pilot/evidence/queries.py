@@ -13,6 +13,7 @@ from experiments.measure.series import WeekPoint
 from experiments.messages import Message as ExperimentMessage
 from pilot.access.model import User
 from pilot.assignment.model import Draw
+from pilot.audit.queries import history_of
 from pilot.errors import NotFound
 from pilot.evidence.document import ReportDocument, read_document
 from pilot.evidence.model import FrozenReport
@@ -140,6 +141,22 @@ def reports_of(session: Session, pilot: Pilot) -> list[ReportListed]:
     )  # fmt: skip
     found = session.execute(select(*columns).where(FrozenReport.pilot_id == pilot.id).order_by(FrozenReport.id.desc()))
     return [ReportListed(*row) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """Somebody asked what a stage's data say beyond the plan."""
+
+    stage: int
+    who: str
+    at: datetime
+
+
+def explorations_of(session: Session, pilot: Pilot) -> list[Explored]:
+    """Every exploration of a pilot's stages that the log knows, newest first."""
+    names = dict(session.execute(select(User.email, User.name)).tuples().all())
+    found = [entry for entry in history_of(session, "pilot", pilot.code) if entry.verb == "report.explore"]
+    return [Explored(int(one.details["stage"]), names.get(one.actor, one.actor), one.at) for one in reversed(found)]
 
 
 def latest_report(session: Session, pilot: Pilot, stage_number: int) -> FrozenReport | None:

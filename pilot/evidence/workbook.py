@@ -64,7 +64,7 @@ def _facts(view: ReportView, sentences: Sequence[str]) -> Table:
         (_say(N_("Pilot")), view.pilot_name),
         (_say(N_("Report")), document.code),
         (_say(N_("Stage")), document.stage),
-        (_say(N_("Look")), document.look),
+        (_say(N_("Look")), _say(N_("beyond the planned ones")) if document.exploratory else document.look),
         (_say(N_("Looks planned")), document.looks_planned),
         (_say(N_("First day")), document.window.first),
         (_say(N_("Last day")), document.window.last),

@@ -34,7 +34,7 @@ from web.auth import actor, requires
 from web.chapters.registry import menu
 from web.errors import FieldUnreadable, status_of
 from web.report_events import events_of
-from web.report_source import report_view
+from web.report_source import explorations, report_view
 from web.words import _
 from web.work import roll_back, session, settings
 
@@ -75,6 +75,8 @@ def show(pilot: Pilot, report: str) -> ResponseReturnValue:
         view=view,
         menu=menu(view, pilot.code, None),
         listed=queries.reports_of(session(), pilot),
+        explored=explorations(pilot),
+        heading=report_words.heading(view),
         verdict=report_words.verdict(view),
         rows=report_words.rows(view),
         segment_rows=report_words.segment_rows(view, {one.code: one.name for one in segments(session())}),
