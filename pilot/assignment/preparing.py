@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from experiments.design.mechanisms import Mechanism
 from experiments.measure.metrics import AssignmentUnit
 from pilot.assignment.errors import AlreadyDrawn, DrawMovedOn, DrawnTooLate, SeedMissing
 from pilot.assignment.exclusions import exclusions
-from pilot.assignment.model import SealedSeed
+from pilot.assignment.model import Draw, SealedSeed
+from pilot.assignment.queries import draws, mechanism_of, seed_of, stores_by_unit
 from pilot.assignment.record import Replayed, make_record, replay
 from pilot.network.model import Store
 from pilot.planning.candidates import Exclusions, candidate_list
@@ -48,6 +50,8 @@ class PreparedDraw:
 def prepare_draw(session: Session, pilot: Pilot, stage_number: int, *, lake: Lake, now: datetime) -> PreparedDraw:
     """Make the current stage's draw from its binding seed. Reads only: call it in ``database.reading()``.
 
+    Where an amendment voided a draw and left the design as it was, the seed of that draw binds, so that the amended
+    plan draws the same again: nobody amends until a draw pleases. A changed design takes the seed made at its seal.
     Candidates, covariates and homes come from the lake's version of this moment, which the record names. Raises
     ``SeedMissing``, ``StageOutOfTurn``, ``AlreadyDrawn``, ``DrawnTooLate``, and what the candidates and the design
     refuse.
@@ -57,11 +61,23 @@ def prepare_draw(session: Session, pilot: Pilot, stage_number: int, *, lake: Lak
     version, excluded = lake.version(), exclusions(session, pilot, stage_number)
     listed = candidate_list(session, lake, plan, stage_number, version=version, excluded=excluded)
     design = design_from(plan, stage_number, listed, salt=seed)
+    earlier = seed_of_same_design(session, pilot, stage_number, design)
+    if earlier is not None:
+        seed, design = earlier, design_from(plan, stage_number, listed, salt=earlier)
     require_reach(plan, stage_number, design)
     homes = homes_of_the_drawn(plan, design)
     plan_hash = pilot.plan_hash or ""
     record = record_of(session, plan, stage_number, design, homes, plan_hash, seed)
     return PreparedDraw(pilot.code, stage_number, plan_hash, excluded, record, replay(record), homes, version)
+
+
+def seed_of_same_design(session: Session, pilot: Pilot, stage_number: int, design: Design) -> str | None:
+    """The seed of the first draw of this stage that dealt the same units in the same blocks; None where none did."""
+    members = _members(session, design)
+    for draw in draws(session, pilot):
+        if draw.stage_number == stage_number and _is_same(draw, design.mechanism, members):
+            return f"{seed_of(draw):064x}"
+    return None
 
 
 def require_unmoved(session: Session, pilot: Pilot, prepared: PreparedDraw, now: datetime) -> None:
@@ -102,8 +118,7 @@ def record_of(
     *,
     is_specimen: bool = False,
 ) -> str:
-    code_of = {store.id: store.code for store in session.scalars(select(Store))}
-    members = {code: sorted(code_of[i] for i in ids) for code, ids in design.candidates.stores.items()}
+    code_of, members = _codes(session), _members(session, design)
     starts_on = plan.stage(stage_number).starts_on
     return make_record(
         pilot=plan.pilot,
@@ -122,6 +137,25 @@ def record_of(
         },
         homes={key: code_of[store_id] for key, store_id in homes.items()},
     )
+
+
+def _is_same(draw: Draw, mechanism: Mechanism, members: Mapping[str, list[str]]) -> bool:
+    """Whether the draw had this mechanism, whatever its covariates and its salt, and its units the same stores."""
+    drawn, stores = mechanism_of(draw), stores_by_unit(draw.record)
+    told = (drawn.kind, drawn.shares, drawn.blocks, drawn.criterion, drawn.constraints)
+    if told != (mechanism.kind, mechanism.shares, mechanism.blocks, mechanism.criterion, mechanism.constraints):
+        return False
+    return all(list(stores.get(code, ())) == members.get(code, []) for code in mechanism.codes)
+
+
+def _members(session: Session, design: Design) -> dict[str, list[str]]:
+    """Unit code → the codes of its stores, in order."""
+    code_of = _codes(session)
+    return {code: sorted(code_of[i] for i in ids) for code, ids in design.candidates.stores.items()}
+
+
+def _codes(session: Session) -> dict[int, str]:
+    return {store.id: store.code for store in session.scalars(select(Store))}
 
 
 def _binding_seed(session: Session, pilot: Pilot, stage_number: int) -> str:

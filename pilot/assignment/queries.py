@@ -30,6 +30,12 @@ def draws(session: Session, pilot: Pilot) -> list[Draw]:
     return list(session.scalars(select(Draw).where(Draw.pilot_id == pilot.id).order_by(Draw.id)))
 
 
+def drawn_before(session: Session, pilot: Pilot, stage_number: int) -> int:
+    """How many draws of the stage there are: before it is drawn again, those that amendments voided."""
+    mine = select(func.count()).select_from(Draw)
+    return session.scalar(mine.where(Draw.pilot_id == pilot.id, Draw.stage_number == stage_number)) or 0
+
+
 def draws_in_force(session: Session, states: Iterable[StageState] | None = None) -> list[tuple[Pilot, Stage, Draw]]:
     """The draw in force of every drawn stage (in one of ``states``), pilots by code, their last stage first."""
     last = select(func.max(Draw.id)).group_by(Draw.pilot_id, Draw.stage_number)

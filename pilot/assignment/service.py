@@ -17,7 +17,7 @@ from pilot.assignment.exclusions import exclusions
 from pilot.assignment.model import Draw, HomeEntry, LedgerEntry, SealedSeed
 from pilot.assignment.preparing import PreparedDraw, homes_of_the_drawn, record_of, require_unmoved
 from pilot.assignment.preparing import prepare_draw as prepare_draw
-from pilot.assignment.queries import assignment_of, has_seeds, mechanism_of
+from pilot.assignment.queries import assignment_of, drawn_before, has_seeds, mechanism_of
 from pilot.assignment.record import Replayed, replay
 from pilot.audit import service as audit
 from pilot.canonical import canonical_text, sha256_hex
@@ -79,6 +79,7 @@ def draw_stage(session: Session, pilot: Pilot, *, prepared: PreparedDraw, actor:
     planning.lock(session, pilot)
     _lock_ledger(session)
     require_unmoved(session, pilot, prepared, now)
+    before = drawn_before(session, pilot, prepared.stage)
     draw = Draw(
         pilot_id=pilot.id,
         stage_number=prepared.stage,
@@ -92,7 +93,9 @@ def draw_stage(session: Session, pilot: Pilot, *, prepared: PreparedDraw, actor:
     session.add(draw)
     session.flush()
     _write(session, draw, prepared.replayed, prepared.homes)
-    planning.mark_drawn(session, pilot, prepared.stage, ledger_hash=draw.ledger_hash, actor=actor, now=now)
+    planning.mark_drawn(
+        session, pilot, prepared.stage, ledger_hash=draw.ledger_hash, drawn_before=before, actor=actor, now=now
+    )
     return draw
 
 

@@ -141,13 +141,23 @@ def seal(
 
 
 def mark_drawn(
-    session: Session, pilot: Pilot, stage_number: int, *, ledger_hash: str, actor: User, now: datetime
+    session: Session,
+    pilot: Pilot,
+    stage_number: int,
+    *,
+    ledger_hash: str,
+    drawn_before: int = 0,
+    actor: User,
+    now: datetime,
 ) -> None:
-    """The current stage has been drawn (``assignment.draw_stage`` calls this)."""
+    """The current stage has been drawn (``assignment.draw_stage`` calls this), after ``drawn_before`` voided draws."""
     lock(session, pilot)
     pilot.draw(stage_number)
     session.flush()
-    _record(session, pilot, "stage.draw", {"stage": stage_number, "ledger_hash": ledger_hash}, actor, now)
+    details: dict[str, Any] = {"stage": stage_number, "ledger_hash": ledger_hash}
+    if drawn_before:
+        details["drawn_before"] = drawn_before
+    _record(session, pilot, "stage.draw", details, actor, now)
 
 
 def start_stage(

@@ -65,7 +65,7 @@ def test_stores_customers_are_told_by_variant_as_counted_by_hand(sqlite_database
     document = compute(network)
     assert told(document) == by_hand(network, variants_at_home(network, document))
     assert sum(week[1] for weeks in told(document).values() for week in weeks) > 20
-    assert len(told(document)["control"]) > 1
+    assert max(len(weeks) for weeks in told(document).values()) > 1, "in some arm not everybody came in the first week"
     assert read_document(document.text()) == document
 
 
