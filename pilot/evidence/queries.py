@@ -154,7 +154,7 @@ class Explored:
 
 def explorations_of(session: Session, pilot: Pilot) -> list[Explored]:
     """Every exploration of a pilot's stages that the log knows, newest first."""
-    names = dict(session.execute(select(User.email, User.name)).tuples().all())
+    names = dict(session.execute(select(User.email, User.name)).all())
     found = [entry for entry in history_of(session, "pilot", pilot.code) if entry.verb == "report.explore"]
     return [Explored(int(one.details["stage"]), names.get(one.actor, one.actor), one.at) for one in reversed(found)]
 

@@ -76,5 +76,5 @@ def report_frozen(session: Session, pilot: Pilot, report: FrozenReport, document
 def _names(session: Session, pilot: Pilot, variants: Iterable[str]) -> list[str]:
     """What the program calls these variants."""
     query = select(Variant.code, Variant.name).where(Variant.program_id == pilot.program_id)
-    named = dict(session.execute(query).tuples().all())
+    named = dict(session.execute(query).all())
     return [named.get(code, code) for code in variants]
