@@ -43,6 +43,16 @@ class AnotherWasRead(PlanMovedOn):
     )
 
 
+class AnotherRoundWasRead(Refused):
+    """A decision is made on a report and on what was asked and answered about it."""
+
+    code = "another_round_was_read"
+    template = N_(
+        "Report “{report}” was sent back and answered since you opened it, so your choice was not recorded. Read the "
+        "answer first."
+    )
+
+
 class NotAtGate(Refused):
     """Decisions are made at a gate, on its frozen report."""
 

@@ -20,6 +20,7 @@ from pilot.governance.decisions import next_regions, standing
 from pilot.governance.deputies import require_acting
 from pilot.governance.errors import (
     AlreadyDecided,
+    AnotherRoundWasRead,
     NotAtGate,
     NothingToAnswer,
     OwnPilot,
@@ -79,6 +80,7 @@ def decide(
     *,
     reason: str,
     regions: Sequence[str] = (),
+    read: int | None = None,
     actor: User,
     now: datetime,
 ) -> Decision:
@@ -86,9 +88,10 @@ def decide(
 
     Going against the recommendation, or to the whole network, takes two different executives, and the policy may ask
     for more. Until it takes effect an executive may choose again; the last word counts. ``APPROVE_SOME`` names the
-    ``regions`` of the next stage, and only those who name the same agree. The reason reaches the author. Raises
-    ``OwnPilot``, ``MayNot``, ``ReasonMissing``, ``NotAtGate``, ``ReportOvertaken``, ``WaitsForAnswer``,
-    ``AlreadyDecided``, ``NoLookLeft``, ``RegionsDoNotFit``.
+    ``regions`` of the next stage, and only those who name the same agree. ``read`` is the round that the person had
+    before them. The reason reaches the author. Raises ``OwnPilot``, ``MayNot``, ``ReasonMissing``, ``NotAtGate``,
+    ``ReportOvertaken``, ``WaitsForAnswer``, ``AnotherRoundWasRead``, ``AlreadyDecided``, ``NoLookLeft``,
+    ``RegionsDoNotFit``.
     """
     choice = Choice(choice)
     pilot = _locked(session, report)
@@ -102,6 +105,8 @@ def decide(
     before = standing(session, report)
     if before.outcome is not None:
         raise WaitsForAnswer(report=report.code)
+    if read not in (None, before.round):
+        raise AnotherRoundWasRead(report=report.code)
     if any(actor.id in (one.user_id, one.seat) for one in before.supporters(choice, named)):
         raise AlreadyDecided(who=actor.name, report=report.code)
     override = rules.is_override(choice, Recommended(report.recommendation))

@@ -16,6 +16,7 @@ from pilot.evidence.queries import latest_report
 from pilot.governance import service as governance
 from pilot.governance.errors import (
     AlreadyDecided,
+    AnotherRoundWasRead,
     NotAtGate,
     NothingToAnswer,
     OwnPilot,
@@ -248,3 +249,22 @@ def test_what_comes_after_a_gate_is_said_by_the_plan_in_force(sqlite_database: D
     assert not decide(network, Choice.APPROVE).takes_effect
     assert decide(network, Choice.APPROVE, "second").takes_effect
     assert pilot_state(network) == PilotState.ROLLED_OUT
+
+
+def test_who_read_the_round_before_the_answer_decides_nothing(tmp_path: Path) -> None:
+    with installation(Point.AT_GATE, tmp_path) as network:
+        decide(network, Choice.SEND_BACK, reason="Was it the weather?")
+        answer(network, "It was dry in both arms.")
+
+        def advance(read: int) -> Decision:
+            def act(session, pilot):  # type: ignore[no-untyped-def]
+                report, second = latest_report(session, pilot, 1), network.person("second")
+                return governance.decide(
+                    session, report, Choice.APPROVE, reason="It pays.", read=read, actor=second, now=NOW
+                )
+
+            return network.act(act)
+
+        with pytest.raises(AnotherRoundWasRead, match="Read the answer first"):
+            advance(1)
+        assert advance(2).round == 2
