@@ -1,5 +1,6 @@
 """Read models of evidence: a frozen report with all its values, the reports of a pilot, the lake versions they pin."""
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -156,7 +157,9 @@ def explorations_of(session: Session, pilot: Pilot) -> list[Explored]:
     """Every exploration of a pilot's stages that the log knows, newest first."""
     names = dict(session.execute(select(User.email, User.name)).all())
     found = [entry for entry in history_of(session, "pilot", pilot.code) if entry.verb == "report.explore"]
-    return [Explored(int(one.details["stage"]), names.get(one.actor, one.actor), one.at) for one in reversed(found)]
+    return [
+        Explored(int(json.loads(one.text)["stage"]), names.get(one.actor, one.actor), one.at) for one in reversed(found)
+    ]
 
 
 def latest_report(session: Session, pilot: Pilot, stage_number: int) -> FrozenReport | None:

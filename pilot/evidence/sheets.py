@@ -26,7 +26,14 @@ class Points:
     points: float
 
 
-Cell = str | int | float | bool | date | Percent | Points | None
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in whole units of the workbook's currency."""
+
+    amount: float
+
+
+Cell = str | int | float | bool | date | Percent | Points | Money | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,12 @@ class Book:
             "text": self._book.add_format({"text_wrap": True, "valign": "top"}),
             "whole": self._book.add_format({"num_format": "#,##0", "valign": "top"}),
             "number": self._book.add_format({"num_format": f"#,##0.{decimals or '00'}##", "valign": "top"}),
+            "money": self._book.add_format(
+                {
+                    "num_format": f'#,##0.{decimals}## "{currency}"' if decimals else f'#,##0 "{currency}"',
+                    "valign": "top",
+                }
+            ),
             "percent": self._book.add_format({"num_format": "0.00%", "valign": "top"}),
             "points": self._book.add_format({"num_format": "0.00", "valign": "top"}),
             "day": self._book.add_format({"num_format": "yyyy-mm-dd", "valign": "top"}),
@@ -115,6 +128,8 @@ class Book:
             sheet.write_number(row, column, cell.share, formats["percent"])
         elif isinstance(cell, Points):
             sheet.write_number(row, column, cell.points, formats["points"])
+        elif isinstance(cell, Money):
+            sheet.write_number(row, column, cell.amount, formats["money"])
         elif isinstance(cell, bool):
             sheet.write_boolean(row, column, cell)
         elif isinstance(cell, int) and abs(cell) < _LARGEST_EXACT:
@@ -140,6 +155,8 @@ class Book:
 def _shown(cell: Cell) -> str:
     if isinstance(cell, float):
         return f"{cell:,.2f}"
+    if isinstance(cell, Money):
+        return f"{cell.amount:,.2f} EUR"
     if isinstance(cell, (Percent, Points)):
         return "100.00%"
     return "" if cell is None else str(cell)

@@ -8,12 +8,14 @@ from babel.numbers import get_currency_precision
 
 from experiments.estimate.estimate import Method
 from experiments.look.report import Stamp
+from pilot.evidence.chapter_names import with_names
+from pilot.evidence.chapter_sheets import Names, chapter_tables
 from pilot.evidence.charts import covariate_label, variant_label
 from pilot.evidence.export import FEW, exported, is_suppressed, stamp_of
 from pilot.evidence.queries import ReportView
-from pilot.evidence.sentences import METHODS, STAMPS, check_sentence, check_title
-from pilot.evidence.sheets import Book, Cell, Percent, Points, Table
-from pilot.planning.metrics import in_our_words, library_metric
+from pilot.evidence.sentences import METHODS, STAMPS
+from pilot.evidence.sheets import Book, Cell, Money, Percent, Points, Table
+from pilot.planning.metrics import library_metric
 from pilot.words import N_, Message, translate
 
 _MOMENTS_ROWS = 50_000  # a workbook is for reading: beyond it the JSON export has the rest
@@ -25,22 +27,26 @@ def workbook(
     plan: Sequence[tuple[str, str]],
     *,
     sentences: Sequence[str],
-    segments: Mapping[str, str],
+    checks: Sequence[tuple[str, str]],
+    names: Names,
 ) -> None:
     """Write the workbook of ``view`` to ``file``, in the reader's language, without cells of few customers.
 
-    ``plan`` is the plan in words (what, how), ``sentences`` what the report says on top, ``segments`` names of codes.
+    ``plan`` is the plan in words (what, how), ``sentences`` what the report says on top, ``checks`` what its
+    diagnostics are called and say, in their order, ``names`` what readers call segments, regions and stores.
     """
     document = exported(view.document.text())
     warning = _say(N_("Exploratory: not frozen, and no decision can rest on it.")) if stamp_of(document) else ""
     with Book(file, currency=view.document.currency, warning=warning) as book:
         book.add(_say(N_("Report")), [_facts(view, sentences)])
-        book.add(_say(N_("Effects")), [_effects(view, document, segments)])
+        book.add(_say(N_("Effects")), [_effects(view, document, names.groups)])
         book.add(_say(N_("Week by week")), [_series(view)])
         book.add(_say(N_("Balance before")), [_balance(view)])
-        book.add(_say(N_("Checks")), [_checks(view)])
-        for code, told in document.get("chapters", {}).items():
-            book.add(_say(CHAPTERS.get(code, code)), list(_chapter(told)))
+        book.add(_say(N_("Checks")), [_checks(view, checks)])
+        chapters = with_names(document.get("chapters", {}), view.variant_names, names.groups)
+        for code, title in CHAPTERS.items():
+            if code in chapters:
+                book.add(_say(title), chapter_tables(code, chapters[code], view, names))
         book.add(_say(N_("Plan")), [Table([_say(N_("Part of the plan")), _say(N_("As it was sealed"))], plan)])
         book.add(_say(N_("Methods")), list(_methods(view)))
         book.add(_say(N_("Moments")), list(_moments(document)))
@@ -135,7 +141,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str | None]:
 def _amount(view: ReportView, value: float, unit: str) -> Cell:
     """A level of a metric: money in whole units of its currency, a share as a percentage."""
     if unit in ("money", "ratio"):
-        return float(value / 10 ** get_currency_precision(view.document.currency))
+        return Money(value / 10 ** get_currency_precision(view.document.currency))
     return Percent(value) if unit == "share" else float(value)
 
 
@@ -166,12 +172,12 @@ def _balance(view: ReportView) -> Table:
     return Table([_say(name) for name in columns], rows)
 
 
-def _checks(view: ReportView) -> Table:
+def _checks(view: ReportView, said: Sequence[tuple[str, str]]) -> Table:
     columns = [N_("Check"), N_("Verdict"), N_("What it says")]
     verdicts = {"ok": N_("In order"), "warn": N_("Look closer"), "alarm": N_("Alarm")}
     rows = [
-        [translate(check_title(one.check)), _say(verdicts[one.status.value]), translate(check_sentence(one.message))]
-        for one in view.document.analysis.diagnostics
+        [title, _say(verdicts[one.status.value]), says]
+        for one, (title, says) in zip(view.document.analysis.diagnostics, said, strict=True)
     ]
     rows += [[_say(N_("Warning")), "", translate(one)] for one in view.document.analysis.warnings]
     return Table([_say(name) for name in columns], rows)
@@ -199,48 +205,9 @@ def _moments(document: Mapping[str, Any]) -> Iterator[Table]:
         yield Table(columns, cells, title=translate(library_metric(code).title))
 
 
-def _chapter(told: Mapping[str, Any]) -> Iterator[Table]:
-    """A chapter: single values first, each under its path, then every list as a table. A refusal is its sentence."""
-    singles: list[tuple[str, Cell]] = []
-    tables: list[Table] = []
-    _walk(told, "", singles, tables)
-    if singles:
-        yield Table([_say(N_("What")), _say(N_("Value"))], singles)
-    yield from tables
-
-
-def _walk(part: Any, path: str, singles: list[tuple[str, Cell]], tables: list[Table]) -> None:
-    if isinstance(part, Mapping):
-        if {"code", "template", "values"} <= set(part):
-            singles.append((path, translate(in_our_words(_message(part)))))
-        elif is_suppressed(part):
-            singles.append((path, translate(FEW)))
-        else:
-            for name, value in part.items():
-                _walk(value, f"{path}.{name}" if path else str(name), singles, tables)
-    elif isinstance(part, list) and part and all(isinstance(one, Mapping) for one in part):
-        columns = list(dict.fromkeys(name for one in part for name in one))
-        rows = [[_plain(one.get(name)) for name in columns] for one in part]
-        tables.append(Table(columns, rows, title=path))
-    elif isinstance(part, list):
-        singles.append((path, ", ".join(str(_plain(one)) for one in part)))
-    else:
-        singles.append((path, _plain(part)))
-
-
 def _plain(value: Any) -> Cell:
     """A stored value in one cell."""
-    if isinstance(value, Mapping):
-        if {"code", "template", "values"} <= set(value):
-            return translate(in_our_words(_message(value)))
-        return translate(FEW) if is_suppressed(value) else ", ".join(f"{k}: {_plain(v)}" for k, v in value.items())
-    if isinstance(value, list):
-        return ", ".join(str(_plain(one)) for one in value)
     return value if value is None or isinstance(value, (str, int, float, date)) else str(value)
-
-
-def _message(stored: Mapping[str, Any]) -> Any:
-    return Message.from_dict(stored)
 
 
 def _say(template: str) -> str:

@@ -5,12 +5,16 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.errors import NotFound
+from pilot.evidence.chapter_names import with_names
 from pilot.evidence.chapters.registry import ChapterCode, refusal_of
+from pilot.network import queries as network
+from pilot.network.segments import segments
 from pilot.planning.model import Pilot
 from web.auth import requires
 from web.chapters.registry import PRESENTERS, TITLES, menu
 from web.report_source import report_view
 from web.words import _
+from web.work import session
 
 pages = Blueprint("chapters", __name__)
 
@@ -23,7 +27,8 @@ def show(pilot: Pilot, report: str, chapter: str) -> ResponseReturnValue:
     if chapter not in set(PRESENTERS) or chapter not in view.document.chapters:
         raise NotFound(kind="chapter", name=chapter)
     code = ChapterCode(chapter)
-    stored = view.document.chapters[chapter]
+    groups = {one.code: one.name for one in (*network.regions(session()), *segments(session()))}
+    stored = with_names(view.document.chapters[chapter], view.variant_names, groups)
     refusal = refusal_of(stored)
     frame = {
         "pilot": pilot,

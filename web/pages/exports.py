@@ -9,11 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.assignment import queries as assignment
+from pilot.evidence.chapter_sheets import Names
 from pilot.evidence.computing import analysis_plan
 from pilot.evidence.export import csv_text, exported
 from pilot.evidence.notebook import notebook as as_notebook
 from pilot.evidence.queries import ReportView
 from pilot.evidence.workbook import workbook as as_workbook
+from pilot.network import queries as network
 from pilot.network.segments import segments
 from pilot.planning.model import Pilot
 from pilot.planning.queries import plan_of
@@ -42,10 +44,18 @@ def workbook(pilot: Pilot, report: str) -> ResponseReturnValue:
     """The report as a workbook, with the plan and the methods on sheets of their own."""
     view = report_view(pilot, report)
     plan = plan_of(session(), pilot, view.document.plan_hash)
-    names = {one.code: one.name for one in segments(session())}
+    regions = {one.code: one.name for one in network.regions(session())}
+    names = Names(
+        groups={**regions, **{one.code: one.name for one in segments(session())}},
+        places={**regions, **{one.code: one.name for one in network.stores(session())}},
+    )
+    checks = [
+        (report_words.check_name(one.check), report_words.check_says(view, one))
+        for one in view.document.analysis.diagnostics
+    ]
     sealed = [(one.part, one.words) for one in difference_words.parts(plan.to_document())]
     file = BytesIO()
-    as_workbook(file, view, sealed, sentences=report_words.verdict(view), segments=names)
+    as_workbook(file, view, sealed, sentences=report_words.verdict(view), checks=checks, names=names)
     return _file(file.getvalue(), XLSX, view, "xlsx")
 
 

@@ -10,6 +10,7 @@ import pytest
 from openpyxl import load_workbook
 from openpyxl.workbook import Workbook
 
+from pilot.evidence.chapter_sheets import Names
 from pilot.evidence.queries import ReportView, view
 from pilot.evidence.service import compute_report
 from pilot.evidence.workbook import workbook
@@ -37,7 +38,9 @@ def seen(network: SmallNetwork, *, exploratory: bool = False) -> ReportView:
 
 def opened(shown: ReportView) -> Workbook:
     file = io.BytesIO()
-    workbook(file, shown, PLAN, sentences=["@It sold more."], segments={})
+    checks = [(one.check, one.message.code) for one in shown.document.analysis.diagnostics]
+    names = Names(groups={"R01": "North"}, places={})
+    workbook(file, shown, PLAN, sentences=["@It sold more."], checks=checks, names=names)
     return load_workbook(io.BytesIO(file.getvalue()))
 
 
@@ -96,20 +99,41 @@ def test_an_exploratory_workbook_says_so_on_every_sheet(network: SmallNetwork) -
     assert not [sheet.title for sheet in opened(seen(network)) if "xploratory" in str(sheet["A1"].value)]
 
 
-def test_a_chapter_has_its_sheet_and_a_refusal_is_its_sentence(network: SmallNetwork) -> None:
+def test_a_chapter_has_its_sheet_in_words_with_money_as_money(network: SmallNetwork) -> None:
+    """The account's amounts are the report's, in the currency; no path, no code and no minor unit is left."""
     shown = seen(network)
-    refusal = Message("no_margin", "the plan states no margin: {what}", {"what": "money cannot be judged"})
-    told = {
-        "money": {"refusal": refusal.to_dict()},
-        "where": {
-            "groups": [{"code": "=x", "customers": 3, "effect": 1.5}, {"code": "b", "customers": 9, "effect": 2}]
-        },
-    }
+    told = shown.document.chapters["money"]["variants"]["points"]
+    book = opened(shown)
+    rows = {row[0].value: row[1:4] for row in book["Money"].iter_rows(min_row=2) if row[0].value}
+    net = rows["Net"]
+    assert [cell.value for cell in net] == pytest.approx(
+        [told[key] / 100 for key in ("net_minor", "net_low_minor", "net_high_minor")], rel=1e-15
+    )
+    assert {cell.number_format for cell in net} == {'#,##0.00## "EUR"'}
+    assert rows["Extra margin"][0].value == told["account"][0]["amount_minor"] / 100
+    names = ("Money", "Real or just swiped", "Subsidised share", "True loyalty", "Where does it work",
+             "Cross-shopping map", "Value and cost")  # fmt: skip
+    for name in names:
+        texts = [str(cell.value) for row in book[name].iter_rows() for cell in row if cell.value is not None]
+        assert len(texts) > 5
+        assert not [text for text in texts if "_" in text or text in ("points", "R01", "segment", "region")]
+
+
+def test_a_refusal_of_a_chapter_is_its_sentence_with_names_for_codes(network: SmallNetwork) -> None:
+    shown = seen(network)
+    refusal = Message("few", "in {groups} nothing of {variant} is seen", {"groups": "R01, R9", "variant": "points"})
+    told = {"money": {"refusal": refusal.to_dict()}}
     book = opened(replace(shown, document=replace(shown.document, chapters=told)))
-    assert book["Money"]["B2"].value == "the plan states no margin: money cannot be judged"
-    cells = list(book["Where does it work"].iter_rows(values_only=True))
-    assert ("=x", True, None, None) in cells
-    assert ("b", None, 9, 2) in cells
+    assert book["Money"]["A2"].value == "in North, R9 nothing of “Points card” is seen"
+
+
+def test_few_customers_are_left_out_of_a_chapter_s_sheet(network: SmallNetwork) -> None:
+    told = seen(network).document.chapters["subsidy"]["variants"]["points"]
+    assert min(row["customers"] for row in told["tenths"]) < 5
+    rows = list(opened(seen(network))["Subsidised share"].iter_rows(min_row=3, max_row=12, values_only=True))
+    few = [row for row, tenth in zip(rows, told["tenths"], strict=True) if 0 < tenth["customers"] < 5]
+    assert few
+    assert all(set(row[1:-1]) == {None} and row[-1] == "not shown: fewer than 5 customers" for row in few)
 
 
 def test_the_sheets_speak_the_reader_s_language_and_keep_excel_s_rules(network: SmallNetwork) -> None:
