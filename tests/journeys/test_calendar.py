@@ -1,5 +1,6 @@
 """Calendar: events are kept by people, a stage in a blackout is refused, the rest is warned about and marked."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -84,3 +85,20 @@ def _adds(manager: Visitor, kind: str, name: str, *places: str) -> None:
             where.get_by_role("checkbox", name=place).check()
     manager.press("Save the event")
     manager.sees("The event is in the calendar.")
+
+
+def test_a_blackout_over_a_sealed_stage_says_whom_it_meets_and_leads_there(
+    house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
+) -> None:
+    manager = visit(serve(house), "manager")
+    page = manager.open("/calendar/new")
+    page.get_by_label("Kind").select_option("blackout")
+    page.get_by_label("Name").fill("All at once")
+    page.get_by_label("First day").fill("2026-01-01")
+    page.get_by_label("Last day").fill("2027-12-31")
+    manager.press("Save the event")
+    manager.sees("sealed stage")
+    hit = page.locator(".list-group-item .alert-warning").first
+    expect(hit).to_contain_text("stage 1")
+    hit.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"/pilots/[a-z-]+$"))

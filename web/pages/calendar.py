@@ -9,6 +9,7 @@ from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.network import queries as network
 from pilot.planning import calendar
+from pilot.planning.blackouts import blackout_hits
 from pilot.planning.calendar import EventData
 from pilot.planning.calendar_model import EVENT_KINDS, CalendarEvent, EventKind
 from pilot.planning.queries import business_day
@@ -16,7 +17,7 @@ from pilot.words import translate
 from web import calendar_view, forms
 from web.auth import actor, requires
 from web.errors import status_of
-from web.words import _
+from web.words import _, ngettext
 from web.work import roll_back, session, settings
 
 pages = Blueprint("calendar", __name__, url_prefix="/calendar")
@@ -38,7 +39,10 @@ def show() -> ResponseReturnValue:
         before=calendar_view.before(period, everything),
         after=calendar_view.after(period, everything),
         bars=calendar_view.bars(period, spans, events, _place_names()),
-        events=[(event, calendar_view.places_in_words(event, _place_names())) for event in events],
+        events=[
+            (event, calendar_view.places_in_words(event, _place_names()), blackout_hits(session(), event))
+            for event in events
+        ],
         kinds=_kinds(),
         today=today,
     )
@@ -53,10 +57,12 @@ def add() -> ResponseReturnValue:
     try:
         made = calendar.add_event(session(), _read(), actor=actor(), now=settings().now())
         day = made.first_day
+        n_hits = len(blackout_hits(session(), made))
     except PilotError as error:
         roll_back()
         return _form_page(None, translate(error.message)), status_of(type(error))
     flash(_("The event is in the calendar."), "success")
+    _warn(n_hits)
     return redirect(url_for("calendar.show", **{"from": day.isoformat()}))
 
 
@@ -70,10 +76,12 @@ def change(event: CalendarEvent) -> ResponseReturnValue:
     try:
         calendar.change_event(session(), event, _read(), actor=actor(), now=settings().now())
         day = event.first_day
+        n_hits = len(blackout_hits(session(), event))
     except PilotError as error:
         roll_back()
         return _form_page(calendar.event(session(), number), translate(error.message)), status_of(type(error))
     flash(_("The event is changed."), "success")
+    _warn(n_hits)
     return redirect(url_for("calendar.show", **{"from": day.isoformat()}))
 
 
@@ -85,6 +93,15 @@ def remove(event: CalendarEvent) -> ResponseReturnValue:
     calendar.remove_event(session(), event, actor=actor(), now=settings().now())
     flash(_("The event is removed. The log keeps what it was."), "success")
     return redirect(url_for("calendar.show", **{"from": day.isoformat()}))
+
+
+def _warn(n_hits: int) -> None:
+    """Of sealed stages in a blackout that was saved just now; which, stands beside the event."""
+    if n_hits:
+        text = ngettext(
+            "It meets %(num)d sealed stage: see below.", "It meets %(num)d sealed stages: see below.", n_hits
+        )
+        flash(text, "warning")
 
 
 def _read() -> EventData:
