@@ -9,6 +9,7 @@ nothing of their own. Reference: Bloom (1995), Evaluation Review 19 (minimum det
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -126,12 +127,18 @@ def detectable(std_error: float, df: float, *, level: float, power: float = DEFA
     probability("power", power)
     if std_error == 0.0:
         return 0.0
+    if not std_error > 0.0:
+        raise InvalidNumber(name="std_error", value=std_error, must_be="positive")
+    return _detectable_shift(df, level, power) * std_error
+
+
+@lru_cache(maxsize=4096)
+def _detectable_shift(df: float, level: float, power: float) -> float:
+    """The same in standard errors. Designs differ more in their errors than in their degrees of freedom: kept."""
     low, high = 0.0, 1.0
-    while power_of_t(high * std_error, std_error, df, level=level) < power:
+    while power_of_t(high, 1.0, df, level=level) < power:
         low, high = high, high * 2.0
-    return (
-        _bisect(lambda shift: power_of_t(shift * std_error, std_error, df, level=level) >= power, low, high) * std_error
-    )
+    return _bisect(lambda shift: power_of_t(shift, 1.0, df, level=level) >= power, low, high)
 
 
 def _beyond(df: float, shift: float, critical: float) -> float:
