@@ -63,11 +63,11 @@ def _stores(form: Form, _kept: Mapping[str, Any]) -> Document:
         "eligibility": {
             "min_trading_weeks": form.get("min_trading_weeks", "") or "0",
             "min_listed_customers": form.get("min_listed_customers", "") or "0",
-            "must_include": form.getlist("must_include"),
-            "must_exclude": form.getlist("must_exclude"),
+            "must_include": _bare(form.getlist("must_include")),
+            "must_exclude": _bare(form.getlist("must_exclude")),
             "cooling_weeks": form.get("cooling_weeks", "") or "0",
         },
-        "holdout": form.getlist("holdout"),
+        "holdout": _bare(form.getlist("holdout")),
     }
 
 
@@ -131,8 +131,8 @@ def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
                 "number": len(found) + 1,
                 "name": form[field + "name"],
                 "units": _where(form, field, unit),
-                "starts_on": form.get(field + "starts_on", ""),
-                "weeks": form.get(field + "weeks", ""),
+                "starts_on": _filled(form, field + "starts_on", _("Starts on")),
+                "weeks": _filled(form, field + "weeks", _("Weeks")),
                 "looks": form.get(field + "looks", "") or "1",
                 "extension_weeks": form.get(field + "extension_weeks", "") or "0",
                 "gate": [rule.value for rule in GateRule if rule.value in form.getlist(field + "gate")],
@@ -183,6 +183,13 @@ def _variants(form: Form) -> list[Document]:
     return [{"code": code, "weight": form.get(f"weight-{code}", "1") or "1"} for code in chosen]
 
 
+def _filled(form: Form, name: str, label: str) -> str:
+    value = form.get(name, "").strip()
+    if not value:
+        raise FieldMissing(field=label)
+    return value
+
+
 def _where(form: Form, field: str, unit: str) -> list[str]:
     """All stores, or those that are ticked: nothing ticked is not everything."""
     chosen = form.getlist(field + "units")
@@ -196,7 +203,11 @@ def _units(chosen: Sequence[str], unit: str) -> list[str]:
     """What takes part; where regions are assigned, a region stands for itself and not for its stores."""
     if not chosen or ALL_UNITS in chosen:
         return [ALL_UNITS]
-    return [code.removeprefix(REGION_PREFIX) for code in chosen] if unit == "region" else list(chosen)
+    return _bare(chosen) if unit == "region" else list(chosen)
+
+
+def _bare(chosen: Sequence[str]) -> list[str]:
+    return [code.removeprefix(REGION_PREFIX) for code in chosen]
 
 
 def _percent(value: str, label: str) -> str:

@@ -74,7 +74,8 @@ def _belief(plan: Plan) -> Facts:
         (
             _("The gates switch at"),
             _(
-                "a loss at most %(loss)s likely, a fall of %(fall)s above %(harm)s, futility below %(futility)s",
+                "Go on while a loss is at most %(loss)s likely. Stop for harm when a fall of more than %(fall)s is "
+                "over %(harm)s likely, and as futile when the chance to pass is under %(futility)s.",
                 loss=_share(plan.thresholds.loss_probability),
                 fall=_share(plan.thresholds.harm_share),
                 harm=_share(plan.thresholds.harm_probability),

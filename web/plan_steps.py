@@ -14,7 +14,7 @@ from pilot.programs import queries as programs
 from pilot.programs.mechanics import CATALOGUE
 from pilot.words import translate
 from web import plan_form, plan_words, presenters
-from web.words import _
+from web.words import _, ngettext
 from web.work import session
 
 
@@ -60,7 +60,8 @@ def _brief(plan: Plan, form: MultiDict[str, str]) -> dict[str, Any]:
         ),
         (_("Windows"), _("%(weeks)s weeks before", weeks=proposal.windows.pre_weeks),
          translate(proposal.reasons["windows"])),
-        (_("Length"), presenters.days(7 * proposal.stage_weeks), translate(proposal.reasons["weeks"])),
+        (_("Length"), ngettext("%(num)d week", "%(num)d weeks", proposal.stage_weeks),
+         translate(proposal.reasons["weeks"])),
     ]  # fmt: skip
     return {
         "program": programs.program(session(), plan.program),
@@ -80,6 +81,7 @@ def _stores(plan: Plan, form: MultiDict[str, str]) -> dict[str, Any]:
         "units": plan_words.units(),
         "applies": plan_words.applies(),
         "segments": segments(session()),
+        "regions": network.regions(session()),
         "stores": network.stores(session()),
     }
 

@@ -3,6 +3,7 @@
 from flask import render_template
 
 from pilot.access.permissions import Permission
+from pilot.assignment.queries import drawn_before
 from pilot.errors import PilotError
 from pilot.governance.queries import sign_offs
 from pilot.network import queries as network
@@ -16,11 +17,11 @@ from pilot.planning.plan import Plan
 from pilot.planning.submission import problems_of
 from pilot.planning.wizard import amendment_of
 from pilot.programs import queries as programs
-from pilot.words import Message, translate
-from web import decision_words, difference_words, plan_parts_view, plan_words, presenters, signature_view
+from pilot.words import translate
+from web import decision_words, difference_words, plan_parts_view, plan_refusals, plan_words, presenters, signature_view
 from web.auth import may
 from web.difference_words import ChangedPart
-from web.words import _
+from web.words import _, ngettext
 from web.work import session, settings
 
 AMENDABLE = frozenset({PilotState.SEALED, PilotState.DRAWN, PilotState.RUNNING, PilotState.AT_GATE})
@@ -51,6 +52,7 @@ def page(pilot: Pilot, error: str | None = None) -> str:
         amendment=amendment_of(session(), pilot),
         may_amend=pilot.state in AMENDABLE and may(Permission.PILOT_AMEND, pilot),
         sign=signature_view.signature(pilot),
+        drawn_before=_drawn_before(pilot, plan),
         accepted=signature_view.accepted(pilot),
         versions=versions,
         version=versions[-1] if versions else None,
@@ -127,12 +129,28 @@ def _stage_words(plan: Plan, pilot: Pilot) -> dict[int, str]:
     return words
 
 
-def _problems(pilot: Pilot, draft: Plan) -> list[Message]:
+def _drawn_before(pilot: Pilot, plan: Plan) -> list[str]:
+    """Coming stages that were drawn already, under a plan that an amendment replaced: whoever signs should know."""
+    coming = [stage.number for stage in plan.stages if stage.number > pilot.last_started]
+    times = {number: drawn_before(session(), pilot, number) for number in coming}
+    return [
+        ngettext(
+            "Stage %(stage)s was drawn %(num)d time before: who writes this plan may have seen its stores.",
+            "Stage %(stage)s was drawn %(num)d times before: who writes this plan may have seen its stores.",
+            n,
+            stage=number,
+        )
+        for number, n in times.items()
+        if n
+    ]
+
+
+def _problems(pilot: Pilot, draft: Plan) -> list[str]:
     """What stands against submitting the draft as it is now."""
     try:
-        return [found.message for found in problems_of(session(), pilot, draft)]
+        return [plan_refusals.said(found, draft) for found in problems_of(session(), pilot, draft)]
     except PilotError as refused:
-        return [refused.message]
+        return [plan_refusals.said(refused, draft)]
 
 
 def _difference(pilot: Pilot, versions: list[PlanVersion]) -> list[ChangedPart]:

@@ -129,8 +129,10 @@ def test_an_illegal_act_is_refused_on_the_page_with_its_reason(app: Flask, as_pe
 
 def test_an_executive_sends_a_plan_back_only_with_a_reason(app: Flask, as_person: SignIn) -> None:
     executive = as_person("executive")
-    assert post(executive, "/pilots/submitted/send-back", page="/pilots/submitted").status_code == 409
-    form = {"reason": "Name the stores."}
+    read = form_of(executive.get("/pilots/submitted").text)["plan_hash"]
+    without = post(executive, "/pilots/submitted/send-back", {"plan_hash": read}, page="/pilots/submitted")
+    assert without.status_code == 409
+    form = {"reason": "Name the stores.", "plan_hash": read}
     assert post(executive, "/pilots/submitted/send-back", form, page="/pilots/submitted").status_code == 302
     assert pilot_state(app, "submitted") == PilotState.DRAFT
     assert "Name the stores." in as_person("manager").get("/").text
@@ -344,7 +346,7 @@ def test_segment_rows_stand_apart_without_a_verdict_and_with_their_adjusted_p(as
 
 def test_units_left_out_are_counted_by_reason(as_person: SignIn) -> None:
     text = as_person("analyst").get("/pilots/points/visible/2").text
-    assert re.search(r"<summary>\d+ because [a-z ]+</summary>", text)
+    assert re.search(r"<summary>[A-Z][a-z ]+: \d+</summary>", text)
 
 
 def test_a_demonstration_says_so_on_every_page(house_settings: Settings) -> None:

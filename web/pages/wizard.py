@@ -25,12 +25,11 @@ from pilot.planning.wizard import (
     give_up_amendment,
     require_draft,
     save,
-    step_of,
     submit_amendment,
     working_plan,
 )
 from pilot.words import translate
-from web import difference_words, forms, plan_form, plan_steps
+from web import difference_words, forms, plan_form, plan_refusals, plan_steps
 from web.auth import actor, requires
 from web.errors import status_of
 from web.plan_shown import shown
@@ -42,10 +41,10 @@ pages = Blueprint("wizard", __name__, url_prefix="/pilots")
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What stands against the plan, and the step in which it is mended."""
+    """What stands against the plan, and the address at which it is mended."""
 
     text: str
-    step: Step | None
+    url: str
 
 
 @pages.route("/<pilot>/edit/<step>", methods=["GET", "POST"])
@@ -142,18 +141,23 @@ def _page(
         steps=plan_steps.steps(),
         form=form,
         amending=amending,
-        error=translate(error.message) if error else None,
+        error=plan_refusals.said(error, plan) if error else None,
         **values,
     )
 
 
 def _review(pilot: Pilot, plan: Plan, *, amending: bool) -> dict[str, Any]:
-    try:
-        found = [Missing(translate(one.message), step_of(one)) for one in problems_of(session(), pilot, plan)]
-    except PilotError as refused:
-        found = [Missing(translate(refused.message), step_of(refused))]
     met = conflicts(session(), plan, after=pilot.last_started)
-    found += [Missing(translate(one.message), Step.STAGES) for one in met if one.is_refused]
+    try:
+        against = problems_of(session(), pilot, plan)
+    except PilotError as refused:
+        against = [refused]
+    found = [
+        Missing(plan_refusals.said(one, plan), plan_refusals.mended_at(one, pilot, plan, amending=amending))
+        for one in against
+    ]
+    stages = url_for("wizard.amend" if amending else "wizard.edit", pilot=pilot.code, step=Step.STAGES)
+    found += [Missing(translate(one.message), stages) for one in met if one.is_refused]
     written = amendment_of(session(), pilot) if amending else None
     changes = difference_words.rows(queries.sealed_plan(session(), pilot).text(), plan.text()) if written else []
     return {
