@@ -129,7 +129,7 @@ def test_an_illegal_act_is_refused_on_the_page_with_its_reason(app: Flask, as_pe
 
 def test_an_executive_sends_a_plan_back_only_with_a_reason(app: Flask, as_person: SignIn) -> None:
     executive = as_person("executive")
-    read = form_of(executive.get("/pilots/submitted").text)["plan_hash"]
+    read = form_of(as_person("analyst").get("/pilots/submitted").text)["plan_hash"]
     without = post(executive, "/pilots/submitted/send-back", {"plan_hash": read}, page="/pilots/submitted")
     assert without.status_code == 409
     form = {"reason": "Name the stores.", "plan_hash": read}
