@@ -255,7 +255,7 @@ def _plan_words(plan: Plan, look: LookRule | None) -> list[Message]:
         text = N_("the plan does not say how the units were assigned; {assignment} is assumed")
         said.append(Message("assignment_assumed", text, {"assignment": plan.assignment.value}))
     if look is not None and look.exploratory:
-        text = N_("this is look {look} of {planned} planned; everything in it is exploratory")
+        text = N_("this look is beyond the planned ones ({planned}); everything in it is exploratory")
         said.append(Message("look_beyond_plan", text, {"look": look.look, "planned": look.looks_planned}))
     if look is not None and look.harm_only:
         text = N_(

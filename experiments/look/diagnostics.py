@@ -40,7 +40,7 @@ def diagnose(
         warnings.append(
             Message(
                 "look_beyond_plan",
-                N_("this is look {look} of {planned} planned; everything in it is exploratory"),
+                N_("this look is beyond the planned ones ({planned}); everything in it is exploratory"),
                 {"look": look.look, "planned": look.looks_planned},
             )
         )
