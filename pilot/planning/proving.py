@@ -137,9 +137,18 @@ def proving(
 def unproven(
     session: Session, lake: Lake, plan: Plan, *, excluded: Callable[[int], Exclusions], after: int = 0
 ) -> tuple[Proving, ...]:
-    """The stages after ``after`` that cannot prove their break-even."""
-    numbers = [stage.number for stage in plan.stages if stage.number > after]
-    found = [proving(session, lake, plan, number, excluded=excluded(number)) for number in numbers]
+    """The stages after ``after`` that cannot prove their break-even.
+
+    Without those that cannot be drawn at all: no acceptance would help them, and the submission says what would.
+    """
+    found = []
+    for stage in plan.stages:
+        if stage.number > after:
+            try:
+                design = design_of(session, lake, plan, stage.number, excluded=excluded(stage.number))
+            except PilotError:
+                continue
+            found.append(proof_of(lake, plan, stage.number, design))
     return tuple(one for one in found if one.is_unproven)
 
 
