@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from itertools import count
 
+import pytest
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
@@ -31,3 +32,7 @@ def a_user(session: Session, role: Role, *, email: str | None = None, at: dateti
     session.add(user)
     session.flush()
     return user
+
+
+# For tests that take the fixture ``database`` and ask it nothing that a neighbour does not ask on both databases.
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -10,6 +10,7 @@ import pytest
 from pilot.assignment.queries import assignment_of, draw_of
 from pilot.database import Database
 from pilot.evidence.queries import report
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.shopping_network import ShoppingNetwork
 from tests.pilot.evidence.small_network import HISTORY_FROM, START
 
@@ -52,6 +53,7 @@ def test_customers_and_sales_are_counted_once_in_each_cell(database: Database, t
     assert shares["control_share"] == pytest.approx(net["control", "points"] / home)
 
 
+@ON_SQLITE
 def test_the_bound_divides_the_effect_by_home_by_what_was_treated_before(database: Database, tmp_path: Path) -> None:
     network, arm_of, found = _map(database, tmp_path, customers=8)
     mine = found["variants"]["points"]
@@ -70,6 +72,7 @@ def test_the_bound_divides_the_effect_by_home_by_what_was_treated_before(databas
     assert mine["too_much"] is (c > 0.10)
 
 
+@ON_SQLITE
 def test_cells_and_crossings_of_under_five_customers_are_held_back(database: Database, tmp_path: Path) -> None:
     _, _, found = _map(database, tmp_path, customers=2, abroad=4)
     small = [cell for cell in found["cells"] if cell["suppressed"]]
@@ -81,6 +84,7 @@ def test_cells_and_crossings_of_under_five_customers_are_held_back(database: Dat
     assert found["grid"]["cells"] == []  # two customers a store
 
 
+@ON_SQLITE
 def test_store_by_store_shares_are_of_all_that_a_home_bought(database: Database, tmp_path: Path) -> None:
     network, arm_of, found = _map(database, tmp_path, customers=8)
     net: dict[tuple[str, str], int] = defaultdict(int)

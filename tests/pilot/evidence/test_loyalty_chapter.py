@@ -9,6 +9,7 @@ import pytest
 from pilot.database import Database
 from pilot.evidence.queries import report
 from pilot.imports.model import ImportKind
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.small_network import START, SmallNetwork, chance, day_at
 
 ASKED = START + timedelta(days=20)
@@ -57,6 +58,7 @@ def test_what_customers_say_is_compared_and_paid_referrals_do_not_count(database
     assert chapter["days"] == 28
 
 
+@ON_SQLITE
 def test_without_answers_the_reader_is_told_what_to_import(database: Database, tmp_path: Path) -> None:
     found = _chapter(_running(database, tmp_path))["variants"]["points"]["rows"]
     for code in ("unpaid_referrals", "share_of_wallet", "response"):

@@ -23,6 +23,7 @@ from pilot.planning.plan import PlannedOffer
 from pilot.planning.plan_parts import Economics, PlannedPrior
 from pilot.programs.queries import program
 from pilot.programs.service import set_offer
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.small_network import RECEIPT_HEADER, START, SmallNetwork, day_at
 
 ECONOMICS = {
@@ -83,6 +84,7 @@ def _p_loss(mine: dict[str, Any], *, sd: float) -> float:
     return float(density[x < needed].sum() / density.sum())
 
 
+@ON_SQLITE
 def test_without_an_effect_the_costs_are_the_loss(database: Database, tmp_path: Any) -> None:
     mine = _chapter(database, tmp_path, lift=0)["variants"]["points"]
     assert mine["net_minor"] < 0
@@ -96,6 +98,7 @@ def test_a_plan_that_says_nothing_about_money_is_refused() -> None:
         compute(inputs)
 
 
+@ON_SQLITE
 def test_points_in_the_account_are_those_paid_and_those_still_owed(database: Database, tmp_path: Any) -> None:
     """A bonus of 6 %: every second receipt of the listed pays 0.20 with points; the rest is owed at base redemption."""
     files = tmp_path / "files"

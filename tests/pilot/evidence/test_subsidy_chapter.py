@@ -10,6 +10,7 @@ from pilot.database import Database
 from pilot.evidence.computing import compute_report
 from pilot.evidence.queries import report
 from pilot.planning import service as planning
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 
 
@@ -43,12 +44,14 @@ def test_a_lift_of_sixty_per_cent_leaves_five_eighths_of_the_rewards_subsidised(
     assert "not yet observed" in found["after"]["refusal"]["template"]
 
 
+@ON_SQLITE
 def test_without_an_effect_everything_was_subsidised(database: Database, tmp_path: Path) -> None:
     found = _chapter(database, tmp_path, lift=0)
     assert found["total"]["subsidised"]["high"] == 1.0
     assert 0.5 < found["total"]["subsidised"]["low"] < found["total"]["subsidised"]["share"]
 
 
+@ON_SQLITE
 def test_what_a_reward_leaves_behind_is_told_once_it_has_ended(database: Database, tmp_path: Path) -> None:
     network = SmallNetwork(database, tmp_path).running()
     network.run_to(START + timedelta(days=27), lift=60)

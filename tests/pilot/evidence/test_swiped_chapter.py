@@ -9,6 +9,7 @@ import pytest
 from pilot.database import Database
 from pilot.evidence.queries import ReportView, report
 from pilot.outcomes.days.service import Days
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.shopping_network import ShoppingNetwork
 from tests.pilot.evidence.small_network import START
 from tests.pilot.evidence.test_looks import compute
@@ -44,6 +45,7 @@ def test_a_card_that_is_merely_shown_more_raises_the_banner(database: Database, 
     assert total["whole_minor"] == listed["whole_minor"] + outside["whole_minor"]
 
 
+@ON_SQLITE
 def test_a_real_lift_has_no_banner_and_the_first_row_is_that_of_the_report(database: Database, tmp_path: Path) -> None:
     view = _report(database, tmp_path, lift=40)
     mine = view.document.chapters["swiped"]["variants"]["points"]
@@ -59,6 +61,7 @@ def test_a_real_lift_has_no_banner_and_the_first_row_is_that_of_the_report(datab
     assert mine["moved"]["n_units"] == 16
 
 
+@ON_SQLITE
 def test_a_pilot_to_win_customers_is_led_by_sales_outside_the_list(database: Database, tmp_path: Path) -> None:
     plan = {"objective": "win", "primary": "sales_outside_list", "secondary": ["store_total", "full_price_share"]}
     view = _report(database, tmp_path, lift=60, plan=plan)
@@ -90,6 +93,7 @@ def test_it_is_the_same_from_days_from_kept_sums_and_from_receipts(sqlite_databa
     assert compute(network).text() == from_days == from_kept_sums
 
 
+@ON_SQLITE
 def test_where_customers_are_drawn_there_is_no_account(database: Database, tmp_path: Path) -> None:
     plan = {
         "unit": "customer", "leads": "customers", "primary": "purchase_frequency", "secondary": [], "guardrails": [],

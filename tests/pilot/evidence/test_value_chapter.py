@@ -10,6 +10,7 @@ from pilot.database import Database
 from pilot.evidence.chapters.value import _outside
 from pilot.evidence.queries import report
 from pilot.imports.model import ImportKind
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.small_network import GATE, RECEIPT_HEADER, START, SmallNetwork, day_at
 
 LAST = START + timedelta(days=55)
@@ -77,6 +78,7 @@ def _the_cost_of_sales_gained_has_a_range_only_where_the_gain_is_more_than_nothi
     assert outside["interval"] == pytest.approx([80_000 / outside["high_minor"], 80_000 / outside["low_minor"]])
 
 
+@ON_SQLITE
 def test_where_nobody_came_nothing_is_said_of_their_lives(database: Database, tmp_path: Any) -> None:
     found = _chapters(database, tmp_path, come=False)["value"]["variants"]["points"]
     assert (found["new_customers"], found["cost_per_new_minor"]) == (0, None)

@@ -8,6 +8,7 @@ import pytest
 
 from pilot.database import Database
 from pilot.evidence.queries import report
+from tests.builders import ON_SQLITE
 from tests.pilot.evidence.small_network import SET_UP_ON, START, SmallNetwork, day_at
 
 LAST = START + timedelta(days=27)
@@ -55,6 +56,7 @@ def test_an_effect_in_one_region_only_is_told_by_the_interaction_test(database: 
     assert "p_adjusted" not in regions["R01"]
 
 
+@ON_SQLITE
 def test_the_same_effect_everywhere_differs_nowhere(database: Database, tmp_path: Path) -> None:
     families = _families(_chapter(database, tmp_path, only=None))
     for family in families.values():
@@ -64,6 +66,7 @@ def test_the_same_effect_everywhere_differs_nowhere(database: Database, tmp_path
             assert row["share"]["effect"] == pytest.approx(0.6, abs=0.2)
 
 
+@ON_SQLITE
 def test_pairs_stay_together_in_one_size(database: Database, tmp_path: Path) -> None:
     mechanism = {"kind": "matched_pairs", "match_on": ["net_minor_per_week"]}
     families = _families(_chapter(database, tmp_path, only=None, mechanism=mechanism, subgroups=["size:large"]))
@@ -72,6 +75,7 @@ def test_pairs_stay_together_in_one_size(database: Database, tmp_path: Path) -> 
     assert sizes["large"]["estimate"]["mean_control"] > sizes["small"]["estimate"]["mean_control"]
 
 
+@ON_SQLITE
 def test_a_segment_of_a_few_people_is_not_told_of_and_what_the_plan_did_not_name_is_stamped(
     database: Database, tmp_path: Path
 ) -> None:
