@@ -83,9 +83,12 @@ def take_look(context: Context) -> None:
 def _show_as_known(context: Context) -> None:
     """The report as it was known at another time: exploratory, and not kept."""
     options, console, lake = context.options, context.console, Lake(context.settings)
+    with context.database.unit_of_work() as session:
+        pilot = pilot_by_code(session, options.pilot)
+        actor = context.actor(session, Permission.REPORT_MAKE, pilot)
+        evidence.record_exploration(session, pilot, options.stage, actor=actor, now=context.now)
     with context.database.reading() as session, console.progress(N_("Computing the report")):
         pilot = pilot_by_code(session, options.pilot)
-        context.actor(session, Permission.REPORT_MAKE, pilot)
         version = options.lake_version
         if version is None:
             version = version_on(session, lake, options.as_known_on)

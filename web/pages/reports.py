@@ -16,6 +16,7 @@ from pilot.evidence.known import version_on
 from pilot.evidence.known_kept import KeptComparisons
 from pilot.evidence.model import FrozenReport
 from pilot.evidence.queries import ReportView
+from pilot.evidence.service import record_exploration
 from pilot.governance import queries as governance_queries
 from pilot.governance import service as governance
 from pilot.governance.model import Choice
@@ -126,10 +127,12 @@ def compute_known(pilot: Pilot, report: str) -> ResponseReturnValue:
     """Compute both in the background: two whole reports are too long for a page."""
     _of(pilot, report)
     given = request.form.get("on", "").strip()
+    view = queries.report(session(), report)
     try:
-        version = _known_version(queries.report(session(), report), given)
+        version = _known_version(view, given)
     except PilotError as error:
         return _known_page(pilot, report, error=translate(error.message)), status_of(type(error))
+    record_exploration(session(), pilot, view.document.stage, actor=actor(), now=settings().now())
     arguments = {"pilot": pilot.code, "report": report, "version": version, "on": given}
     job = jobs.enqueue(session(), JobKind.COMPARE_KNOWN, arguments, actor=actor(), now=settings().wall_clock())
     return redirect(url_for("jobs.show", job=job.code))
