@@ -191,6 +191,8 @@ def _unknown(view: ReportView, plan: Plan) -> Iterator[str]:
     for found in document.analysis.diagnostics:
         if found.status is not Status.OK:
             yield presenters.sentence(report_words.check_warning(view, found))
+    if document.chapters.get("money", {}).get("drawn") == "customers":
+        yield _("Only purchases with a card are seen: the money may hold purchases that were only newly shown.")
     yield from _data(view)
     yield from _assumed(plan)
 

@@ -26,4 +26,4 @@ def test_an_exploration_is_no_look_of_the_plan_and_is_found_again_from_the_repor
     listed = as_person("executive").get(frozen).text
     told = listed.split("Explored beyond the plan", 1)[1].split("</section>", 1)[0]
     assert 'href="/pilots/points/reports/points-1-2"' in told
-    assert "Analyst" in told
+    assert "A analyst, " in told
