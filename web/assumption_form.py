@@ -62,7 +62,14 @@ def fields(offer: Offer) -> list[Field]:
             Field("redemption_high", _percent(_("Points redeemed, at most")), _hundred(_USUAL.redemption_high)),
         ]
     if mechanic in _PER_CUSTOMER:
-        rows.append(Field("benefit", _("Cost of the benefit per customer and 28 days (%(unit)s)", unit=unit), "0"))
+        rows.append(
+            Field(
+                "benefit",
+                _("Cost of the benefit per customer and 28 days (%(unit)s)", unit=unit),
+                "",
+                _("The terms do not say it. Write 0 where it costs nothing."),
+            )
+        )
     if mechanic in _NEEDS_SPEND:
         rows.append(Field("spend", _("What such a customer spends in 28 days (%(unit)s)", unit=unit), ""))
     if mechanic is Mechanic.GIFT_OR_DRAW:
@@ -99,6 +106,11 @@ def assumptions(offer: Offer, past: OfferPast | None) -> Assumptions:
         sales_shares=past.sales_shares,
         spend_minor=found.spend_minor or past.spend_minor,
     )
+
+
+def benefit_is_unsaid(offer: Offer) -> bool:
+    """Whether the offer's cost is that of a benefit, and nobody has said what it is."""
+    return Mechanic(offer.mechanic) in _PER_CUSTOMER and not request.args.get("benefit", "").strip()
 
 
 def paid_once(offer: Offer) -> Once | None:

@@ -61,6 +61,8 @@ def _reckoned(offer: Offer) -> dict[str, Any]:
     given, once = assumption_form.assumptions(offer, past), assumption_form.paid_once(offer)
     paid, sales = (once.minor, once.sales_minor) if once else (0, None)
     shown: dict[str, Any] = {"past": past, "cost": None, "margin": None, "lift": None, "reason": None, "tables": ()}
+    if assumption_form.benefit_is_unsaid(offer):
+        return shown | {"reason": _("State what the benefit costs: its terms do not say it.")}
     try:
         cost = offer_cost(offer.mechanic, offer.terms, given)
         shown |= {"cost": _cost_words(cost), "basis": translate(cost.basis)}

@@ -2,12 +2,13 @@
 
 from zoneinfo import available_timezones
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from pilot.access.permissions import Permission
 from pilot.errors import PilotError
 from pilot.network import queries, service
+from pilot.network.model import Store
 from pilot.outcomes.inbox.erasing import erase_in_inbox, tell_unread
 from pilot.words import translate
 from web import forms, shared
@@ -20,14 +21,24 @@ pages = Blueprint("network", __name__, url_prefix="/network")
 
 
 def _page(error: str | None = None) -> str:
+    stores = queries.stores(session())
+    words = request.args.get("search", "").casefold().split()
+    found = [store for store in stores if all(word in _told(store) for word in words)]
     return render_template(
         "network/show.html",
         network=shared.network(),
-        stores=queries.stores(session()),
+        n_stores=len(stores),
+        stores=found,
+        search=request.args.get("search", ""),
         n_customers=queries.n_customers(session()),
         zones=[(zone, zone) for zone in sorted(available_timezones())],
         error=error,
     )
+
+
+def _told(store: Store) -> str:
+    """What the search looks through."""
+    return f"{store.code} {store.name} {store.region.name}".casefold()
 
 
 @pages.get("/")

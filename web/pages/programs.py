@@ -10,6 +10,7 @@ from sqlalchemy import select
 from pilot.access.permissions import Permission
 from pilot.errors import NotFound, PilotError
 from pilot.network.model import Segment
+from pilot.planning import queries as planning
 from pilot.programs import queries, service
 from pilot.programs.economics import FORMULAS_IN_WORDS
 from pilot.programs.enrolment import FORM_FIELD_LABELS, read_enrolment
@@ -151,7 +152,10 @@ def _stored(variant: Variant, mechanic: str, segment: str | None) -> dict[str, A
 
 def _page(program: Program, error: str | None = None) -> str:
     offers = [_described(offer) for variant in program.variants for offer in variant.offers]
-    return render_template("programs/show.html", program=program, offers=offers, segments=_segment_names(), error=error)
+    tried = [pilot for pilot in planning.pilots(session()) if pilot.program_id == program.id]
+    return render_template(
+        "programs/show.html", program=program, offers=offers, segments=_segment_names(), tried=tried, error=error
+    )
 
 
 def _described(offer: Offer) -> dict[str, Any]:
