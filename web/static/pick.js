@@ -25,10 +25,12 @@
     pick.querySelector("[data-pick-nothing]").hidden = found > 0;
   }
 
-  document.addEventListener("toggle", function (event) {
-    var search = event.target.parentElement && event.target.parentElement.querySelector("[data-pick-search]");
-    if (search) { search.hidden = false; } /* without a script there is nothing that would search */
-  }, true);
+  /* Without a script there is nothing that would search, so the field comes with it; rows may be added later. */
+  function offer(scope) {
+    scope.querySelectorAll("[data-pick-search]").forEach(function (search) { search.hidden = false; });
+  }
+  document.addEventListener("DOMContentLoaded", function () { offer(document); });
+  document.addEventListener("toggle", function (event) { offer(event.target); }, true);
   document.addEventListener("change", function (event) {
     var pick = event.target.closest("[data-pick]");
     if (pick && event.target.type === "checkbox") { say(pick); }
