@@ -22,6 +22,7 @@ from pilot.planning.submission import (
     amendment_to_submit,
     draft_to_submit,
     require_checked,
+    require_start_ahead,
     with_identity,
 )
 from pilot.planning.submission import check_amendment as check_amendment
@@ -267,6 +268,7 @@ def _submit(
     actor: User,
     now: datetime,
 ) -> PlanVersion:
+    require_start_ahead(pilot, plan, business_day(session, now))
     in_force = sealed_plan(session, pilot) if pilot.plan_hash else None
     pilot.submit()
     pilot.plan = plan.to_document()

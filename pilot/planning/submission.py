@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -13,11 +14,11 @@ from pilot.errors import PilotError
 from pilot.network.segments import segments
 from pilot.planning import rules
 from pilot.planning.amendments import require_started_stages_untouched
-from pilot.planning.economics import Past, money_at_risk_minor
-from pilot.planning.errors import NotADraft, PlanMovedOn, UnchangedPlan, VariantNotInProgram
+from pilot.planning.economics import stage_at_risk_minor
+from pilot.planning.errors import NotADraft, PlanMovedOn, StartPassed, UnchangedPlan, VariantNotInProgram
 from pilot.planning.lifecycle import in_words
 from pilot.planning.model import Acceptance, Pilot, PilotState, PlanVersion
-from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment, StagePlan
+from pilot.planning.plan import Plan, PlannedOffer, PlannedSegment
 from pilot.planning.queries import sealed_plan
 from pilot.programs import queries as programs
 
@@ -106,6 +107,13 @@ def require_checked(session: Session, pilot: Pilot, plan: Plan, checked: Checked
         raise checked.unproven[0].error
 
 
+def require_start_ahead(pilot: Pilot, plan: Plan, today: date) -> None:
+    """``StartPassed`` where a stage that has not started would have had to start before ``today``."""
+    for stage in plan.stages:
+        if stage.number > pilot.last_started and stage.starts_on < today:
+            raise StartPassed(stage=stage.number, pilot=pilot.code, starts_on=str(stage.starts_on), today=str(today))
+
+
 def acceptance_of(session: Session, pilot: Pilot, plan_hash: str) -> Acceptance | None:
     """Who accepted that the plan with this hash cannot prove its break-even; None where nobody did."""
     return session.scalar(select(Acceptance).where(Acceptance.pilot_id == pilot.id, Acceptance.plan_hash == plan_hash))
@@ -156,15 +164,10 @@ def _checked(session: Session, pilot: Pilot, plan: Plan, lake: Lake, excluded: E
             require_no_blackout(session, plan, stage.number)
             design = require_design(session, lake, plan, stage.number, excluded=excluded(stage.number))
             past = past_of(lake, plan, design)
-            at_risk[stage.number] = _money_at_risk(plan, stage, past)
+            at_risk[stage.number] = stage_at_risk_minor(plan, stage, past)
             proofs.append(proof_of(lake, plan, stage.number, design, past=past))
     found = tuple(proof for proof in proofs if proof.is_unproven)
     return CheckedPlan(plan.hash(), pilot.last_started, found, at_risk)
-
-
-def _money_at_risk(plan: Plan, stage: StagePlan, past: Past) -> int:
-    sales, stores = past.weekly_sales_minor or 0, past.treated_stores
-    return money_at_risk_minor(plan, stage, sales, treated_stores=stores, spend_minor=past.spend_minor)
 
 
 def _to_submit(session: Session, pilot: Pilot, draft: Plan) -> Plan:

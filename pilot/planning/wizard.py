@@ -81,7 +81,7 @@ def require_draft(pilot: Pilot) -> None:
 
 def amendment_of(session: Session, pilot: Pilot) -> AmendmentDraft | None:
     """The amendment that is being written; None where there is none."""
-    return session.get(AmendmentDraft, pilot.id)
+    return session.get(AmendmentDraft, pilot.id, populate_existing=True)
 
 
 def working_plan(session: Session, pilot: Pilot) -> Plan:
@@ -94,6 +94,7 @@ def working_plan(session: Session, pilot: Pilot) -> Plan:
 
 def save(session: Session, pilot: Pilot, document: dict[str, Any], *, actor: User, now: datetime) -> Plan:
     """Keep what a step says. Unchanged content is not written, so that looking through the steps leaves no trace."""
+    service.lock(session, pilot)
     plan = with_identity(pilot, document)
     if plan == working_plan(session, pilot):
         return plan
@@ -119,6 +120,7 @@ def submit_amendment(
     session: Session, pilot: Pilot, *, reason: str, checked: CheckedPlan, actor: User, now: datetime
 ) -> PlanVersion:
     """Submit what was written; ``PlanMovedOn`` where it is no longer what was checked."""
+    service.lock(session, pilot)
     document = amendment_to_check(session, pilot)
     session.delete(session.get_one(AmendmentDraft, pilot.id))
     return service.amend(session, pilot, document=document, reason=reason, checked=checked, actor=actor, now=now)
@@ -126,6 +128,7 @@ def submit_amendment(
 
 def give_up_amendment(session: Session, pilot: Pilot, *, actor: User, now: datetime) -> None:
     """Forget what was written; the plan in force stays."""
+    service.lock(session, pilot)
     amendment_to_check(session, pilot)
     session.delete(session.get_one(AmendmentDraft, pilot.id))
     session.flush()

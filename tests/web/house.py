@@ -13,6 +13,7 @@ from tests.pilot.evidence.small_network import START, SmallNetwork, day_at
 
 PASSWORD = "a long enough sentence"
 GATE_DAY = START + timedelta(days=29)
+LATER = START + timedelta(days=60)
 # What the pages are about: a pilot at its gate, one that runs, one submitted, one still a draft.
 AT_GATE, RUNNING, SUBMITTED, DRAFT = "points", "running", "submitted", "draft"
 
@@ -38,7 +39,9 @@ def build_house(home: Path, *, now: datetime | None = None, demo: bool = False) 
     network = SmallNetwork(database, files, n_stores=32)
     network.set_up()
     add_people(network)
-    network.draft(DRAFT, stages=[_stage(*network.stores[24:])], alpha="0.5")  # stores that no other pilot holds
+    network.draft(
+        DRAFT, stages=[_stage(*network.stores[24:], starts_on=LATER)], alpha="0.5"
+    )  # stores that no other pilot holds
     network.draft(SUBMITTED, stages=[_stage("all")])
     network.submit(SUBMITTED)
     network.draft(AT_GATE, segments=["young", "old"], stages=[_stage(*network.stores[:16]), _second_stage()])
@@ -69,24 +72,23 @@ def add_people(network: SmallNetwork) -> None:
             network.people[name] = user
 
 
-def _stage(*units: str, weeks: int = 4) -> dict[str, object]:
+def _stage(*units: str, weeks: int = 4, starts_on: date = START) -> dict[str, object]:
     gate = ["leading_metric", "guardrails", "no_alarm"]
     return {
         "number": 1,
         "name": "A few stores",
         "units": list(units),
-        "starts_on": str(START),
+        "starts_on": str(starts_on),
         "weeks": weeks,
         "gate": gate,
     }
 
 
 def _second_stage() -> dict[str, object]:
-    later = str(START + timedelta(days=60))
     return {
         "number": 2,
         "name": "The whole network",
-        "starts_on": later,
+        "starts_on": str(LATER),
         "weeks": 4,
         "gate": ["no_alarm"],
         "is_network": True,
