@@ -74,8 +74,12 @@ def named_segments(plan: Plan) -> tuple[str, ...]:
 def without_lost(
     session: Session, population: Population, activity: Mapping[int, Activity], window: Window
 ) -> Population:
-    """The population with its lost units named: all their stores closed by the window's end or sent nothing."""
-    closed = set(session.scalars(select(Store.id).where(Store.closed_on <= window.last)))
+    """The population with its lost units named: all their stores closed by the window's end or sent nothing.
+
+    A store that is said to have closed and sells on has not: nobody leaves out a store by a word written afterwards.
+    """
+    closings = select(Store.id, Store.closed_on).where(Store.closed_on <= window.last)
+    closed = {store for store, day in session.execute(closings) if store in activity and activity[store].last <= day}
     alive = {
         row["unit"]
         for row in population.stores.to_pylist()

@@ -154,7 +154,7 @@ def test_a_store_that_closed_leaves_with_its_pair_by_name(tmp_path: Path) -> Non
     with installation(Point.RUNNING, tmp_path) as network:
         network.run_to(END)
         with network.database.unit_of_work() as session:
-            session.scalars(select(Store).where(Store.code == "S03")).one().closed_on = END - timedelta(days=3)
+            session.scalars(select(Store).where(Store.code == "S03")).one().closed_on = END
         document = compute(network)
         assert document.freshness.lost == ("S03",)
         row = document.analysis.row("store_total", "points")
@@ -162,6 +162,18 @@ def test_a_store_that_closed_leaves_with_its_pair_by_name(tmp_path: Path) -> Non
         assert row.estimate.n_units == 14
         assert Stamp.UNITS_LOST in row.stamps
         assert any("S03" in str(warning) for warning in document.analysis.warnings)
+
+
+def test_a_store_that_is_said_to_have_closed_and_sells_on_is_not_left_out(tmp_path: Path) -> None:
+    with installation(Point.RUNNING, tmp_path) as network:
+        network.run_to(END)
+        with network.database.unit_of_work() as session:
+            session.scalars(select(Store).where(Store.code == "S03")).one().closed_on = END - timedelta(days=3)
+        document = compute(network)
+        assert document.freshness.lost == ()
+        row = document.analysis.row("store_total", "points")
+        assert row.estimate is not None
+        assert row.estimate.n_units == 16
 
 
 def test_the_picture_has_one_week_that_begins_with_the_stage(tmp_path: Path) -> None:
