@@ -97,6 +97,11 @@ def translate(message: SpokenMessage) -> str:
     return _Local(_locale(language)).vformat(template, (), message.values)
 
 
+def written_day(day: date, locale: Locale | str) -> str:
+    """A date as the locale writes it, without the Russian “г.”: its full stop would meet that of a sentence."""
+    return re.sub(r"\sг\.$", "", dates.format_date(day, "medium", locale))
+
+
 def percent_pattern(locale: Locale, decimals: str = "") -> str:
     """The pattern of a percentage as ``locale`` writes it, such as ``#,##0.0 %`` for one decimal (``".0"``)."""
     return str(locale.percent_formats[None].pattern).replace("#,##0", f"#,##0{decimals}")
@@ -174,7 +179,7 @@ class _Local(string.Formatter):
             found = value if isinstance(value, date) else date.fromisoformat(value)
         except ValueError:
             return str(value)
-        return dates.format_date(found, "medium", self._locale)
+        return written_day(found, self._locale)
 
     def _number(self, value: float | Decimal, format_spec: str) -> str:
         """Python rounds, as the format says; the locale gives the marks."""

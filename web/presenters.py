@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 
 from pilot.evidence.export import neutralised as neutralised
-from pilot.words import percent_pattern
+from pilot.words import percent_pattern, written_day
 from web.language import current_language
 from web.words import _, ngettext
 
@@ -35,7 +35,7 @@ def day(value: date | str | None) -> str:
     if value is None:
         return "–"
     found = date.fromisoformat(value) if isinstance(value, str) else value
-    return dates.format_date(found, "medium", _locale())
+    return written_day(found, _locale())
 
 
 def moment(value: datetime | str | None, timezone: str = "UTC") -> str:
@@ -44,7 +44,7 @@ def moment(value: datetime | str | None, timezone: str = "UTC") -> str:
         return "–"
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     local = found.astimezone(ZoneInfo(timezone))
-    shown = f"{dates.format_date(local, 'medium', _locale())}, {dates.format_time(local, 'short', locale=_locale())}"
+    shown = f"{written_day(local.date(), _locale())}, {dates.format_time(local, 'short', locale=_locale())}"
     zone = dates.get_timezone_name(local, "short", locale=_locale())
     return f"{shown} {zone}"
 
