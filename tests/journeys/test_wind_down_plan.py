@@ -24,7 +24,7 @@ def test_a_plan_without_a_wind_down_is_refused_and_with_one_shows_the_cost_of_ex
     page.get_by_role("link", name="Mend it").click()
     page.get_by_label("What customers hold is honoured until").fill("2026-03-20")
     manager.press("Save and go on")
-    manager.sees("honoured until a day after the last stage, which may run to Mar 29, 2026")
+    manager.sees("honoured until a day after the last stage, which may run to May 28, 2026")
 
     page.get_by_role("link", name="Mend it").click()
     page.get_by_label("What customers hold is honoured until").fill("2026-12-31")
