@@ -79,7 +79,9 @@ def without_lost(
     A store that is said to have closed and sells on has not: nobody leaves out a store by a word written afterwards.
     """
     closings = select(Store.id, Store.closed_on).where(Store.closed_on <= window.last)
-    closed = {store for store, day in session.execute(closings) if store in activity and activity[store].last <= day}
+    closed = {
+        store for store, day in session.execute(closings) if day and store in activity and activity[store].last <= day
+    }
     alive = {
         row["unit"]
         for row in population.stores.to_pylist()
