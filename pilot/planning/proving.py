@@ -14,7 +14,7 @@ from experiments.design.mechanisms import CONTROL
 from experiments.measure.metrics import AssignmentUnit
 from pilot.errors import PilotError
 from pilot.planning import spending
-from pilot.planning.candidates import NOTHING_EXCLUDED, Exclusions
+from pilot.planning.candidates import Exclusions
 from pilot.planning.designer import Design, Visible, design_of, smallest_effect_of
 from pilot.planning.economics import Past, store_total_break_even_share
 from pilot.planning.errors import (
@@ -123,17 +123,6 @@ _NO_ECONOMICS = Message("no_economics", N_("the plan does not say what the money
 _NOTHING_TO_EARN = Message("nothing_to_earn", N_("the offer costs nothing that sales must earn back"), {})
 
 
-def proving(
-    session: Session, lake: Lake, plan: Plan, number: int, *, excluded: Exclusions = NOTHING_EXCLUDED
-) -> Proving:
-    """Measure stage ``number`` on the network's past and compare. Reads only, and may take long."""
-    try:
-        design = design_of(session, lake, plan, number, excluded=excluded)
-    except PilotError as error:
-        return _unknown(number, plan, error.message)
-    return proof_of(lake, plan, number, design)
-
-
 def unproven(
     session: Session, lake: Lake, plan: Plan, *, excluded: Callable[[int], Exclusions], after: int = 0
 ) -> tuple[Proving, ...]:
@@ -155,7 +144,10 @@ def unproven(
 def proof_of(
     lake: Lake, plan: Plan, number: int, design: Design, *, past: Past | None = None, visible: Visible | None = None
 ) -> Proving:
-    """The same of a design that is known; ``past`` and ``visible`` (of the primary metric) where they are known too."""
+    """Measure a stage on the network's past and compare.
+
+    ``past`` and ``visible`` (of the primary metric) are taken where they are known.
+    """
     code = in_money(plan)
     if visible is None or visible.metric != code:
         visible = smallest_effect_of(lake, plan, number, design, metric=code)

@@ -230,6 +230,8 @@ def _ground(lake: Lake, plan: Plan, number: int, design: Design) -> _Ground:
         sums, weeks = {cell: net - inside.get(cell, 0) for cell, net in cut.items()}, weeks - list_weeks
     codes = tuple(candidate.code for candidate in listed.candidates)
     values = np.array([[float(sums.get((code, week), 0)) for week in range(weeks)] for code in codes])
+    if not values.sum() > 0:  # nothing was sold, or more was returned: there is no sale to be a share of
+        raise TooLittleHistory(first=str(first), last=str(last), stage=number)
     strata = tuple(candidate.stratum or "" for candidate in listed.candidates)
     per_unit = sum(len(stores) for stores in listed.stores.values()) / max(1, len(codes))
     return _Ground(codes, values, strata if len(set(strata)) > 1 else (), past_of(lake, plan, design), per_unit)

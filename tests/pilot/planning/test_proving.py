@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from pilot.access.model import Role
 from pilot.planning.candidates import NOTHING_EXCLUDED
-from pilot.planning.designer import Visible
+from pilot.planning.designer import Visible, design_of
 from pilot.planning.economics import Past
 from pilot.planning.errors import BreakEvenUnknown, CannotProveBreakEven
 from pilot.planning.plan import Plan, PlannedOffer
 from pilot.planning.plan_parts import Economics
-from pilot.planning.proving import in_money, proves_break_even, proving, unproven
+from pilot.planning.proving import in_money, proof_of, proves_break_even, unproven
 from pilot.planning.queries import draft_plan
 from pilot.planning.submission import as_submitted
 from pilot.settings import Settings
@@ -164,7 +164,7 @@ def test_the_whole_plan_is_measured_on_the_past(session: Session, settings: Sett
     lake = a_lake(settings)
     pilot = a_pilot(session, economics={"margin_share": "0.30"})
     plan = as_submitted(session, pilot, draft_plan(pilot))
-    found = proving(session, lake, plan, 1)
+    found = proof_of(lake, plan, 1, design_of(session, lake, plan, 1))
     assert found.smallest is not None
     assert found.break_even is not None  # 2 % in points of which 70 % are redeemed cost 1.4 % of sales
     assert found.break_even == pytest.approx(float(Decimal("0.014") / Decimal("0.286")), rel=1e-6)
@@ -182,7 +182,8 @@ def test_a_plan_led_by_a_frequency_is_measured_in_the_store_total_beside_it(
     pilot = a_pilot(session, leads="customers", primary="purchase_frequency", economics={"margin_share": "0.30"})
     by_total = a_pilot(session, code="by-total", economics={"margin_share": "0.30"})
     lake = a_lake(settings)
-    found, other = (proving(session, lake, as_submitted(session, one, draft_plan(one)), 1) for one in (pilot, by_total))
+    plans = [as_submitted(session, one, draft_plan(one)) for one in (pilot, by_total)]
+    found, other = (proof_of(lake, plan, 1, design_of(session, lake, plan, 1)) for plan in plans)
     assert found.metric is not None
     assert found.smallest == other.smallest
     assert found.break_even == pytest.approx(0.14)

@@ -1,18 +1,22 @@
 """The search of designs, one taken into the plan, what an objective proposes, and amendments in writing."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pilot.access.model import Role, User
+from pilot.outcomes.lake import SCHEMA, Lake
 from pilot.planning import studies, wizard
 from pilot.planning.brief import among_rivals, draft_from_brief
 from pilot.planning.contamination import cross_shopping
 from pilot.planning.designer import design_of
-from pilot.planning.errors import MechanicNotInProgram, NoDesignThere, NotADraft
+from pilot.planning.errors import MechanicNotInProgram, NoDesignThere, NotADraft, TooLittleHistory
 from pilot.planning.lifecycle import PilotState
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Objective, Plan
@@ -23,7 +27,7 @@ from pilot.planning.wizard_model import StudyKind
 from pilot.settings import Settings
 from pilot.words import Message
 from tests.builders import a_user
-from tests.pilot.planning.a_network import NOW, a_lake, a_network, a_pilot, a_program
+from tests.pilot.planning.a_network import FIRST_DAY, NOW, WEEKS, a_lake, a_network, a_pilot, a_program
 
 
 def searched(session: Session, settings: Settings, **changes: Any) -> tuple[Pilot, Plan, dict[str, Any]]:
@@ -168,3 +172,35 @@ def test_the_replay_puts_in_the_break_even_and_says_what_it_put_in(
     assert found["lift"] == pytest.approx(lift)
     assert found["lift_is_break_even"] is (says == "at which the dearest offer pays")
     assert says in str(Message.from_dict(found["lines"][0][1]))
+
+
+def test_stores_that_took_back_more_than_they_sold_have_too_little_history_to_search(
+    session: Session, settings: Settings
+) -> None:
+    a_network(session)
+    lake = a_lake(settings)
+    give_back(lake)
+    pilot = a_pilot(session)
+    plan = as_submitted(session, pilot, draft_plan(pilot))
+    with pytest.raises(TooLittleHistory):
+        studies.search_stage(session, lake, plan, 1)
+
+
+def give_back(lake: Lake) -> None:
+    """A receipt of each store that takes back more than it has sold."""
+    day = FIRST_DAY + timedelta(weeks=WEEKS, days=-2)
+    rows = [
+        {
+            "receipt_id": f"back-{store}", "store_id": store, "kind": "sale", "at": NOW, "business_date": day,
+            "customer_key": None, "net_minor": -10**9, "vat_minor": 0, "discount_minor": 0, "reward_minor": 0,
+            "n_items": 1, "received_at": NOW, "batch_id": "back",
+        }
+        for store in range(1, 13)
+    ]  # fmt: skip
+
+    def write(_month: str, path: Path) -> int:
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
+        return len(rows)
+
+    with lake.writing():
+        lake.append("back", [f"{day:%Y-%m}"], write)
