@@ -35,7 +35,7 @@ def _variant(view: ReportView, variant: str, found: Mapping[str, Any]) -> dict[s
         "may_be_identification": found["identification"] not in ("ok", None),
         "rows": rows,
         "total": _row(
-            {**total, "estimate": total["sales"]} if "sales" in total else total, _("All customers"), currency
+            {**total, "estimate": total["sales"]} if "sales" in total else total, _("All listed customers"), currency
         ),
         "share_chart": _share_chart(found),
         "effect_chart": _effect_chart(found, currency),
