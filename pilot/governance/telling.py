@@ -50,7 +50,7 @@ def decided(
         "takes_effect": decision.takes_effect,
     }
     if decision.takes_effect:
-        signers = [one.user_id for one in (*proofs(session, pilot), *latest)]
+        signers = [proof.user_id for proof in proofs(session, pilot)] + [one.user_id for one in latest]
         heard = with_deputies(session, signers, today=business_day(session, at))
         told = [pilot.owner_id, *(user_id for user_id in heard if user_id != actor.id)]
         announce(session, NoticeKind.DECISION_TAKEN, message, link=link, at=at, on_page=told, facts=facts)
