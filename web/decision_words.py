@@ -116,9 +116,11 @@ def _warnings(report: ReportView) -> list[str]:
 
 def form(pilot: Pilot, report: FrozenReport) -> dict[str, Any]:
     """What ``reports/_choices.html`` shows of a report that waits; ``?choice=`` names the choice that is ticked."""
-    outcome = governance.standing_of(session(), report).outcome
+    standing = governance.standing_of(session(), report)
+    outcome = standing.outcome
     return {
         "report": report,
+        "round": standing.round,
         "is_sent_back": outcome is not None and outcome.choice == Choice.SEND_BACK,
         "choices": choices(pilot, report),
         "chosen": request.args.get("choice", ""),

@@ -52,7 +52,7 @@ REFUSED: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ),
     ("manager", "/pilots/points/stages/2/draw", "/pilots/points/stages", {}),
     ("analyst", "/segments/new", "/segments/new", {"code": "Ä", "name": "N"}),
-    ("executive", f"{REPORT}/decide", "/pilots/points/decision", {"choice": "approve", "reason": ""}),
+    ("executive", f"{REPORT}/decide", "/pilots/points/decision", {"choice": "approve", "reason": "", "round": "1"}),
     ("executive", "/pilots/draft/approve", "/pilots/draft", {"reason": "x", "plan_hash": "x"}),
     ("admin", "/people/", "/people/", {"email": "nobody", "name": "N", "role": "manager"}),
     ("admin", "/network/customers/forget", "/network/", {"customer": "nobody"}),

@@ -16,7 +16,7 @@ def test_the_decision_page_shows_the_rules_and_guardrails_before_and_after_the_d
     assert '<span class="badge tone-good">Met</span>' in waiting
     assert "Guardrails" in waiting
     sentence = waiting.split('<p class="verdict">', 1)[1].split("</p>", 1)[0]
-    form = {"choice": "approve", "reason": "It pays."}
+    form = {"choice": "approve", "reason": "It pays.", "round": "1"}
     for name in ("executive", "second"):
         post(as_person(name), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
     decided = as_person("executive").get("/pilots/points/decision").text
@@ -25,7 +25,7 @@ def test_the_decision_page_shows_the_rules_and_guardrails_before_and_after_the_d
 
 
 def test_an_executive_who_has_chosen_reads_that_one_more_is_needed(as_person: SignIn) -> None:
-    form = {"choice": "approve", "reason": "It pays."}
+    form = {"choice": "approve", "reason": "It pays.", "round": "1"}
     post(as_person("executive"), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
     said = as_person("executive").get("/pilots/points/decision").text
     assert "have to agree: 2; so far: 1. You have said so already." in said

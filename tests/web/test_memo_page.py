@@ -63,7 +63,7 @@ def test_the_choice_that_the_inbox_named_is_ticked(as_person: SignIn) -> None:
 
 
 def test_a_decision_stands_on_the_memo_with_name_time_and_reason(as_person: SignIn) -> None:
-    form = {"choice": "approve", "reason": "It pays in every store."}
+    form = {"choice": "approve", "reason": "It pays in every store.", "round": "1"}
     post(as_person("executive"), "/pilots/points/reports/points-1-1/decide", form, page="/pilots/points/decision")
     page = as_person("auditor").get(MEMO).text
     assert re.search(r"A executive: Advance, \w+ \d+, 2026, [^:]+:\d\d.AM UTC: “It pays in every store.”", page)

@@ -276,7 +276,7 @@ def test_a_report_is_made_in_the_background_and_a_refusal_is_said_there(
 
 
 def test_two_executives_take_a_pilot_to_the_network(app: Flask, as_person: SignIn) -> None:
-    form = {"choice": "approve", "reason": "It pays."}
+    form = {"choice": "approve", "reason": "It pays.", "round": "1"}
     address = "/pilots/points/reports/points-1-1/decide"
     post(as_person("executive"), address, form, page="/pilots/points/decision")
     assert pilot_state(app, "points") == PilotState.AT_GATE
@@ -287,14 +287,16 @@ def test_two_executives_take_a_pilot_to_the_network(app: Flask, as_person: SignI
 
 def test_a_decision_without_a_choice_or_reason_is_refused(app: Flask, as_person: SignIn) -> None:
     executive, address = as_person("executive"), "/pilots/points/reports/points-1-1/decide"
-    assert post(executive, address, {"reason": "x"}, page="/pilots/points/decision").status_code == 422
-    assert post(executive, address, {"choice": "approve"}, page="/pilots/points/decision").status_code == 422
+    assert post(executive, address, {"reason": "x", "round": "1"}, page="/pilots/points/decision").status_code == 422
+    assert (
+        post(executive, address, {"choice": "approve", "round": "1"}, page="/pilots/points/decision").status_code == 422
+    )
     assert pilot_state(app, "points") == PilotState.AT_GATE
 
 
 def test_the_author_answers_a_report_that_was_sent_back(as_person: SignIn) -> None:
     address = "/pilots/points/reports/points-1-1"
-    form = {"choice": "send_back", "reason": "Why only sixteen?"}
+    form = {"choice": "send_back", "reason": "Why only sixteen?", "round": "1"}
     post(as_person("executive"), address + "/decide", form, page="/pilots/points/decision")
     manager = as_person("manager")
     assert "Answer the executives" in manager.get("/pilots/points/decision").text

@@ -91,3 +91,18 @@ def test_a_form_that_names_no_text_signs_nothing(app: Flask, as_person: SignIn, 
     del form["plan_hash"]
     assert analyst.post(f"{PLAN}/{action}", data=form).status_code == 422
     assert acts(app)[-1] == "plan.submit"
+
+
+def test_a_decision_from_before_the_question_and_its_answer_does_not_count(as_person: SignIn) -> None:
+    gate, page = "/pilots/points/reports/points-1-1", "/pilots/points/decision"
+    executive, second, manager = as_person("executive"), as_person("second"), as_person("manager")
+    assert executive.get(page).text.count('name="round" value="1"') == 1
+    asks = {"choice": "send_back", "reason": "Why only sixteen?", "round": "1"}
+    assert post(second, f"{gate}/decide", asks, page).status_code == 302
+    assert post(manager, f"{gate}/answer", {"text": "More come later."}, page).status_code == 302
+    word = {"choice": "stop", "reason": "It does not pay."}
+    refused = post(executive, f"{gate}/decide", {**word, "round": "1"}, page)
+    assert refused.status_code == 409
+    assert "More come later." in refused.text, "the page shows what has been said since"
+    assert post(executive, f"{gate}/decide", word, page).status_code == 422, "a form that names no round"
+    assert post(executive, f"{gate}/decide", {**word, "round": "2"}, page).status_code == 302

@@ -163,9 +163,9 @@ def decide(pilot: Pilot, report: str) -> ResponseReturnValue:
         frozen = _of(pilot, report)
         choice = forms.choice("choice", _("Your choice"), Choice)
         reason = forms.text("reason", _("Reason"))
-        regions = forms.several("regions")
+        regions, read = forms.several("regions"), forms.integer("round", _("Your decision"))
         found = governance.decide(
-            session(), frozen, choice, reason=reason, regions=regions, actor=actor(), now=settings().now()
+            session(), frozen, choice, reason=reason, regions=regions, read=read, actor=actor(), now=settings().now()
         )
     except PilotError as error:
         return _refused(code, error)
