@@ -5,7 +5,10 @@ from collections.abc import Callable
 from flask import Flask
 from flask.testing import FlaskClient
 
+from pilot.access.model import User
 from pilot.audit.queries import history_of
+from pilot.planning.queries import pilot as pilot_by_code
+from pilot.planning.service import edit_draft
 from tests.web.conftest import post
 
 SignIn = Callable[[str], FlaskClient]
@@ -46,3 +49,13 @@ def test_who_explores_a_stage_is_in_the_log_once_and_the_history_shows_no_empty_
     assert "<dt>renewal</dt>" not in history
     assert '<dd class="hash">null</dd>' not in history
     assert '<dd class="hash">[]</dd>' not in history
+
+
+def test_a_guardrail_without_a_past_is_warned_of_beside_the_way_to_submit(app: Flask, as_person: SignIn) -> None:
+    with app.extensions["pilot_database"].unit_of_work() as session:
+        draft = pilot_by_code(session, "draft")
+        blind = {**draft.plan, "guardrails": [{"metric": "full_price_share", "margin_share": "0.05"}]}
+        edit_draft(session, draft, document=blind, actor=session.get_one(User, draft.owner_id), now=draft.created_at)
+    part = as_person("manager").get("/pilots/draft/submission").text
+    assert "its margin cannot be tested, and the gate would stop" in part
+    assert "Submit for co-signing" in part

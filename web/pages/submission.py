@@ -13,6 +13,8 @@ from pilot.governance.asking import ask_acceptance, asked_to_accept
 from pilot.governance.signing import draft_hash
 from pilot.outcomes.lake import Lake
 from pilot.planning import queries, service
+from pilot.planning.blind import blind_in
+from pilot.planning.candidates import Exclusions
 from pilot.planning.model import Pilot
 from pilot.planning.plan import Plan
 from pilot.planning.proving import Proving, unproven
@@ -80,14 +82,20 @@ def _ask(code: str, check: Callable[[Session, Pilot], CheckedPlan]) -> ResponseR
 
 
 def _shown(pilot: Pilot, *, amending: bool) -> str:
-    found, asked = _unproven(pilot), asked_to_accept(session(), pilot)
-    return render_template("pilots/_submit.html", pilot=pilot, amending=amending, unproven=found, asked=asked)
+    plan = as_submitted(session(), pilot, working_plan(session(), pilot))
+    excluded, lake = excluding(session(), pilot, plan), Lake(settings())
+    return render_template(
+        "pilots/_submit.html",
+        pilot=pilot,
+        amending=amending,
+        unproven=_unproven(pilot, plan, lake, excluded),
+        asked=asked_to_accept(session(), pilot),
+        blind=blind_in(session(), lake, plan, excluded=excluded, after=pilot.last_started),
+    )
 
 
-def _unproven(pilot: Pilot) -> tuple[Proving, ...]:
+def _unproven(pilot: Pilot, plan: Plan, lake: Lake, excluded: Callable[[int], Exclusions]) -> tuple[Proving, ...]:
     """The stages that cannot prove their break-even, unless somebody has accepted that of exactly this draft."""
     if acceptance_of(session(), pilot, draft_hash(session(), pilot)) is not None:
         return ()
-    plan = as_submitted(session(), pilot, working_plan(session(), pilot))
-    excluded = excluding(session(), pilot, plan)
-    return unproven(session(), Lake(settings()), plan, excluded=excluded, after=pilot.last_started)
+    return unproven(session(), lake, plan, excluded=excluded, after=pilot.last_started)
