@@ -39,7 +39,9 @@ def _brief(form: Form, kept: Mapping[str, Any]) -> Document:
         "objective": objective,
         "hypothesis": form.get("hypothesis", ""),
         "mechanic": form.get("mechanic", ""),
-        "rival_stores": form.getlist("rival_stores") if objective == "defend" else [],
+        "rival_stores": _as_kept(form.getlist("rival_stores"), kept.get("rival_stores", ()))
+        if objective == "defend"
+        else [],
         "variants": _variants(form),
         "primary": form.get("primary", ""),
         "leads": form.get("leads", ""),
@@ -54,8 +56,8 @@ def _brief(form: Form, kept: Mapping[str, Any]) -> Document:
     }
 
 
-def _stores(form: Form, _kept: Mapping[str, Any]) -> Document:
-    unit = form.get("unit", "store")
+def _stores(form: Form, kept: Mapping[str, Any]) -> Document:
+    unit, rule = form.get("unit", "store"), kept.get("eligibility", {})
     return {
         "unit": unit,
         "applies_by": form.get("applies_by", ""),
@@ -63,11 +65,15 @@ def _stores(form: Form, _kept: Mapping[str, Any]) -> Document:
         "eligibility": {
             "min_trading_weeks": form.get("min_trading_weeks", "") or "0",
             "min_listed_customers": form.get("min_listed_customers", "") or "0",
-            "must_include": _bare(form.getlist("must_include")),
-            "must_exclude": _bare(form.getlist("must_exclude")),
+            "must_include": _as_kept(
+                _as_before(_bare(form.getlist("must_include")), before["must_include"]), rule.get("must_include", ())
+            ),
+            "must_exclude": _as_kept(
+                _as_before(_bare(form.getlist("must_exclude")), before["must_exclude"]), rule.get("must_exclude", ())
+            ),
             "cooling_weeks": form.get("cooling_weeks", "") or "0",
         },
-        "holdout": _bare(form.getlist("holdout")),
+        "holdout": _as_kept(_as_before(_bare(form.getlist("holdout")), kept["holdout"]), kept.get("holdout", ())),
     }
 
 
@@ -120,7 +126,7 @@ def _costs() -> list[tuple[str, str]]:
 
 def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
     """The stages whose name is filled in, numbered in their order on the page."""
-    unit = str(kept.get("unit", "store"))
+    unit, before = str(kept.get("unit", "store")), [stage["units"] for stage in kept.get("stages", ())]
     found: list[Document] = []
     for place in range(stage_count(form)):
         field = f"stage-{place}-"
@@ -130,7 +136,7 @@ def _stages(form: Form, kept: Mapping[str, Any]) -> Document:
             {
                 "number": len(found) + 1,
                 "name": form[field + "name"],
-                "units": _where(form, field, unit),
+                "units": _as_kept(_where(form, field, unit), before[place] if place < len(before) else ()),
                 "starts_on": _filled(form, field + "starts_on", _("Starts on")),
                 "weeks": _filled(form, field + "weeks", _("Weeks")),
                 "looks": form.get(field + "looks", "") or "1",
@@ -204,6 +210,17 @@ def _units(chosen: Sequence[str], unit: str) -> list[str]:
     if not chosen or ALL_UNITS in chosen:
         return [ALL_UNITS]
     return _bare(chosen) if unit == "region" else list(chosen)
+
+
+def _as_kept(chosen: Sequence[str], kept: Sequence[str]) -> list[str]:
+    """What is ticked, in the plan's own order where it is the same: the page's order changes no plan."""
+    return list(kept) if sorted(chosen) == sorted(kept) else sorted(chosen)
+
+
+def _as_before(chosen: Sequence[str], before: Sequence[str]) -> list[str]:
+    """In the plan's own order, then what is new: a page lists by region, and looking through it changes nothing."""
+    kept = [code for code in before if code in chosen]
+    return [*kept, *(code for code in chosen if code not in kept)]
 
 
 def _bare(chosen: Sequence[str]) -> list[str]:
