@@ -20,6 +20,7 @@ from pilot.governance.deputies import Standing, who_could
 from pilot.governance.errors import PolicyMovedOn, PolicyUnchanged
 from pilot.governance.model import PolicyVersion
 from pilot.governance.policy import AS_DELIVERED, Policy, PolicyRow, Risk, Scope, scope_of
+from pilot.network.model import Network
 from pilot.planning.amendments import difference
 from pilot.planning.economics import stage_at_risk_minor
 from pilot.planning.errors import PlanIncomplete, ReasonMissing
@@ -81,6 +82,7 @@ def change_policy(
     """
     if not reason.strip():
         raise ReasonMissing()
+    session.execute(select(Network.id).with_for_update())  # of two at once, the second sees what the first has made
     latest = session.scalars(select(PolicyVersion).order_by(PolicyVersion.number.desc()).limit(1)).first()
     before = Policy.from_text(latest.text) if latest else AS_DELIVERED
     if before.hash() != instead_of:
