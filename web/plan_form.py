@@ -65,15 +65,11 @@ def _stores(form: Form, kept: Mapping[str, Any]) -> Document:
         "eligibility": {
             "min_trading_weeks": form.get("min_trading_weeks", "") or "0",
             "min_listed_customers": form.get("min_listed_customers", "") or "0",
-            "must_include": _as_kept(
-                _as_before(_bare(form.getlist("must_include")), before["must_include"]), rule.get("must_include", ())
-            ),
-            "must_exclude": _as_kept(
-                _as_before(_bare(form.getlist("must_exclude")), before["must_exclude"]), rule.get("must_exclude", ())
-            ),
+            "must_include": _as_kept(_bare(form.getlist("must_include")), rule.get("must_include", ())),
+            "must_exclude": _as_kept(_bare(form.getlist("must_exclude")), rule.get("must_exclude", ())),
             "cooling_weeks": form.get("cooling_weeks", "") or "0",
         },
-        "holdout": _as_kept(_as_before(_bare(form.getlist("holdout")), kept["holdout"]), kept.get("holdout", ())),
+        "holdout": _as_kept(_bare(form.getlist("holdout")), kept.get("holdout", ())),
     }
 
 
@@ -215,12 +211,6 @@ def _units(chosen: Sequence[str], unit: str) -> list[str]:
 def _as_kept(chosen: Sequence[str], kept: Sequence[str]) -> list[str]:
     """What is ticked, in the plan's own order where it is the same: the page's order changes no plan."""
     return list(kept) if sorted(chosen) == sorted(kept) else sorted(chosen)
-
-
-def _as_before(chosen: Sequence[str], before: Sequence[str]) -> list[str]:
-    """In the plan's own order, then what is new: a page lists by region, and looking through it changes nothing."""
-    kept = [code for code in before if code in chosen]
-    return [*kept, *(code for code in chosen if code not in kept)]
 
 
 def _bare(chosen: Sequence[str]) -> list[str]:
