@@ -188,7 +188,7 @@ def _report(
     planned = plan.stage(stage_number)
     before = Window(*plan.pre_window(window.first))
     period = Period(window, before, through)
-    tell = _Steps(4, progress)
+    tell = _Steps(3 + len(chapters), progress)
     drawn = population_of(session, draw, plan, source.lake.settings.home)
     tell()
     measured = measure(source.over(before.first, window.last), plan, drawn, period, source)
@@ -223,8 +223,7 @@ def _report(
         exploratory=exploratory,
         truths=truths,
     )
-    told = compute_chapters(inputs, chapters)
-    tell()
+    told = compute_chapters(inputs, chapters, tell)
     return ReportDocument(
         code=f"{pilot.code}-{stage_number}-{look}",
         pilot=pilot.code,

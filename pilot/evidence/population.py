@@ -18,7 +18,7 @@ from experiments.measure.store_moments import Activity
 from experiments.measure.windows import Window
 from pilot.assignment import queries as assignment
 from pilot.assignment.model import Draw
-from pilot.evidence.home_list import frozen_homes, segments_of
+from pilot.evidence.home_list import attributes_of, frozen_homes, segments_of
 from pilot.network.model import Store
 from pilot.planning.plan import Plan
 
@@ -129,4 +129,5 @@ def _at_home(homes: pa.Table, stores: pa.Table) -> pa.Table:
 def _with_segments(session: Session, plan: Plan, listed: pa.Table, named: tuple[str, ...]) -> pa.Table:
     if not named:
         return listed
-    return listed.append_column("segment", segments_of(session, plan, listed["customer_key"].to_numpy(), named))
+    keys = listed["customer_key"].to_numpy()
+    return listed.append_column("segment", segments_of(attributes_of(session), plan, keys, named))

@@ -15,6 +15,7 @@ from experiments.look.plan import Leads, LookPlan, PlannedMetric, Role
 from experiments.look.report import LookReport
 from experiments.measure.metrics import spend_per_customer, store_total
 from experiments.measure.windows import Window
+from pilot.evidence.home_list import Attributes, attributes_of
 from pilot.evidence.measuring import Moments
 from pilot.evidence.population import Population
 from pilot.evidence.truths import Truths
@@ -57,6 +58,11 @@ class ChapterInputs:
     def receipts(self) -> ir.Table:
         """The receipts of the pre-period and the window, as an Ibis table."""
         return self.open_receipts()
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What is known of the customers, read once for all chapters."""
+        return attributes_of(self.session)
 
     @cached_property
     def look_plan(self) -> LookPlan:

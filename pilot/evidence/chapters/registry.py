@@ -46,8 +46,13 @@ CHAPTERS: tuple[Chapter, ...] = (
 )
 
 
-def compute_chapters(inputs: ChapterInputs, chapters: tuple[Chapter, ...] = CHAPTERS) -> dict[str, dict[str, Any]]:
-    """Every chapter by code; one that cannot be estimated holds its reason under ``refusal``."""
+def compute_chapters(
+    inputs: ChapterInputs, chapters: tuple[Chapter, ...] = CHAPTERS, tell: Callable[[], None] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Every chapter by code; one that cannot be estimated holds its reason under ``refusal``.
+
+    ``tell`` hears of each.
+    """
     for chapter in chapters:
         try:
             inputs.done[chapter.code.value] = chapter.compute(inputs)
@@ -55,6 +60,8 @@ def compute_chapters(inputs: ChapterInputs, chapters: tuple[Chapter, ...] = CHAP
             inputs.done[chapter.code.value] = {REFUSAL: in_our_words(error.message).to_dict()}
         except PilotError as error:
             inputs.done[chapter.code.value] = {REFUSAL: error.message.to_dict()}
+        if tell:
+            tell()
     return dict(inputs.done)
 
 

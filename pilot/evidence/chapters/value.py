@@ -97,7 +97,7 @@ def _channels(inputs: ChapterInputs, mine: Newcomers, rate: float | None, each: 
     named = named_segments(inputs.plan)
     if not named or not len(mine):
         return []
-    segments: Any = segments_of(inputs.session, inputs.plan, mine.customer_key, named)
+    segments: Any = segments_of(inputs.attributes, inputs.plan, mine.customer_key, named)
     codes = np.array([code or OTHERS for code in segments.to_pylist()])
     return [{"channel": code, **_stay(inputs, mine.among(codes == code), rate, each)} for code in (*named, OTHERS)]
 

@@ -37,7 +37,7 @@ def families(inputs: ChapterInputs, variant: str) -> list[dict[str, Any]]:
     codes = tuple(segment.code for segment in inputs.plan.segment_rules)
     if codes:
         keys = inputs.customers.column("customer_key").to_numpy()
-        in_segment = segments_of(inputs.session, inputs.plan, keys, codes).to_pylist()
+        in_segment = segments_of(inputs.attributes, inputs.plan, keys, codes).to_pylist()
         found.append(_segments(inputs, np.array([code or REST for code in in_segment]), variant))
     sizes = declared(inputs, Family.SIZE)
     if sizes:

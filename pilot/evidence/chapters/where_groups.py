@@ -138,7 +138,7 @@ def segment_sums(inputs: ChapterInputs) -> SegmentSums | None:
     homes = inputs.population.homes
     if not codes or not homes.num_rows:
         return None
-    found = segments_of(inputs.session, inputs.plan, homes["customer_key"].to_numpy(), codes)
+    found = segments_of(inputs.attributes, inputs.plan, homes["customer_key"].to_numpy(), codes)
     group = pa.array([code or REST for code in found.to_pylist()], pa.string())
     listed = homes.select(["customer_key", "unit"]).append_column("group", group)
     sums = listed_sums(inputs.receipts, homes=listed, window=inputs.window, before=inputs.before)
