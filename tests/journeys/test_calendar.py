@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -10,10 +10,11 @@ from playwright.sync_api import expect
 from pilot.settings import Settings
 from tests.journeys.conftest import Visitor
 from tests.pilot.evidence.small_network import START
+from tests.web.house import LATER
 
 pytestmark = pytest.mark.browser
 
-IN_STAGE = START + timedelta(days=7)
+IN_STAGE, IN_DRAFT = START + timedelta(days=7), LATER + timedelta(days=7)  # days of the stages of two pilots
 
 
 def test_a_stage_in_a_blackout_is_refused_until_the_blackout_is_gone(
@@ -24,10 +25,10 @@ def test_a_stage_in_a_blackout_is_refused_until_the_blackout_is_gone(
     manager.open("/pilots/draft")
     manager.sees("nothing is tried in any of its stores (“The books are counted”)")
     manager.press("Submit for co-signing", sure=True)
-    manager.sees("Stage 1 runs from Mar 2, 2026 to Mar 29, 2026, and from Mar 9, 2026 to Mar 10, 2026")
+    manager.sees("Stage 1 runs from May 1, 2026 to May 28, 2026, and from May 8, 2026 to May 9, 2026")
     expect(manager.page.locator("#problem")).to_contain_text("Move the stage.")
 
-    page = manager.open(f"/calendar/?from={START}")
+    page = manager.open(f"/calendar/?from={LATER}")
     manager.keep("calendar")
     expect(page.locator("td.is-blackout")).to_have_count(1)
     manager.press("Remove", sure=True)
@@ -50,9 +51,10 @@ def test_an_event_is_warned_about_and_marked_on_the_chart_over_time(
     house: Settings, serve: Callable[..., str], visit: Callable[..., Visitor]
 ) -> None:
     manager = visit(serve(house), "manager")
-    _adds(manager, "holiday", "Women's day")
+    _adds(manager, "holiday", "Women's day", on=IN_STAGE)
+    _adds(manager, "holiday", "Europe day")
     manager.open("/pilots/draft")
-    manager.sees("“Women's day” (Mar 9, 2026 to Mar 10, 2026) lies in the window.")
+    manager.sees("“Europe day” (May 8, 2026 to May 9, 2026) lies in the window.")
     page = manager.open("/pilots/points/reports/points-1-1")
     expect(page.locator("[data-drawn=yes] svg").get_by_text("Women's day")).to_have_count(1, timeout=30_000)
     page.get_by_text("The numbers behind the chart").first.click()
@@ -72,12 +74,12 @@ def test_an_event_that_ends_before_it_begins_is_refused_and_what_was_typed_stays
     expect(page.get_by_label("Name")).to_have_value("Backwards")
 
 
-def _adds(manager: Visitor, kind: str, name: str, *places: str) -> None:
+def _adds(manager: Visitor, kind: str, name: str, *places: str, on: date = IN_DRAFT) -> None:
     page = manager.open("/calendar/new")
     page.get_by_label("Kind").select_option(kind)
     page.get_by_label("Name").fill(name)
-    page.get_by_label("First day").fill(IN_STAGE.isoformat())
-    page.get_by_label("Last day").fill((IN_STAGE + timedelta(days=1)).isoformat())
+    page.get_by_label("First day").fill(on.isoformat())
+    page.get_by_label("Last day").fill((on + timedelta(days=1)).isoformat())
     if places:
         where = page.get_by_role("group", name="Where")
         where.get_by_text("None chosen", exact=True).click()
