@@ -10,7 +10,6 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from markupsafe import Markup
 
 INDEX = "README"
 _NAME = re.compile(r"[a-z0-9_]+")
@@ -19,10 +18,10 @@ _RIGHT = "text-align:right"
 
 @dataclass(frozen=True, slots=True)
 class MethodPage:
-    """A page: its first heading, and the rest as HTML."""
+    """A page: its first heading, and the rest as HTML of our own making (HTML in the source stays text)."""
 
     title: str
-    body: Markup
+    body: str
 
 
 def method_page(name: str, address: Callable[[str], str]) -> MethodPage | None:
@@ -39,8 +38,7 @@ def method_page(name: str, address: Callable[[str], str]) -> MethodPage | None:
         _tidy(token)
         if token.children:
             token.children = _linked(token.children, address)
-    body = Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704 # our own pages, HTML in them off
-    return MethodPage(title, body)
+    return MethodPage(title, str(markdown.renderer.render(tokens, markdown.options, {})))
 
 
 def has_page(name: str) -> bool:
@@ -70,6 +68,7 @@ def _tidy(token: Token) -> None:
     """Classes instead of inline styles, which the content security policy forbids; tables look like the others."""
     if token.type == "table_open":
         token.attrSet("class", "table")
+        token.attrSet("tabindex", "0")  # it scrolls on a small screen, so the keyboard must reach it
     elif token.attrs.pop("style", "") == _RIGHT:
         token.attrSet("class", "number")
 

@@ -37,7 +37,7 @@ def test_whoever_is_signed_in_reads_a_method_under_its_title(as_person: SignIn) 
 def test_the_text_of_a_page_is_never_markup_and_its_tables_look_like_the_others() -> None:
     rates = method_page("README", address)
     assert rates is not None
-    assert '<table class="table">' in rates.body
+    assert '<table class="table" tabindex="0">' in rates.body
     assert all("<script" not in found.body for name in PAGES if (found := method_page(name, address)))
 
 

@@ -70,12 +70,12 @@ def rewards_of(
             continue
     names = ["reward_minor", *(["discount_minor"] if any(cost.at_till for cost in costs) else [])]
 
-    def extra(tenth: str) -> float:
+    def beyond_control(tenth: str) -> float:
         usual, given = (sum(paid(name, arm, tenth) for name in names) for arm in (CONTROL, variant))
         n_control = listed(CONTROL, tenth)
         return float(given - usual * listed(variant, tenth) / n_control) if n_control else float(given)
 
-    beyond = {tenth: extra(tenth) for tenth in TENTHS}
+    beyond = {tenth: beyond_control(tenth) for tenth in TENTHS}
     if sum(beyond.values()) > 0:
         return Rewards("receipts", None, {tenth: max(amount, 0.0) for tenth, amount in beyond.items()})
     share = float(max((cost.base * cost.reach for cost in costs), default=0))
