@@ -220,7 +220,7 @@ class BreakEvenUnknown(CannotProveBreakEven):
     code = "break_even_unknown"
     template = N_(
         "Nothing says that stage {stage} can prove its break-even. Mend what is missing, or ask an executive to "
-        "accept by name that it cannot. {reason}"
+        "accept by name that it cannot. The reason: {reason}"
     )
 
 
