@@ -22,6 +22,8 @@ _NARROW = str.maketrans({wide: chr(narrow) for narrow, wide in _WIDE.items()})
 KEPT = re.compile(r"(\{[^{}]*\}|%\(\w+\)[sd]|%%|<[^>]+>|&\w+;)")
 _SHOWN_ATTRIBUTES = ("title", "aria-label", "placeholder", "alt", "data-confirm")
 _SILENT = ("script", "style", "code", "pre")
+# Parts that say that they are in English, as the pages of the methods do; a whole English page is none.
+_IN_ENGLISH = re.compile(r'<(?!html)(\w+)[^>]* lang="en"[^>]*>.*?</\1>', re.DOTALL)
 
 
 def texts() -> dict[str, str | None]:
@@ -64,9 +66,12 @@ def is_wide(text: str) -> bool:
 
 
 def shown(page: str) -> list[str]:
-    """What a person can read of a page or hears of it: its texts, and the attributes that are texts."""
+    """What a person can read of a page or hears of it: its texts, and the attributes that are texts.
+
+    Parts that are marked as English are left out.
+    """
     reader = _Reader()
-    reader.feed(page)
+    reader.feed(_IN_ENGLISH.sub("", page))
     return [" ".join(text.split()) for text in reader.found if text.strip()]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,7 +75,9 @@ def test_the_wheel_carries_what_the_product_reads(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         carried = set(archive.namelist())
         wanted = {
-            str(path.relative_to(ROOT)).replace("migrations/", "pilot/dbmigrations/", 1)
+            re.sub("^migrations/", "pilot/dbmigrations/", str(path.relative_to(ROOT))).replace(
+                "docs/methods/", "web/method_pages/"
+            )
             for name in SOURCES
             for path in (ROOT / name).rglob("*")
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".sh"

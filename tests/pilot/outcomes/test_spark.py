@@ -151,7 +151,9 @@ def test_a_cluster_reckons_the_same_money(lakes: tuple[Lake, Lake]) -> None:
         offers = [PlannedOffer(code="o", variant="v", segment=None, name="O", mechanic="gift_or_draw", enrolment={},
                                terms={"prize_kind": "gift", "prize": "p", "qualifying_spend_minor": 200_000,
                                       "prize_cost_minor": 1})]  # fmt: skip
-        terms = by_terms(offers, Economics(), receipts=facts, stores=[1, 2], window=window, on_receipts_minor=0)
+        mine = facts.filter(facts.customer_key.notnull() & facts.store_id.isin([1, 2]))
+        mine = mine.filter(mine.business_date.between(window.first, window.last))
+        terms = by_terms(offers, Economics(), receipts=mine, days=window.days, on_receipts_minor=0, offer_ids={})
         return [
             visit_sums(facts, homes=homes, stores=stores, window=window, before=before).to_pylist(),
             [column.tolist() for column in columns],
