@@ -38,6 +38,7 @@ SCREENSHOTS = Path(__file__).parents[2] / "var" / "screenshots"
 TOUR = Path(__file__).parents[2] / "docs" / "images" / "tour"
 KEEPS_PICTURES = bool(os.environ.get("PILOT_TOUR"))  # read here: a test sees no PILOT_… variable of the shell
 WIDTHS = (1280, 390)
+expect.set_options(timeout=30_000)  # two of these run at once on two cores; what is never there still fails
 
 
 def chromium() -> str:
@@ -184,7 +185,7 @@ class Visitor:
             self.page.screenshot(path=TOUR / f"{name}.png", animations="disabled")
 
     def sees(self, text: str) -> None:
-        expect(self.page.get_by_text(text).first).to_be_visible(timeout=30_000)
+        expect(self.page.get_by_text(text).first).to_be_visible()
 
 
 @pytest.fixture

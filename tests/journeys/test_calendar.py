@@ -56,7 +56,7 @@ def test_an_event_is_warned_about_and_marked_on_the_chart_over_time(
     manager.open("/pilots/draft")
     manager.sees("“Europe day” (May 8, 2026 to May 9, 2026) lies in the window.")
     page = manager.open("/pilots/points/reports/points-1-1")
-    expect(page.locator("[data-drawn=yes] svg").get_by_text("Women's day")).to_have_count(1, timeout=30_000)
+    expect(page.locator("[data-drawn=yes] svg").get_by_text("Women's day")).to_have_count(1)
     page.get_by_text("The numbers behind the chart").first.click()
     manager.sees("Women's day: Mar 9, 2026")
 

@@ -25,7 +25,7 @@ LIFT = 30
 def opens_the_map(visitor: Visitor) -> Page:
     visitor.open("/pilots/points/reports/points-1-1")
     visitor.page.get_by_role("link", name="Cross-shopping map").click()
-    expect(visitor.page.locator("[data-drawn=yes]")).not_to_have_count(0, timeout=30_000)
+    expect(visitor.page.locator("[data-drawn=yes]")).not_to_have_count(0)
     return visitor.page
 
 

@@ -36,8 +36,8 @@ def test_designs_are_ranked_in_money_and_one_is_taken_into_the_draft(
         # The share is shown to a tenth of a per cent, the money to a whole euro.
         assert abs(float(in_money[1].replace(",", "")) - share / 100 * a_store_week) <= 0.0005 * a_store_week + 0.5
     manager.sees("Of what control's customers buy, 0.0% would be bought in treated stores.")
-    expect(page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
-    manager.keep("design_wizard", at="[aria-label=Designs] tbody tr:nth-child(7)")
+    expect(page.locator("[data-drawn=yes]")).to_have_count(1)
+    manager.keep("design_wizard", at="[aria-label=Designs] tbody tr:nth-child(4)")
 
     wanted = page.locator("tr", has_text="4 stores, 4 weeks").filter(has_text="Complete").first
     wanted.get_by_role("button", name="Use this design").click()
@@ -87,7 +87,7 @@ def test_a_design_that_cannot_see_its_break_even_is_not_submitted(
     executive.sees("Your acceptance stands beside the plan.")
 
     manager.open("/pilots/draft")
-    expect(manager.page.get_by_role("button", name="Submit for co-signing")).to_be_visible(timeout=30_000)
+    expect(manager.page.get_by_role("button", name="Submit for co-signing")).to_be_visible()
 
 
 def test_stores_that_must_or_must_not_take_part_are_heard(

@@ -92,7 +92,7 @@ def test_saying_no_when_asked_changes_nothing(
 def _look(visitor: Visitor, role: str, path: str, width: int) -> list[str]:
     page = visitor.open(path)
     page.wait_for_load_state("networkidle")
-    expect(page.locator("[data-drawn=yes]")).to_have_count(page.locator("[data-chart]").count(), timeout=30_000)
+    expect(page.locator("[data-drawn=yes]")).to_have_count(page.locator("[data-chart]").count())
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "-", path).strip("-") or "home"
     page.screenshot(path=SCREENSHOTS / f"{role}-{name}-{width}.png", full_page=True)

@@ -46,7 +46,7 @@ def spoken(visitor: Visitor) -> str:
 def drawn(visitor: Visitor) -> str:
     """Every word and number of the page's charts, once all are drawn."""
     page = visitor.page
-    expect(page.locator("[data-drawn=yes]")).to_have_count(page.locator("[data-chart]").count(), timeout=30_000)
+    expect(page.locator("[data-drawn=yes]")).to_have_count(page.locator("[data-chart]").count())
     return " ".join(page.locator("figure.chart svg text").all_text_contents())
 
 

@@ -96,7 +96,7 @@ def test_a_stage_that_sold_more_and_lost_money_says_so_and_its_account_adds_up(
     executive.open(f"/pilots/points/reports/{report}")
     executive.page.get_by_role("link", name="Money", exact=True).click()
     executive.sees("after all costs")
-    expect(executive.page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
+    expect(executive.page.locator("[data-drawn=yes]")).to_have_count(1)
     executive.keep("money")
     rows = ("Extra margin", "Rewards paid", "Communication", "Set-up", "Set-up in stores")
     amounts = [_amount(executive, row) for row in rows]

@@ -74,7 +74,7 @@ def cents(page: Page, part: str, column: int) -> int:
 def opens_the_account(visitor: Visitor) -> Page:
     visitor.open("/pilots/points/reports/points-1-1")
     visitor.page.get_by_role("link", name="Real or just swiped?").click()
-    expect(visitor.page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
+    expect(visitor.page.locator("[data-drawn=yes]")).to_have_count(1)
     return visitor.page
 
 

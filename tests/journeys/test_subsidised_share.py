@@ -38,7 +38,7 @@ def test_a_lift_of_sixty_per_cent_leaves_five_eighths_of_the_rewards_subsidised(
     share, low, high = _shares(sentence)
     assert low < share < high < 100
     assert abs(share - 62.5) < 8  # 1 / 1.6
-    expect(page.locator("[data-drawn=yes]")).to_have_count(2, timeout=30_000)
+    expect(page.locator("[data-drawn=yes]")).to_have_count(2)
     expect(page.get_by_role("row", name=re.compile("^All listed customers"))).to_contain_text("128 / 128")
     assert page.get_by_role("row", name=re.compile(r"^10 ")).locator("td").first.inner_text().strip() != "–"
     executive.sees("in the last weeks (2)")

@@ -73,7 +73,7 @@ def test_a_pilot_from_the_brief_to_the_decision(network: SmallNetwork, serve: Se
     manager.press("Make the report of stage 1", sure=True)
     manager.sees("raised the store total by")
     manager.sees("Advance")
-    expect(manager.page.locator("[data-drawn=yes]")).to_have_count(3, timeout=30_000)
+    expect(manager.page.locator("[data-drawn=yes]")).to_have_count(3)
 
     for name in ("executive", "second"):
         person = visit(after, name)

@@ -95,7 +95,7 @@ def test_answers_that_are_imported_tell_share_of_wallet_and_that_the_arms_answer
     assert abs(effect - 20) < 3
     expect(manager.page.locator(".verdict").first).to_contain_text(re.compile("rose.*Share of wallet"))
     manager.sees("The arms answered unequally: 100.0% of the listed customers")
-    expect(manager.page.locator("[data-drawn=yes]")).to_have_count(1, timeout=30_000)
+    expect(manager.page.locator("[data-drawn=yes]")).to_have_count(1)
     manager.keep("true_loyalty")
 
 

@@ -49,7 +49,7 @@ def test_a_region_that_differs_is_told_by_its_test_and_nothing_is_said_without_o
     assert effects["R02"] < shrunk["R02"] or effects["R03"] < shrunk["R03"]  # drawn towards the mean of all
     assert shrunk["R01"] < effects["R01"]
     expect(page.locator("#segment-1")).to_contain_text("exploratory")
-    expect(page.locator("[data-drawn=yes]")).to_have_count(3, timeout=30_000)
+    expect(page.locator("[data-drawn=yes]")).to_have_count(3)
     executive.keep("where_does_it_work", at="#region-1")
 
 
