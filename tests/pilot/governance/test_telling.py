@@ -86,19 +86,20 @@ def test_a_frozen_report_reaches_the_author_and_the_executives(tmp_path: Path) -
         assert facts["link"] == f"/pilots/points/reports/{report.code}"
 
 
+def tell_of_a_broken_guardrail(session, pilot) -> None:  # type: ignore[no-untyped-def]
+    """Tell of the pilot's report as if its basket had fallen by more than its margin."""
+    broken = RuleResult(RuleCode.GUARDRAIL_NOT_BROKEN, False, -0.8, -0.5, "points", "average_basket")
+    report = report_of(session, pilot)
+    document = document_of(report)
+    rules = (*document.recommendation.rules, broken)
+    worse = replace(document, recommendation=replace(document.recommendation, rules=rules))
+    report_frozen(session, pilot, report, worse, NOW)
+
+
 def test_a_broken_guardrail_is_told_to_the_analysts_too_with_its_numbers(tmp_path: Path) -> None:
     with installation(Point.AT_GATE, tmp_path) as network:
         ear = Ear(network)
-        broken = RuleResult(RuleCode.GUARDRAIL_NOT_BROKEN, False, -0.8, -0.5, "points", "average_basket")
-
-        def tell(session, pilot) -> None:  # type: ignore[no-untyped-def]
-            report = report_of(session, pilot)
-            document = document_of(report)
-            rules = (*document.recommendation.rules, broken)
-            worse = replace(document, recommendation=replace(document.recommendation, rules=rules))
-            report_frozen(session, pilot, report, worse, NOW)
-
-        network.act(tell)
+        network.act(tell_of_a_broken_guardrail)
         assert ear.mails("guardrail_breached") == ["analyst", "executive", "manager", "second"]
         kind, facts = ear.calls()[-1]
         assert kind == "guardrail_breached"
@@ -215,15 +216,6 @@ def test_analysts_deputies_hear_of_a_broken_guardrail(tmp_path: Path) -> None:
         person(network, "helper", Role.AUDITOR)
         appoint(network, "analyst", "helper")
         ear = Ear(network)
-        broken = RuleResult(RuleCode.GUARDRAIL_NOT_BROKEN, False, -0.8, -0.5, "points", "average_basket")
-
-        def tell(session, pilot) -> None:  # type: ignore[no-untyped-def]
-            report = report_of(session, pilot)
-            document = document_of(report)
-            rules = (*document.recommendation.rules, broken)
-            worse = replace(document, recommendation=replace(document.recommendation, rules=rules))
-            report_frozen(session, pilot, report, worse, NOW)
-
-        network.act(tell)
+        network.act(tell_of_a_broken_guardrail)
         assert ear.mails("guardrail_breached") == ["analyst", "executive", "helper", "manager", "second"]
         assert ear.pages().count("helper") == 1
